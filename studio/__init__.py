@@ -1,0 +1,1 @@
+"""The station beside the robot, and its consoles."""

@@ -1,0 +1,1 @@
+"""Robots, teleoperators and cameras behind one small interface each. A device knows no station."""

@@ -1,0 +1,1 @@
+"""The embedded simulated arm: scene, world, cameras, tasks and the scripted operator."""

@@ -1,0 +1,1 @@
+"""The real-time core: control loop, safety, bus, workers. It knows no screen."""

@@ -1,0 +1,243 @@
+"""Everything that is said between the processes of the station, and nothing else.
+
+Plain frozen structs, encoded with msgspec (MessagePack); rows and pictures travel beside them as
+raw frames (see bus.py). The control loop's own record of a tick is the stream `tick`, declared
+here because everybody downstream reads it.
+"""
+
+from enum import IntEnum, IntFlag
+
+import msgspec
+
+from recorders.streams import Column, StreamSpec
+from studio.devices.interfaces import RobotInfo
+
+
+class Mode(IntEnum):
+    """The state of the station; the first thing the operator sees."""
+
+    IDLE = 0        # not driving: limp to every input
+    ARMED = 1       # holding, ready to move
+    AUTO = 2        # the policy drives
+    SHARED = 3      # policy and human, per degree of freedom
+    HUMAN = 4       # the human drives
+    HANDBACK = 5    # the policy re-plans from where the human let go
+    HOLD = 6        # paused by the station or the operator
+    STOP = 7        # latched software stop; leaves only by an explicit re-arm
+    FAULT = 8       # a device failed
+
+
+class Owner(IntEnum):
+    """Who decided a degree of freedom in a tick."""
+
+    NOBODY = 0
+    HUMAN = 1
+    POLICY = 2
+    BLEND = 3
+    HOLD = 4        # held where it was: clutch open, paused
+    SAFETY = 5      # the safety layer overruled
+    SCRIPT = 6      # replayed from a recording
+
+
+class Guard(IntFlag):
+    """What the safety layer did in a tick; several may apply."""
+
+    NONE = 0
+    STOPPED = 1 << 0            # S1 latched software stop
+    COMMAND_TIMEOUT = 1 << 1    # S2 nobody spoke for 100 ms
+    CLUTCH_OPEN = 1 << 2        # S3 dead-man released
+    DEVICE_LOST = 1 << 3        # S4
+    RATE_LIMITED = 1 << 4       # S5, S7 velocity, acceleration or jerk
+    JOINT_LIMIT = 1 << 5        # S6
+    WORKSPACE = 1 << 6          # S6
+    TOOL_SPEED = 1 << 7         # S6
+    REJECTED = 1 << 8           # S8 not finite, or of the wrong shape
+    FORCE_LIMIT = 1 << 9        # S9
+    STALE_OBSERVATION = 1 << 10 # S10
+    ROBOT_FAULT = 1 << 11       # S11
+    TRACKING_ERROR = 1 << 12    # S13
+    RECORDER_LOST = 1 << 13     # the recorder died or overflowed while an episode was open
+
+
+def tick_stream(info: RobotInfo, rate_hz: float) -> StreamSpec:
+    """The control loop's record of a tick for a robot with D degrees of freedom.
+
+    NaN stands for "nobody said anything". Which training method needs which column:
+    docs/tick.md.
+    """
+    names = info.joint_names
+    wide = (len(names),)
+    pose = ("x", "y", "z", "qw", "qx", "qy", "qz")
+    twist = ("vx", "vy", "vz", "wx", "wy", "wz")
+
+    def joints(name: str) -> Column:
+        return Column(name=name, dtype="<f8", shape=wide, unit="rad", names=names)
+
+    return StreamSpec(name="tick", rate_hz=rate_hz, columns=(
+        Column(name="lateness_ns", dtype="<i8", unit="ns"),
+        Column(name="mode", dtype="u1"),
+        Column(name="epoch", dtype="<i4"),
+        Column(name="owner", dtype="u1", shape=wide, names=names),
+        Column(name="guards", dtype="<u4"),
+        Column(name="speed_scale", dtype="<f4"),
+        Column(name="observation_ns", dtype="<i8", unit="ns"),   # stamp of the arm sample used
+        Column(name="observation_seq", dtype="<i8"),
+        Column(name="human_ns", dtype="<i8", unit="ns"),         # stamp of the device's report
+        Column(name="human_raw", dtype="<f4", shape=(8,)),
+        Column(name="human_buttons", dtype="<u4"),
+        Column(name="human_enabled", dtype="u1"),
+        Column(name="human_twist", dtype="<f4", shape=(6,), unit="m/s rad/s", names=twist),
+        Column(name="human_gripper", dtype="<f4"),
+        Column(name="human_corrective", dtype="<f4", shape=(7,), names=(*twist, "gripper")),
+        Column(name="tool_target", dtype="<f8", shape=(7,), unit="m", names=pose),
+        joints("proposed_human"),      # what the human's device asked for, as joints
+        joints("proposed_policy"),     # what the policy wanted, also while a human drives
+        joints("blended"),             # after arbitration
+        joints("sent"),                # after safety: what the robot was told
+        Column(name="sent_velocity", dtype="<f8", shape=wide, unit="rad/s", names=names),
+    ))
+
+
+class Arm(msgspec.Struct, tag=True, frozen=True):
+    """Start holding the present position and accept motion."""
+
+
+class Disarm(msgspec.Struct, tag=True, frozen=True):
+    """Stop accepting motion; the arm keeps holding."""
+
+
+class Stop(msgspec.Struct, tag=True, frozen=True):
+    """Latched software stop. It is no safety device."""
+
+    reason: str = "the operator pressed stop"
+
+
+class Rearm(msgspec.Struct, tag=True, frozen=True):
+    """Leave STOP or FAULT, once its cause is gone."""
+
+
+class Pause(msgspec.Struct, tag=True, frozen=True):
+    """Hold where the arm is; `Arm` goes on."""
+
+
+class SetSpeed(msgspec.Struct, tag=True, frozen=True):
+    """Scale every velocity limit by a factor in (0, 1]."""
+
+    scale: float
+
+
+class ResetScene(msgspec.Struct, tag=True, frozen=True):
+    """Set up the simulated scene for a task; refused by a real robot and during an episode."""
+
+    task: str
+    seed: int
+
+
+class StartEpisode(msgspec.Struct, tag=True, frozen=True):
+    """Begin to record."""
+
+    task: str
+    instruction: str = ""       # empty: what the scene's reset said
+    practice: bool = False      # drive and watch, keep nothing
+    seed: int = 0
+    operator: str = ""
+
+
+class EndEpisode(msgspec.Struct, tag=True, frozen=True):
+    """Commit the open episode."""
+
+    label: str = ""             # empty: the task's detector decides
+    note: str = ""
+
+
+class DiscardEpisode(msgspec.Struct, tag=True, frozen=True):
+    """Put the open episode into the trash."""
+
+
+class SetInstruction(msgspec.Struct, tag=True, frozen=True):
+    """Change the instruction; recorded with the tick from which it holds."""
+
+    text: str
+
+
+class Keys(msgspec.Struct, tag=True, frozen=True):
+    """The keys that a console sees held down now; to be repeated at least every 50 ms."""
+
+    held: tuple[str, ...]
+    stamp_ns: int
+
+
+class Shutdown(msgspec.Struct, tag=True, frozen=True):
+    """Hold the arm, close the open episode as interrupted, and end the station."""
+
+
+Command = (Arm | Disarm | Stop | Rearm | Pause | SetSpeed | ResetScene | StartEpisode | EndEpisode
+           | DiscardEpisode | SetInstruction | Keys | Shutdown)
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """Every command is accepted, or refused with a reason that the operator is shown."""
+
+    accepted: bool
+    reason: str = ""
+    value: str = ""             # StartEpisode: the episode's id; ResetScene: the instruction
+
+
+class StreamHealth(msgspec.Struct, frozen=True):
+    """How a stream is doing."""
+
+    name: str
+    rate_hz: float              # measured over the last second
+    dropped: int                # by gaps in `seq`, since the station started
+    age_ms: float               # of the newest sample
+
+
+class RecorderHealth(msgspec.Struct, frozen=True):
+    """How the recorder is doing, as it says itself."""
+
+    alive: bool = False
+    queued: int = 0             # messages handed over and not yet written
+    overflowed: int = 0         # messages that could not be handed over: lost data, an error
+    disk_free_bytes: int = 0
+    committed: int = 0          # episodes since the station started
+    last_episode: str = ""
+    last_label: str = ""
+    last_commit_ms: float = 0.0  # from "stop" to "committed"
+    error: str = ""
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """All that a console may draw; latest value only."""
+
+    stamp_ns: int
+    tick: int
+    mode: Mode
+    reason: str                         # why it is in STOP, FAULT or HOLD
+    epoch: int
+    owners: tuple[int, ...]
+    guards: int
+    task: str
+    instruction: str
+    phase: str                          # of the task, when the scene knows
+    success: bool                       # by the task's detector
+    episode: str                        # empty when none is open
+    episode_s: float
+    practice: bool
+    position: tuple[float, ...]
+    sent: tuple[float, ...]
+    tool_pose: tuple[float, ...]
+    wrench: tuple[float, ...]
+    human_axes: tuple[float, ...]
+    human_status: int
+    human_enabled: bool
+    speed_scale: float
+    control_hz: float
+    lateness_p50_ms: float
+    lateness_p99_ms: float
+    lateness_max_ms: float
+    late_ticks: int                     # more than one period late, since the start
+    streams: tuple[StreamHealth, ...]
+    recorder: RecorderHealth
+    problems: tuple[str, ...] = ()      # what the operator should do something about
+
+
