@@ -1,16 +1,37 @@
-# Two commands do everything: `make run` and `make test`.
-.PHONY: run test demo check bench torture setup
-PY := .venv/bin/python
+# Two commands do everything: `make run` and `make test`. Both set up whatever is missing.
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check setup bench torture lock
+PYTHON := .venv/bin/python
+# Many small models and arrays: one thread each is faster than threads that fight for the cores.
+export OMP_NUM_THREADS ?= 1
 
-run: setup
-	@.venv/bin/tandem demo
+help:               ## what there is
+	@grep -E '^[a-z]+: .*##|^[a-z]+:  +##' Makefile | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
-test: check
-	@$(PY) -m pytest -q
+run: setup          ## set up all that is missing and show the main job on the simulated arm
+	@$(PYTHON) -m studio.cli demo
 
-setup: .venv/.ready
-.venv/.ready: requirements.lock pyproject.toml .ci/setup
+demo: setup         ## the same, unattended: record every task, check, replay, leave a table
+	@$(PYTHON) -m studio.cli demo
+
+test: check         ## set up all that is missing, check the code, run all tests
+	@$(PYTHON) -m pytest -q --durations=10
+
+check: setup        ## ruff and pyright
+	@$(PYTHON) -m ruff check --quiet .
+	@$(PYTHON) -m pyright
+
+setup:              ## install what is missing (see .ci/setup); quick when nothing is
 	@bash .ci/setup
 
-check: setup
-	@.venv/bin/ruff check -q . && .venv/bin/pyright --warnings=false 2>/dev/null || .venv/bin/pyright
+bench: setup        ## every benchmark, both sides in one run; minutes
+	@$(PYTHON) tests/bench/run_all.py
+
+torture: setup      ## kill processes at random moments, at least 200 times; minutes
+	@$(PYTHON) tests/torture/store_kill.py
+	@$(PYTHON) tests/torture/process_kill.py
+
+lock:               ## pin the newest allowed packages in requirements.lock
+	@.venv/bin/uv pip compile --quiet --upgrade --no-emit-index-url --no-emit-find-links --universal \
+	    --python-version 3.12 --group dev --custom-compile-command "make lock" \
+	    pyproject.toml .ci/build.in --output-file requirements.lock
