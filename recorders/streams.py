@@ -30,6 +30,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     shape: tuple[int, ...] = ()
     unit: str = ""                      # "rad", "m", "N": as in the field's papers
     names: tuple[str, ...] = ()         # of the last axis: joint names, "x y z rx ry rz"
+    values: tuple[str, ...] = ()        # of codes: values[i] is what code i, or bit i, means
 
 
 class ImageField(msgspec.Struct, frozen=True, kw_only=True):

@@ -75,10 +75,11 @@ def tick_stream(info: RobotInfo, rate_hz: float) -> StreamSpec:
 
     return StreamSpec(name="tick", rate_hz=rate_hz, columns=(
         Column(name="lateness_ns", dtype="<i8", unit="ns"),
-        Column(name="mode", dtype="u1"),
+        Column(name="mode", dtype="u1", values=tuple(mode.name for mode in Mode)),
         Column(name="epoch", dtype="<i4"),
-        Column(name="owner", dtype="u1", shape=wide, names=names),
-        Column(name="guards", dtype="<u4"),
+        Column(name="owner", dtype="u1", shape=wide, names=names,
+               values=tuple(owner.name for owner in Owner)),
+        Column(name="guards", dtype="<u4", values=tuple(str(guard.name) for guard in Guard)),
         Column(name="speed_scale", dtype="<f4"),
         Column(name="observation_ns", dtype="<i8", unit="ns"),   # stamp of the arm sample used
         Column(name="observation_seq", dtype="<i8"),
