@@ -31,7 +31,7 @@ def place_scene(world: TaskWorld, rng: np.random.Generator) -> None:
         world: just reset, holding MuJoCo `model` and `data`.
         rng: the episode's; the same stream of numbers gives the same scene.
     """
-    import mujoco       # here, so that listing tasks stays quick
+    import mujoco  # here, so that listing tasks stays quick
 
     model, data = world.model, world.data
     for name, jitter in FURNITURE_JITTER.items():
