@@ -1,0 +1,215 @@
+"""The heart: observe, propose, arbitrate, make safe, send, tell the subscribers.
+
+One tick every 1/rate seconds on absolute deadlines. Nothing here waits for a disk, a screen, a
+network or a model: devices are polled, subscribers must not block. Knows modes and owners; knows
+no file, no socket and no window.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+import numpy as np
+
+from recorders.clock import NS_PER_S, Clock
+from recorders.streams import Batch, StreamSpec
+from studio.devices.interfaces import HumanInput, RobotDriver, Teleoperator
+from studio.station.clutch import Clutch
+from studio.station.guards import Finding, Guards
+from studio.station.kinematics import ArmKinematics
+from studio.station.messages import Guard, Mode, Owner, tick_stream
+from studio.station.ownership import Event, Ownership
+from studio.station.safety import MotionLimiter, SafeCommand, SafetyLimits
+
+
+class Proposals(msgspec.Struct, frozen=True):
+    """What everybody who may drive wants in this tick: joints (D,), or None for nothing."""
+
+    human_input: HumanInput
+    human: np.ndarray | None
+    player: np.ndarray | None = None
+
+
+class TickRecord(msgspec.Struct, frozen=True):
+    """One tick, told to the subscribers.
+
+    Attributes:
+        batches: what the robot's streams brought since the last tick, and the row of `tick`.
+        latest: the newest row of every stream of the robot.
+    """
+
+    number: int
+    stamp_ns: int
+    row: np.ndarray
+    batches: tuple[Batch, ...]
+    latest: Mapping[str, np.void]
+    human: HumanInput
+
+
+class Subscriber(Protocol):
+    """Whoever listens to ticks. Must return at once."""
+
+    def on_tick(self, tick: TickRecord) -> None:
+        """Take note of a tick."""
+        ...
+
+
+class ControlLoop:
+    """Drives one robot at a fixed rate for whoever owns it."""
+
+    def __init__(self, *, clock: Clock, robot: RobotDriver, teleop: Teleoperator,
+                 limits: SafetyLimits, rate_hz: float) -> None:
+        dt_s = 1.0 / rate_hz
+        self.clock, self.robot, self.teleop = clock, robot, teleop
+        self.spec: StreamSpec = tick_stream(robot.info, rate_hz)
+        self.ownership = Ownership()
+        kinematics = ArmKinematics(robot.info)
+        self.limiter = MotionLimiter(robot.info, limits, kinematics, dt_s)
+        self.clutch = Clutch(kinematics, limits, dt_s)
+        self.guards = Guards(limits, rate_hz)
+        self.subscribers: list[Subscriber] = []
+        self.between_ticks: Callable[[], None] = lambda: None
+        self.player: Callable[[int], np.ndarray | None] | None = None
+        self.speed_scale = 1.0
+        self.task, self.instruction = "", ""
+        self.latest: dict[str, np.void] = {}
+        self.number = 0
+        self._period_ns = round(NS_PER_S / rate_hz)
+        self._dtype = self.spec.row_dtype
+        self._follows = bool(teleop.feedback_features)
+        self._synced = False
+
+    def run(self, keep_going: Callable[[], bool]) -> None:
+        """Tick on absolute deadlines until told to end; a missed one is skipped, not chased."""
+        deadline_ns = self.clock.now_ns()
+        while keep_going():
+            self.clock.wait_until(deadline_ns)
+            lateness_ns = self.clock.now_ns() - deadline_ns
+            self.tick(lateness_ns)
+            self.between_ticks()
+            missed = max(0, self.clock.now_ns() - deadline_ns) // self._period_ns
+            deadline_ns += self._period_ns * (1 + missed)
+
+    def tick(self, lateness_ns: int = 0) -> TickRecord:
+        """One tick, now."""
+        now_ns = self.clock.now_ns()
+        batches = self._observe()
+        proposals, mistrust = self._propose(now_ns)
+        wish, finding = self._arbitrate(now_ns, proposals)
+        command = self._make_safe(wish, finding)
+        self._send(command)
+        flags = finding.flags | mistrust | command.guards
+        return self._tell(now_ns, lateness_ns, batches, proposals, wish, command, flags)
+
+    def arm(self) -> str:
+        """Begin to hold the measured posture; returns why not, or an empty string."""
+        arm = self.latest.get("arm")
+        if arm is None:
+            return "the arm has not said where it is yet: wait, or check its cable"
+        if not self.ownership.on(Event.ARM):
+            return self.ownership.refusal(Event.ARM)
+        if not self._synced:
+            self.limiter.start_from(np.array(arm["position"]))
+            self.guards.forget_path()
+            self._synced = True
+        self.clutch.release()
+        return ""
+
+    def forget_posture(self) -> None:
+        """The arm was moved by other means (a reset): `arm` starts from what is measured."""
+        self._synced = False
+        self.latest.clear()
+        self.clutch.release()
+
+    # ---- the five steps -------------------------------------------------------------------------
+
+    def _observe(self) -> list[Batch]:
+        batches = self.robot.poll()
+        for batch in batches:
+            if len(batch.rows):
+                self.latest[batch.stream] = batch.rows[-1]
+        return batches
+
+    def _propose(self, now_ns: int) -> tuple[Proposals, Guard]:
+        if self._follows:
+            self.teleop.send_feedback({"stamp_ns": now_ns, "task": self.task,
+                                       "instruction": self.instruction, "rows": self.latest})
+        human, mistrust = self.guards.trust(self.teleop.read(), now_ns)
+        if not self._synced or not self.ownership.may_move:
+            self.clutch.release()
+            return Proposals(human, None), mistrust
+        wish = self.clutch.wish(human, self.limiter.position)
+        playing = self.ownership.mode is Mode.AUTO and self.player is not None
+        played = self.player(now_ns) if playing and self.player else None
+        return Proposals(human, wish, played), mistrust
+
+    def _arbitrate(self, now_ns: int, proposals: Proposals) -> tuple[np.ndarray | None, Finding]:
+        contact = self.latest.get("contact")
+        finding = self.guards.inspect(
+            now_ns, fault=self.robot.fault, arm=self.latest.get("arm"),
+            wrench=None if contact is None else np.asarray(contact["wrench"], dtype=float),
+            sent=self.limiter.position, driven=self._synced and self.ownership.may_move)
+        if finding.event is not None:
+            self.ownership.on(finding.event, finding.reason)
+        if proposals.human_input.enabled:
+            self.ownership.on(Event.INPUT)
+        elif self.ownership.mode is Mode.HUMAN:
+            self.ownership.on(Event.RELEASE)
+        if not self.ownership.may_move or finding.brake:
+            return finding.back_off if self.ownership.may_move else None, finding
+        by_mode = {Mode.HUMAN: proposals.human, Mode.ARMED: proposals.human,
+                   Mode.AUTO: proposals.player}
+        return by_mode.get(self.ownership.mode), finding
+
+    def _make_safe(self, wish: np.ndarray | None, finding: Finding) -> SafeCommand:
+        if finding.brake:
+            self.clutch.release()       # whatever was asked before the trouble is forgotten
+        return self.limiter.step(wish, speed_scale=self.speed_scale)
+
+    def _send(self, command: SafeCommand) -> None:
+        mode = self.ownership.mode
+        if self._synced and mode is not Mode.FAULT and (mode is not Mode.IDLE
+                                                        or not self.limiter.standing):
+            self.robot.send(command.position)
+
+    def _tell(self, now_ns: int, lateness_ns: int, batches: list[Batch], proposals: Proposals,
+              wish: np.ndarray | None, command: SafeCommand, flags: Guard) -> TickRecord:
+        row = np.zeros(1, self._dtype)
+        human, arm = proposals.human_input, self.latest.get("arm")
+        row["t_mono_ns"], row["t_wall_ns"], row["seq"] = now_ns, self.clock.wall_ns(), self.number
+        row["lateness_ns"], row["mode"] = lateness_ns, self.ownership.mode
+        row["epoch"], row["guards"] = self.ownership.epoch, flags | self._mode_flags()
+        row["owner"], row["speed_scale"] = self._owners(proposals, wish), self.speed_scale
+        if arm is not None:
+            row["observation_ns"], row["observation_seq"] = arm["t_mono_ns"], arm["seq"]
+        row["human_ns"], row["human_raw"] = human.stamp_ns, human.raw
+        row["human_buttons"], row["human_enabled"] = human.buttons, human.enabled
+        row["human_twist"] = human.twist
+        row["human_gripper"] = np.nan if human.gripper is None else human.gripper
+        row["human_corrective"] = np.nan if human.corrective is None else human.corrective
+        row["tool_target"] = np.nan if self.clutch.target is None else self.clutch.target
+        row["proposed_human"] = np.nan if proposals.human is None else proposals.human
+        row["proposed_policy"] = np.nan if proposals.player is None else proposals.player
+        row["blended"] = np.nan if wish is None else wish
+        row["sent"], row["sent_velocity"] = command.position, command.velocity
+        tick = TickRecord(self.number, now_ns, row, (*batches, Batch("tick", row)), self.latest,
+                          human)
+        self.number += 1
+        for subscriber in self.subscribers:
+            subscriber.on_tick(tick)
+        return tick
+
+    def _mode_flags(self) -> Guard:
+        stopped = Guard.STOPPED if self.ownership.mode is Mode.STOP else Guard.NONE
+        return stopped | (Guard.CLUTCH_OPEN if self.ownership.mode is Mode.ARMED else Guard.NONE)
+
+    def _owners(self, proposals: Proposals, wish: np.ndarray | None) -> np.ndarray:
+        mode, d = self.ownership.mode, len(self.limiter.position)
+        whole = {Mode.IDLE: Owner.NOBODY, Mode.FAULT: Owner.NOBODY, Mode.STOP: Owner.SAFETY,
+                 Mode.HUMAN: Owner.HUMAN, Mode.AUTO: Owner.SCRIPT}.get(mode, Owner.HOLD)
+        if wish is not None and wish is not proposals.human and wish is not proposals.player:
+            whole = Owner.SAFETY                # backing off
+        owners = np.full(d, whole, dtype=np.uint8)
+        if mode is Mode.ARMED and wish is not None and wish is proposals.human:
+            owners[-1] = Owner.HUMAN            # a gripper button needs no clutch
+        return owners

@@ -1,0 +1,128 @@
+"""What can go wrong while the arm is driven, looked at once per tick.
+
+Each check turns measurements into a guard flag and, if it must, into an event for the ownership
+table with a sentence for the operator. The numbers S2…S13 are those of docs/safety.md. Knows
+ages, forces and errors; commands nothing.
+"""
+
+from collections import deque
+
+import msgspec
+import numpy as np
+
+from recorders.clock import NS_PER_S
+from studio.devices.interfaces import DeviceStatus, HumanInput, idle_input
+from studio.station.messages import Guard
+from studio.station.ownership import Event
+from studio.station.safety import SafetyLimits
+
+STALE_HOLD_S = 0.5          # a blip makes the arm brake; half a second of silence needs a person
+BACK_OFF_S = 0.3            # how far back along its own path the arm goes from a hard contact
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What the guards say about a tick.
+
+    Attributes:
+        flags: all that applies.
+        brake: the arm must not follow anybody in this tick.
+        back_off: (D,) a posture to retreat to instead, or None.
+        event, reason: for the ownership table, or None.
+    """
+
+    flags: Guard
+    brake: bool
+    back_off: np.ndarray | None = None
+    event: Event | None = None
+    reason: str = ""
+
+
+class Guards:
+    """The checks and the little memory that they need."""
+
+    def __init__(self, limits: SafetyLimits, rate_hz: float) -> None:
+        self._limits, self._period_ns = limits, int(NS_PER_S / rate_hz)
+        self._path: deque[np.ndarray] = deque(maxlen=max(1, int(BACK_OFF_S * rate_hz)))
+        self._retreat: np.ndarray | None = None
+        self._off_track_ns = 0
+        self._stale_ns = 0
+
+    def trust(self, human: HumanInput, now_ns: int) -> tuple[HumanInput, Guard]:
+        """The human's input, or rest if its device is lost (S4) or silent (S2)."""
+        if human.status is not DeviceStatus.OK:
+            return idle_input(human.stamp_ns, human.status), Guard.DEVICE_LOST
+        numbers = [human.twist, *([human.joints] if human.joints is not None else [])]
+        if not all(np.all(np.isfinite(n)) for n in numbers):
+            return idle_input(human.stamp_ns), Guard.REJECTED
+        if human.enabled and now_ns - human.stamp_ns > self._limits.input_age_s * NS_PER_S:
+            return idle_input(human.stamp_ns), Guard.COMMAND_TIMEOUT
+        return human, Guard.NONE
+
+    def inspect(self, now_ns: int, *, fault: str, arm: np.void | None, wrench: np.ndarray | None,
+                sent: np.ndarray, driven: bool) -> Finding:
+        """Look at a tick before anything is sent.
+
+        Args:
+            now_ns: the tick's monotonic stamp.
+            fault: the robot's own word; empty if it is well (S11).
+            arm: the newest row of the stream `arm`, if any.
+            wrench: (6,) of the newest contact row, or None without such a sensor.
+            sent: (D,) the previous command.
+            driven: whether commands are being sent at all.
+        """
+        if fault:
+            return Finding(Guard.ROBOT_FAULT, True, event=Event.FAULT, reason=fault)
+        if stale := self._stale(now_ns, arm, driven):
+            return stale
+        assert arm is not None
+        if lost := self._off_track(arm["position"], sent, driven):
+            return lost
+        return self._forced(wrench, sent)
+
+    def forget_path(self) -> None:
+        """Start a new history: after a reset the old path leads nowhere."""
+        self._path.clear()
+        self._retreat = None
+        self._off_track_ns = self._stale_ns = 0
+
+    def _stale(self, now_ns: int, arm: np.void | None, driven: bool) -> Finding | None:
+        """S10: no motion on an old picture of the arm."""
+        age_ns = now_ns - int(arm["t_mono_ns"]) if arm is not None else NS_PER_S
+        if age_ns <= self._limits.observation_age_s * NS_PER_S:
+            return None
+        if driven and age_ns > STALE_HOLD_S * NS_PER_S:
+            return Finding(Guard.STALE_OBSERVATION, True, event=Event.TROUBLE, reason=
+                           f"the arm has said nothing for {age_ns / NS_PER_S:.1f} s: check its "
+                           "cable and power, then arm again")
+        return Finding(Guard.STALE_OBSERVATION, True)
+
+    def _off_track(self, measured: np.ndarray, sent: np.ndarray, driven: bool) -> Finding | None:
+        """S13: the arm does not go where it is told."""
+        error = np.abs(measured[:-1] - sent[:-1])
+        if not driven or float(error.max()) <= self._limits.tracking_error:
+            self._off_track_ns = 0
+            return None
+        self._off_track_ns += self._period_ns
+        if self._off_track_ns < self._limits.tracking_time_s * NS_PER_S:
+            return None
+        self._off_track_ns = 0
+        joint = int(error.argmax()) + 1
+        return Finding(Guard.TRACKING_ERROR, True, event=Event.STOP, reason=
+                       f"joint {joint} is {error.max():.2f} rad from its command: look for an "
+                       "obstacle or a motor without torque, then re-arm")
+
+    def _forced(self, wrench: np.ndarray | None, sent: np.ndarray) -> Finding:
+        """S9: stop at a hard contact and go back the way the arm came."""
+        if wrench is None:
+            return Finding(Guard.NONE, False)
+        force = float(np.linalg.norm(wrench[:3]))
+        limit = self._limits.force_n
+        if self._retreat is None and force > limit and self._path:
+            self._retreat = self._path[0]
+        if self._retreat is not None:
+            if force > limit * self._limits.force_release:
+                return Finding(Guard.FORCE_LIMIT, True, back_off=self._retreat)
+            self._retreat = None
+            self._path.clear()
+        self._path.append(sent.copy())
+        return Finding(Guard.NONE, False)

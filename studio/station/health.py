@@ -1,0 +1,122 @@
+"""From ticks to the snapshot that consoles draw: rates, lateness, drops, and what is wrong.
+
+A subscriber of the control loop. Counts cheaply every tick, and builds a `Snapshot` a few times a
+second for whoever wants one. Decides nothing.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from recorders.clock import NS_PER_S
+from studio.station.control_loop import ControlLoop, TickRecord
+from studio.station.messages import Guard, RecorderHealth, Snapshot, StreamHealth
+from studio.station.recording import EpisodeFeed
+
+SNAPSHOT_HZ = 20
+WINDOW_S = 2.0              # of rates and lateness: long enough to read, short enough to notice
+
+
+class StreamMeter:
+    """Rate, age and gaps of one stream."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.dropped = name, 0
+        self._last_seq: int | None = None
+        self._arrivals: deque[tuple[int, int]] = deque()
+        self._newest_ns = 0
+
+    def count(self, rows: np.ndarray) -> None:
+        """Take note of new rows."""
+        seqs, stamps = rows["seq"], rows["t_mono_ns"]
+        before = seqs[0] - 1 if self._last_seq is None else self._last_seq
+        self.dropped += max(0, int(seqs[-1] - before) - len(seqs))
+        self._last_seq, self._newest_ns = int(seqs[-1]), int(stamps[-1])
+        self._arrivals.append((self._newest_ns, len(rows)))
+
+    def health(self, now_ns: int) -> StreamHealth:
+        """As of now."""
+        horizon_ns = now_ns - int(WINDOW_S * NS_PER_S)
+        while self._arrivals and self._arrivals[0][0] < horizon_ns:
+            self._arrivals.popleft()
+        rate = sum(n for _, n in self._arrivals) / WINDOW_S
+        age_ms = (now_ns - self._newest_ns) / 1e6 if self._newest_ns else -1.0
+        return StreamHealth(self.name, rate, self.dropped, age_ms)
+
+    def forget(self) -> None:
+        """A reset restarts the device's count: that is no gap."""
+        self._last_seq = None
+
+
+class Health:
+    """Meters of a running loop."""
+
+    def __init__(self, loop: ControlLoop, feed: EpisodeFeed,
+                 recorder: Callable[[], RecorderHealth],
+                 publish: Callable[[Snapshot], None]) -> None:
+        self._loop, self._feed, self._recorder, self._publish = loop, feed, recorder, publish
+        rate_hz = loop.spec.rate_hz
+        self._period_ns = NS_PER_S / rate_hz
+        self._meters = {spec.name: StreamMeter(spec.name) for spec in loop.robot.info.streams}
+        self._lateness_ns: deque[int] = deque(maxlen=int(WINDOW_S * rate_hz))
+        self._stamps_ns: deque[int] = deque(maxlen=int(WINDOW_S * rate_hz))
+        self._next_ns = 0
+        self.late_ticks = 0
+
+    def forget_sequence(self) -> None:
+        """The robot's streams start counting anew."""
+        for meter in self._meters.values():
+            meter.forget()
+
+    def on_tick(self, tick: TickRecord) -> None:
+        """Count; publish when it is time."""
+        lateness_ns = int(tick.row["lateness_ns"][0])
+        self._lateness_ns.append(lateness_ns)
+        self._stamps_ns.append(tick.stamp_ns)
+        self.late_ticks += lateness_ns > self._period_ns
+        for batch in tick.batches:
+            if batch.stream in self._meters and len(batch.rows):
+                self._meters[batch.stream].count(batch.rows)
+        if tick.stamp_ns >= self._next_ns:
+            self._next_ns = tick.stamp_ns + NS_PER_S // SNAPSHOT_HZ
+            self._publish(self.snapshot(tick))
+
+    def snapshot(self, tick: TickRecord) -> Snapshot:
+        """All that a console may draw."""
+        loop, row = self._loop, tick.row[0]
+        late_ms = np.percentile(np.array(self._lateness_ns) / 1e6, [50, 99, 100])
+        span_s = max(self._stamps_ns[-1] - self._stamps_ns[0], 1) / NS_PER_S
+        arm, contact, sim = (tick.latest.get(name) for name in ("arm", "contact", "sim"))
+        recorder = self._recorder()
+        return Snapshot(
+            stamp_ns=tick.stamp_ns, tick=tick.number, mode=loop.ownership.mode,
+            reason=loop.ownership.reason, epoch=loop.ownership.epoch,
+            owners=tuple(row["owner"].tolist()), guards=int(row["guards"]),
+            task=loop.task, instruction=loop.instruction,
+            phase="" if sim is None else str(int(sim["phase"])),
+            success=sim is not None and bool(sim["success"]),
+            episode=self._feed.episode, episode_s=self._feed.seconds(tick.stamp_ns),
+            practice=self._feed.practice,
+            position=() if arm is None else tuple(arm["position"].tolist()),
+            sent=tuple(row["sent"].tolist()),
+            tool_pose=() if arm is None else tuple(arm["tool_pose"].tolist()),
+            wrench=() if contact is None else tuple(contact["wrench"].tolist()),
+            human_axes=tuple(row["human_raw"].tolist()), human_status=int(tick.human.status),
+            human_enabled=tick.human.enabled, speed_scale=loop.speed_scale,
+            control_hz=(len(self._stamps_ns) - 1) / span_s,
+            lateness_p50_ms=float(late_ms[0]), lateness_p99_ms=float(late_ms[1]),
+            lateness_max_ms=float(late_ms[2]), late_ticks=self.late_ticks,
+            streams=tuple(m.health(tick.stamp_ns) for m in self._meters.values()),
+            recorder=recorder, problems=self._problems(int(row["guards"]), recorder))
+
+    def _problems(self, flags: int, recorder: RecorderHealth) -> tuple[str, ...]:
+        said = [self._loop.ownership.reason] if self._loop.ownership.reason else []
+        if recorder.error:
+            said.append(recorder.error)
+        if recorder.overflowed:
+            said.append(f"{recorder.overflowed} messages to the recorder were lost: the disk or "
+                        "the machine is too slow; discard this episode")
+        if flags & Guard.DEVICE_LOST:
+            said.append(f"{self._loop.teleop.name} is lost: plug it in again")
+        return tuple(said)

@@ -1,0 +1,80 @@
+"""Who drives: the station's modes as a table.
+
+Every transition that exists is a row; whatever is not in the table is refused with a reason. A
+change of driver starts a new epoch, so that whatever was planned under the old one can be told
+apart and thrown away. Knows no device, no joint and no clock.
+"""
+
+from enum import Enum
+
+from studio.station.messages import Mode
+
+
+class Event(Enum):
+    """What can change the mode."""
+
+    ARM = "arm"
+    DISARM = "disarm"
+    PAUSE = "pause"
+    INPUT = "human input"           # the clutch closed
+    RELEASE = "release"             # the clutch opened
+    PLAY = "play"                   # a recording drives
+    STOP = "stop"
+    REARM = "re-arm"
+    TROUBLE = "trouble"             # a guard holds the arm: stale, forced, recorder lost
+    FAULT = "fault"                 # a device failed
+
+
+M = Mode
+MOVING = (M.AUTO, M.SHARED, M.HUMAN, M.HANDBACK)
+TABLE: dict[tuple[Mode, Event], Mode] = {
+    (M.IDLE, Event.ARM): M.ARMED,
+    (M.ARMED, Event.ARM): M.ARMED,
+    (M.HOLD, Event.ARM): M.ARMED,
+    (M.ARMED, Event.INPUT): M.HUMAN,
+    (M.AUTO, Event.INPUT): M.HUMAN,         # one motion takes over: no pause, no key first
+    (M.HUMAN, Event.INPUT): M.HUMAN,
+    (M.HUMAN, Event.RELEASE): M.ARMED,
+    (M.ARMED, Event.PLAY): M.AUTO,
+    (M.STOP, Event.REARM): M.IDLE,
+    (M.FAULT, Event.REARM): M.IDLE,
+    **{(mode, Event.PAUSE): M.HOLD for mode in (M.ARMED, *MOVING)},
+    **{(mode, Event.TROUBLE): M.HOLD for mode in (M.ARMED, *MOVING)},
+    **{(mode, Event.DISARM): M.IDLE for mode in (M.IDLE, M.ARMED, M.HOLD, *MOVING)},
+    **{(mode, Event.STOP): M.STOP for mode in Mode},
+    **{(mode, Event.FAULT): M.FAULT for mode in Mode if mode is not M.STOP},
+}
+DRIVER = {M.HUMAN: "human", M.AUTO: "policy", M.SHARED: "both"}
+
+
+class Ownership:
+    """The present mode, why, and the epoch."""
+
+    def __init__(self) -> None:
+        self.mode = Mode.IDLE
+        self.reason = ""
+        self.epoch = 0
+
+    def on(self, event: Event, reason: str = "") -> bool:
+        """Apply an event; returns whether the table knows it in this mode."""
+        following = TABLE.get((self.mode, event))
+        if following is None:
+            return False
+        if DRIVER.get(following) != DRIVER.get(self.mode) or event is Event.STOP:
+            self.epoch += 1
+        if following is not self.mode or event in (Event.STOP, Event.FAULT):
+            keep_first = self.mode is following and bool(self.reason)
+            self.reason = self.reason if keep_first else reason
+        self.mode = following
+        return True
+
+    @property
+    def may_move(self) -> bool:
+        """Whether the arm follows anybody in this mode."""
+        return self.mode in (Mode.ARMED, *MOVING)
+
+    def refusal(self, event: Event) -> str:
+        """One sentence on why an event was refused."""
+        remedy = {M.STOP: "re-arm first", M.FAULT: "mend the fault, then re-arm",
+                  M.IDLE: "arm first", M.HOLD: "arm first"}.get(self.mode, "wait")
+        return f"cannot {event.value} while {self.mode.name}: {remedy}"
