@@ -1,0 +1,192 @@
+"""The command `tandem`: the door to everything.
+
+A table of names, each with the module that does the work; a module is imported only when its
+command is called, so that `tandem --help` answers at once. One place turns a user's mistake into
+one line and exit code 2. Exit codes: 0 well, 1 the finding is bad news, 2 a mistake, 130 stopped.
+Knows command names and errors. Refuses to know what the commands do.
+"""
+
+import contextlib
+import difflib
+import errno
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from studio.commands.output import Screen
+
+EXIT_OK, EXIT_BAD_NEWS, EXIT_MISTAKE, EXIT_STOPPED = 0, 1, 2, 130
+
+_ABOUT = "Tandem Studio: teach a robot arm. Record, check and replay demonstrations."
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a command lives: a config dataclass with `run(screen)`."""
+
+    module: str
+    config: str
+    summary: str
+
+
+_DATA = "studio.commands.data"
+COMMANDS: dict[str, Entry] = {
+    "demo": Entry("studio.commands.demo", "Demo",
+                  "record every task unattended, check, replay, leave a table and an .rrd"),
+    "record": Entry("studio.commands.record", "Record", "record demonstrations into a store"),
+    "teleop": Entry("studio.commands.teleop", "Teleop", "drive the arm without recording"),
+    "replay": Entry("studio.commands.replay", "Replay",
+                    "play an episode's commands again and compare the outcome"),
+    "tasks": Entry("studio.commands.tasks", "Tasks", "list the tasks and their instructions"),
+    "doctor": Entry("studio.commands.doctor", "Doctor",
+                    "check devices, permissions, graphics, disk and timing; say how to fix them"),
+    "data ls": Entry(_DATA, "ListEpisodes", "list the episodes of a store"),
+    "data show": Entry(_DATA, "ShowEpisode", "show one episode: streams, quality, events"),
+    "data check": Entry(_DATA, "CheckStore", "verify every checksum of a store"),
+    "data recover": Entry(_DATA, "RecoverEpisodes", "keep or discard what a crash interrupted"),
+    "data label": Entry(_DATA, "LabelEpisode", "say how an episode ended"),
+    "data relabel": Entry(_DATA, "RelabelEpisode", "change an episode's task or instruction"),
+    "data trash": Entry(_DATA, "TrashEpisodes", "put episodes away; `restore` is the undo"),
+    "data restore": Entry(_DATA, "RestoreEpisodes", "take episodes out of the trash"),
+    "data copy": Entry(_DATA, "CopyEpisodes", "copy episodes into another store"),
+    "version": Entry("studio.commands.version", "Version", "print the versions that matter"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `tandem` and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["--version"]:
+        words[0] = "version"
+    asks_for_help = not words or words[0] in ("-h", "--help", "help")
+    if asks_for_help or words in (["data"], ["data", "-h"], ["data", "--help"]):
+        _write_out(overview("" if asks_for_help else "data"))
+        return EXIT_OK
+    name = next((name for name in (" ".join(words[:2]), words[0]) if name in COMMANDS), "")
+    if not name:
+        return _report(words, unknown_command(words))
+    return run(COMMANDS[name], f"tandem {name}", words[len(name.split()):])
+
+
+def overview(group: str) -> str:
+    """The text of `tandem --help`, or of `tandem data --help`."""
+    listed = {name: entry for name, entry in COMMANDS.items()
+              if name.startswith(f"{group} " if group else "")}
+    width = max(len(name) for name in listed) + 3
+    lines = [f"  {name:<{width}}{entry.summary}" for name, entry in listed.items()]
+    return "\n".join([_ABOUT, "", "usage: tandem COMMAND [OPTIONS]", "", *lines, "",
+                      "`tandem COMMAND --help` explains a command's options.",
+                      "Every command takes --json: one JSON object on stdout."])
+
+
+def unknown_command(words: Sequence[str]) -> str:
+    """One line that names the valid commands, the nearest first."""
+    said = " ".join(words[:2] if words[0] == "data" else words[:1])
+    near = difflib.get_close_matches(said, COMMANDS, n=1)
+    hint = f"did you mean `tandem {near[0]}`? " if near else ""
+    return f"there is no command {said!r}; {hint}The commands are: {', '.join(COMMANDS)}"
+
+
+def run(entry: Entry, prog: str, words: Sequence[str]) -> int:
+    """Parse a command's options, run it, and turn what happens into words and an exit code."""
+    from studio.commands.output import Screen
+
+    screen = Screen(json="--json" in words)
+    with _sigterm_as_ctrl_c():
+        try:
+            command = _parse(entry, prog, words, screen)
+            if isinstance(command, int):
+                return command
+            with _libraries_on_stderr():
+                answer = command.run(screen)
+            screen.answer(answer)
+            return EXIT_OK if answer.ok else EXIT_BAD_NEWS
+        except KeyboardInterrupt:
+            screen.error("stopped")
+            return EXIT_STOPPED
+        except BrokenPipeError:
+            # `tandem data ls … | head` closed our stdout: nobody is left to tell, also at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            return EXIT_OK
+        except Exception as error:      # the outermost edge: a user's mistake is one line
+            if not is_users_mistake(error):
+                raise
+            screen.error(describe(error))
+            return EXIT_MISTAKE
+
+
+def _parse(entry: Entry, prog: str, words: Sequence[str], screen: "Screen") -> Any:
+    """The command's config, or an exit code when tyro has already said all (help, bad options)."""
+    import tyro
+
+    with _libraries_on_stderr():
+        config = getattr(importlib.import_module(entry.module), entry.config)
+    try:
+        return tyro.cli(config, prog=prog, args=list(words),
+                        config=(tyro.conf.FlagCreatePairsOff,))
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else EXIT_MISTAKE
+        if code != EXIT_OK and screen.json:
+            screen.error(f"the options were not understood; `{prog} --help` explains them")
+        return code
+
+
+def _libraries_on_stderr() -> contextlib.redirect_stdout[Any]:
+    """Stdout is for results: what a library prints by itself (pygame greets) goes to stderr."""
+    return contextlib.redirect_stdout(sys.stderr)
+
+
+def is_users_mistake(error: Exception) -> bool:
+    """Whether the person who typed the command can put this right (its message says how)."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.EACCES, errno.ENOSPC, errno.EROFS, errno.EPERM)
+    from recorders.store import StoreError
+    from studio.commands.output import UsersMistakeError
+    from studio.devices.interfaces import DeviceError
+    from studio.sim.instructions import InstructionError
+
+    return isinstance(error, UsersMistakeError | StoreError | DeviceError | InstructionError)
+
+
+def describe(error: Exception) -> str:
+    """The one line that the user reads."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error)
+
+
+def _report(words: Sequence[str], text: str) -> int:
+    from studio.commands.output import Screen
+
+    Screen(json="--json" in words).error(text)
+    return EXIT_MISTAKE
+
+
+def _write_out(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+@contextlib.contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """A polite kill ends a session as Ctrl-C does: arm held, episode closed, processes joined."""
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:          # not the main thread: a test, or a program that embeds us
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
