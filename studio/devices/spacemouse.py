@@ -1,0 +1,211 @@
+"""The SpaceMouse as a teleoperator: six axes under one hand, two buttons, one light.
+
+Knows how a SpaceMouse behaves: it is silent at rest, speaks about every 8 ms while deflected, may
+be unplugged at any moment and may come back under another path. Refuses to know the robot.
+A reader thread drains it to the newest report; `read` only looks at what that thread left.
+The light says that the human owns the arm: `send_feedback({"led": True})`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from recorders.clock import Clock
+from studio.devices.interfaces import DeviceError, DeviceStatus, HumanInput, idle_input
+from studio.devices.mapping import (
+    TWIST_ACTION,
+    DeviceMapping,
+    at_rest,
+    bounded_axes,
+    next_state,
+    twist_action,
+    unless_silent,
+)
+from studio.devices.reader import RETRY_S, DeviceReader
+from studio.devices.spacemouse_port import (
+    HidInterface,
+    SpaceMouseGone,
+    SpaceMousePort,
+    list_spacemice,
+)
+
+SPACEMOUSE_MAPPING = DeviceMapping()
+POLL_S = 0.004  # half of the device's report period: at most half a report late
+
+
+@dataclass(frozen=True)
+class SpaceMouseConfig:
+    """Which SpaceMouse, and how it is understood."""
+
+    path: str = ""
+    """HID path such as /dev/hidraw3; empty takes the first that is found."""
+    interface: int = -1
+    """USB interface number, for a receiver that shows several; -1 chooses."""
+    mapping: DeviceMapping = SPACEMOUSE_MAPPING
+    """Axes, clutch and gripper buttons (left closes, right opens)."""
+    silence_ms: float = 60.0
+    """A deflected device that says nothing for so long counts as stale."""
+
+
+class SpaceMouse:
+    """A SpaceMouse of any model that pyspacemouse knows."""
+
+    name = "spacemouse"
+
+    def __init__(
+        self,
+        clock: Clock,
+        config: SpaceMouseConfig = SpaceMouseConfig(),
+        *,
+        background: bool = True,
+        find: Callable[[], list[HidInterface]] = list_spacemice,
+    ) -> None:
+        """Prepare, without touching the device.
+
+        Args:
+            clock: stamps what arrives.
+            config: which device and which mapping.
+            background: read in a thread; without it the owner calls `poll` itself.
+            find: lists what is plugged in.
+        """
+        self.fault = ""
+        self._clock = clock
+        self._config = config
+        self._find = find
+        self._port: SpaceMousePort | None = None
+        self._known: HidInterface | None = None     # the device to look for after an unplug
+        self._connected = False
+        self._state = at_rest(clock.now_ns())       # replaced whole, so readers need no lock
+        self._lost = False
+        self._led_wanted = False
+        self._led_shown: bool | None = None         # None: the device has not been told yet
+        self._reader = DeviceReader(self.name, self.poll, self._lose) if background else None
+
+    @property
+    def action_features(self) -> dict[str, Any]:
+        """Twist, gripper and clutch."""
+        return dict(TWIST_ACTION)
+
+    @property
+    def feedback_features(self) -> dict[str, Any]:
+        """The light."""
+        return {"led": bool}
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the device is open or being looked for."""
+        return self._connected
+
+    def connect(self) -> None:
+        """Open the device.
+
+        Raises:
+            DeviceError: if none is found or it cannot be opened, with the remedy.
+        """
+        if self._connected:
+            return
+        self._open(self._choose())
+        self._state = at_rest(self._clock.now_ns(), self._state.gripper.wanted)
+        self._connected = True
+        if self._reader:
+            self._reader.start()
+
+    def disconnect(self) -> None:
+        """Switch the light off and close the device."""
+        if not self._connected:
+            return
+        if self._reader:
+            self._reader.stop()
+        if self._port and self._led_shown:
+            self._port.set_led(False)
+        self._close()
+        self._connected = False
+
+    def read(self) -> HumanInput:
+        """The newest input; LOST or STALE devices ask for nothing."""
+        state, now_ns = self._state, self._clock.now_ns()
+        if not self._connected:
+            return idle_input(state.stamp_ns, DeviceStatus.OFF)
+        if self._lost:
+            return idle_input(state.stamp_ns, DeviceStatus.LOST)
+        return unless_silent(state, self._config.mapping, now_ns, self._config.silence_ms)
+
+    def get_action(self) -> dict[str, Any]:
+        """The newest input as LeRobot's flat dictionary."""
+        return twist_action(self.read(), self._state.gripper.wanted)
+
+    def send_feedback(self, feedback: dict[str, Any]) -> None:
+        """Set the light with `led`; other keys are for other devices."""
+        if "led" in feedback:
+            self._led_wanted = bool(feedback["led"])
+
+    def poll(self) -> float:
+        """One round of the reader: drain to the newest report, or look for a lost device.
+
+        Returns:
+            The pause in s until the next round.
+        """
+        if self._port is None:
+            return self._look_for_it()
+        try:
+            for report in self._port.drain():
+                self._state = next_state(
+                    self._state, bounded_axes(report.axes), report.buttons,
+                    self._clock.now_ns(), self._config.mapping)
+        except SpaceMouseGone as error:
+            self._lose(f"SpaceMouse at {self._port.interface.path} is gone ({error}): replug it")
+            return RETRY_S
+        if self._led_wanted != self._led_shown:
+            self._port.set_led(self._led_wanted)
+            self._led_shown = self._led_wanted
+        return POLL_S
+
+    def _look_for_it(self) -> float:
+        try:
+            self._open(self._choose())
+        except DeviceError as error:
+            self.fault = str(error)
+            return RETRY_S
+        return POLL_S
+
+    def _choose(self) -> HidInterface:
+        """The interface to open: by the known path, then by the known identity, then by config."""
+        found = self._find()
+        if self._known:
+            again = [i for i in found if i.same_device(self._known)]
+            again.sort(key=lambda i: i.path != self._known.path if self._known else False)
+            if again:
+                return again[0]
+            raise DeviceError(f"SpaceMouse at {self._known.path} is unplugged: replug it")
+        wanted = [
+            i for i in found
+            if self._config.path in ("", i.path) and self._config.interface in (-1, i.interface)
+        ]
+        if wanted:
+            return wanted[0]
+        seen = ", ".join(f"{i.path} (interface {i.interface})" for i in found)
+        if seen:
+            raise DeviceError(
+                f"no SpaceMouse at path '{self._config.path}' interface "
+                f"{self._config.interface}: valid are {seen}")
+        raise DeviceError("no SpaceMouse is plugged in: plug it in, or run `tandem doctor`")
+
+    def _open(self, interface: HidInterface) -> None:
+        self._port = SpaceMousePort(interface)
+        self._known = interface
+        self._led_shown = None if self._led_wanted else False
+        # What was held before the unplug is not held any more.
+        self._state = at_rest(self._clock.now_ns(), self._state.gripper.wanted)
+        self._lost = False
+        self.fault = ""
+
+    def _lose(self, reason: str) -> None:
+        """Ask for nothing from now on and look for the device again."""
+        self._lost = True
+        self.fault = reason
+        self._close()
+
+    def _close(self) -> None:
+        port, self._port = self._port, None
+        if port:
+            port.close()
