@@ -16,7 +16,7 @@ ARM_NAME = "arm"
 CUBE_NAMES = ("cube_red", "cube_green", "cube_blue")
 # The order of the poses in the column `objects`. The last is a site, the others are bodies.
 OBJECT_NAMES = (*CUBE_NAMES, "bin", "button", "button_cap", "drawer", "drawer_handle")
-MOVABLE_NAMES = (*CUBE_NAMES, "bin", "button", "chest")     # what `SimWorld.place` may move
+MOVABLE_NAMES = (*CUBE_NAMES, "bin", "button", "chest")     # free or mocap bodies
 CAMERA_NAMES = {"front": "front", "wrist": f"{ARM_NAME}/wrist"}
 
 PHYSICS_HZ = 500

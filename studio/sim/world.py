@@ -1,0 +1,268 @@
+"""The simulated world: physics at 500 Hz, a task that judges it, and its exact state.
+
+Knows MuJoCo's model and data, the scene's names, and the stamp of the present state. Refuses to
+know streams, pictures and real time: somebody else says up to which moment to advance.
+
+A step ends with MuJoCo's `mj_step1` at the new state, so that poses, velocities and contacts
+always belong to `stamp_ns`. Forces belong to the interval behind it and are kept in `measured`.
+
+Bit-identical repetition holds for the same build of MuJoCo on the same kind of CPU.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import mujoco
+import numpy as np
+
+from recorders.clock import NS_PER_S, Clock
+from studio.devices.interfaces import DeviceError
+from studio.sim.arm_model import FINGER_TRAVEL_M, HOME_RAD, N_JOINTS
+from studio.sim.scene import ARM_NAME, OBJECT_NAMES, PHYSICS_HZ, build_scene
+
+STEP_NS = NS_PER_S // PHYSICS_HZ
+# All that the next step depends on, in MuJoCo's order; a recorded vector restores the moment.
+STATE_PARTS = (
+    mujoco.mjtState.mjSTATE_TIME | mujoco.mjtState.mjSTATE_QPOS | mujoco.mjtState.mjSTATE_QVEL
+    | mujoco.mjtState.mjSTATE_ACT | mujoco.mjtState.mjSTATE_WARMSTART
+    | mujoco.mjtState.mjSTATE_CTRL | mujoco.mjtState.mjSTATE_MOCAP_POS
+    | mujoco.mjtState.mjSTATE_MOCAP_QUAT
+)
+_SETTLE_STEPS = 100         # 0.2 s: cubes placed half a millimetre too high come to rest
+
+
+class SavedWorld(msgspec.Struct, frozen=True):
+    """A moment of the world, to come back to.
+
+    Attributes:
+        task, seed, instruction: what `reset` was given or said; empty before the first reset.
+        state: the vector of `SimWorld.state`.
+        progress: what the task's judge remembers.
+    """
+
+    task: str
+    seed: int
+    instruction: str
+    state: np.ndarray
+    progress: tuple[float, ...]
+
+
+class SimWorld:
+    """Arm, table and objects under physics.
+
+    Args:
+        clock: gives the stamp of the first state; time then passes by `advance_to`.
+        tasks: by name; `studio.sim.tasks.TASKS` if None.
+
+    Attributes:
+        model, data: MuJoCo's, for those who look (tasks, cameras); only the world steps them.
+        model_xml: the scene as MJCF.
+        stamp_ns: the monotonic stamp of the present state.
+        measured: (n_sensordata,) all sensors as they were at `stamp_ns` - STEP_NS.
+        run: the judge of the present task, or None before the first reset.
+    """
+
+    def __init__(self, clock: Clock, tasks: Mapping[str, Any] | None = None) -> None:
+        if tasks is None:
+            from studio.sim.tasks import TASKS  # here, because tasks are optional to a world
+            tasks = TASKS
+        spec = build_scene()
+        self.model = spec.compile()
+        self.data = mujoco.MjData(self.model)
+        self.model_xml = spec.to_xml()
+        self.stamp_ns = clock.now_ns()
+        self.measured = np.zeros(self.model.nsensordata)
+        self.run: Any = None
+        self._tasks = tasks
+        self._said = ("", 0, "")
+        self._state_size = mujoco.mj_stateSize(self.model, STATE_PARTS)
+        model = self.model
+        self._arm_qpos = np.array([model.joint(f"{ARM_NAME}/joint{i + 1}").qposadr[0]
+                                   for i in range(N_JOINTS)])
+        self._arm_dof = np.array([model.joint(f"{ARM_NAME}/joint{i + 1}").dofadr[0]
+                                  for i in range(N_JOINTS)])
+        fingers = [model.joint(f"{ARM_NAME}/finger_{side}") for side in ("left", "right")]
+        self._finger_qpos = np.array([finger.qposadr[0] for finger in fingers])
+        self._finger_dof = np.array([finger.dofadr[0] for finger in fingers])
+        self._tool = model.site(f"{ARM_NAME}/tool").id
+        self._object_bodies = [model.body(name).id for name in OBJECT_NAMES[:-1]]
+        self._handle = model.site(OBJECT_NAMES[-1]).id
+        self._clear()
+        self._begin()
+
+    # ------------------------------------------------------------------ setting up and coming back
+
+    def reset(self, task: str, seed: int, instruction: str | None = None) -> str:
+        """Set the scene for a task.
+
+        The same task and seed give the same state to the last bit. `stamp_ns` does not change.
+
+        Args:
+            task: a name in the registry.
+            seed: of the places, the goal and the phrasing.
+            instruction: replaces the drawn goal and phrasing.
+
+        Returns:
+            The instruction to give.
+
+        Raises:
+            DeviceError: for an unknown task.
+        """
+        if task not in self._tasks:
+            raise DeviceError(f"unknown task '{task}': valid are {', '.join(self._tasks)}")
+        self._clear()
+        rng = np.random.default_rng(seed)
+        extra = {} if instruction is None else {"instruction": instruction}
+        self.run = self._tasks[task].start(self, rng, **extra)
+        self._settle()
+        self._said = (task, seed, self.run.instruction)
+        return self.run.instruction
+
+    def save(self) -> SavedWorld:
+        """The present moment."""
+        task, seed, _ = self._said
+        progress = tuple(self.run.saved()) if self.run else ()
+        words = self.run.instruction if self.run else ""
+        return SavedWorld(task, seed, words, self.state, progress)
+
+    def restore(self, saved: SavedWorld) -> None:
+        """Go back to a saved moment; from there on everything repeats to the last bit."""
+        if saved.task:
+            self.reset(saved.task, saved.seed, saved.instruction)
+            self.run.restore(saved.progress)
+        else:
+            self.run, self._said = None, ("", 0, "")
+        self.restore_state(saved.state)
+
+    @property
+    def state(self) -> np.ndarray:
+        """(n,) f8: time, positions, velocities, warm start, controls and moved furniture."""
+        vector = np.empty(self._state_size)
+        mujoco.mj_getState(self.model, self.data, vector, STATE_PARTS)
+        return vector
+
+    def restore_state(self, state: np.ndarray) -> None:
+        """Go to a recorded physical state; the task's judge keeps what it knows.
+
+        Raises:
+            DeviceError: if the vector is of another scene.
+        """
+        if state.shape != (self._state_size,) or not np.isfinite(state).all():
+            raise DeviceError(f"a state of this scene has {self._state_size} finite numbers, this "
+                              f"one is of shape {state.shape}: it was recorded in another scene")
+        mujoco.mj_setState(self.model, self.data, state, STATE_PARTS)
+        self._begin()
+
+    # ------------------------------------------------------------------------------------- running
+
+    def command(self, target: np.ndarray) -> None:
+        """What the motors aim for from the next step on: (8,) rad, and 0..1 for the gripper."""
+        self.data.ctrl[:N_JOINTS] = target[:N_JOINTS]
+        self.data.ctrl[N_JOINTS] = np.clip(target[N_JOINTS], 0.0, 1.0) * FINGER_TRAVEL_M
+
+    def advance_to(self, now_ns: int, after_step: Callable[[], None] | None = None) -> None:
+        """Step until the state is less than one step older than a moment.
+
+        Args:
+            now_ns: monotonic.
+            after_step: called with the world at each new `stamp_ns`.
+        """
+        while self.stamp_ns + STEP_NS <= now_ns:
+            mujoco.mj_step2(self.model, self.data)
+            self.measured[:] = self.data.sensordata
+            self.stamp_ns += STEP_NS
+            self._begin()
+            if self.run is not None:
+                self.run.update(self)
+            if after_step is not None:
+                after_step()
+
+    def skip_to(self, stamp_ns: int) -> None:
+        """Let time pass without physics: the world stood still for want of CPU time."""
+        self.stamp_ns = max(self.stamp_ns, stamp_ns)
+
+    @property
+    def unstable(self) -> bool:
+        """Whether the physics diverged, so that MuJoCo had to start it over."""
+        warnings = self.data.warning
+        return any(warnings[kind].number for kind in (mujoco.mjtWarning.mjWARN_BADQPOS,
+                                                      mujoco.mjtWarning.mjWARN_BADQVEL,
+                                                      mujoco.mjtWarning.mjWARN_BADQACC))
+
+    # ------------------------------------------------------------------------------------- looking
+
+    @property
+    def time_s(self) -> float:
+        """Simulated seconds since the reset."""
+        return float(self.data.time)
+
+    @property
+    def position(self) -> np.ndarray:
+        """(8,) joints in rad, then the gripper's opening 0..1."""
+        opening = self.data.qpos[self._finger_qpos].mean() / FINGER_TRAVEL_M
+        return np.append(self.data.qpos[self._arm_qpos], opening)
+
+    @property
+    def velocity(self) -> np.ndarray:
+        """(8,) rad/s, and 1/s for the gripper."""
+        opening_rate = self.data.qvel[self._finger_dof].mean() / FINGER_TRAVEL_M
+        return np.append(self.data.qvel[self._arm_dof], opening_rate)
+
+    @property
+    def effort(self) -> np.ndarray:
+        """(8,) what the motors gave in the last step: N·m, and N for the gripper."""
+        return self.data.actuator_force.copy()
+
+    @property
+    def tool_pose(self) -> np.ndarray:
+        """(7,) x y z in m and w x y z of the tool in the world."""
+        pose = _site_pose(self.data, self._tool)
+        # Pointing down, w is zero and its sign would flicker: x >= 0 is as good a half.
+        return pose if pose[4] >= 0 else np.concatenate([pose[:3], -pose[3:]])
+
+    @property
+    def tool_twist(self) -> np.ndarray:
+        """(6,) linear m/s, then angular rad/s, of the tool in the world."""
+        twist = np.empty(6)
+        mujoco.mj_objectVelocity(self.model, self.data, mujoco.mjtObj.mjOBJ_SITE, self._tool,
+                                 twist, 0)
+        return np.concatenate([twist[3:], twist[:3]])
+
+    @property
+    def objects(self) -> np.ndarray:
+        """(n, 7) poses in the order of `OBJECT_NAMES`: x y z in m, w x y z."""
+        poses = np.empty((len(OBJECT_NAMES), 7))
+        poses[:-1, :3] = self.data.xpos[self._object_bodies]
+        poses[:-1, 3:] = self.data.xquat[self._object_bodies]
+        poses[-1] = _site_pose(self.data, self._handle)
+        return poses
+
+    # -------------------------------------------------------------------------------------- inside
+
+    def _clear(self) -> None:
+        mujoco.mj_resetData(self.model, self.data)
+        self.data.qpos[self._arm_qpos] = HOME_RAD
+        self.data.qpos[self._finger_qpos] = FINGER_TRAVEL_M
+        self.command(self.position)
+
+    def _settle(self) -> None:
+        """Let things come to rest while the arm stays where it was put."""
+        self.command(self.position)
+        self._begin()
+        for _ in range(_SETTLE_STEPS):
+            mujoco.mj_step2(self.model, self.data)
+            mujoco.mj_step1(self.model, self.data)
+        self.measured[:] = self.data.sensordata
+        self.data.time = 0.0
+
+    def _begin(self) -> None:
+        """Everything that follows from positions and velocities."""
+        mujoco.mj_step1(self.model, self.data)
+
+
+def _site_pose(data: mujoco.MjData, site: int) -> np.ndarray:
+    pose = np.empty(7)
+    pose[:3] = data.site_xpos[site]
+    mujoco.mju_mat2Quat(pose[3:], data.site_xmat[site])
+    return pose
