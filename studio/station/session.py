@@ -1,0 +1,170 @@
+"""A recording session: the same few steps, episode after episode.
+
+Reset the scene, wait until every stream speaks, arm, record while somebody drives, end at success
+or when time is up, and go on at once: nothing waits for the disk. A script's session runs by
+itself; a person's episode begins with the first motion of the hand. Speaks to the station only in
+commands. Counts time on the ticks' stamps, so it behaves alike under a virtual clock.
+"""
+
+from enum import Enum, auto
+
+import msgspec
+
+from recorders.clock import NS_PER_S
+from studio.station.control_loop import TickRecord
+from studio.station.messages import Arm, EndEpisode, Mode, ResetScene, Shutdown, StartEpisode
+from studio.station.station import Station
+
+LINGER_S = 0.5              # recorded after success, so that the end is seen at rest
+FIRST_SAMPLE_S = 10.0       # a camera may take this long to say its first word
+TROUBLE_S = 1.0             # in HOLD during an unattended episode before it is given up
+
+
+class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What to record."""
+
+    tasks: tuple[str, ...]
+    """The task of each episode in turn; as long as the session."""
+    seed: int = 0
+    """Episode i is reset with seed + i."""
+    max_duration_s: float = 60.0
+    """An episode is ended after this time."""
+    attended: bool = False
+    """Whether a person drives: then an episode begins with their first motion."""
+    practice: bool = False
+    """Drive and keep nothing."""
+    operator: str = ""
+    """Who drives, for the record."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How an episode went, by the scene's detector."""
+
+    episode: str
+    task: str
+    seed: int
+    detector: str
+    duration_s: float
+
+
+class Step(Enum):
+    """Where the session is."""
+
+    RESET = auto()
+    SETTLE = auto()
+    READY = auto()
+    DRIVE = auto()
+    CLOSE = auto()
+    DONE = auto()
+
+
+class Session:
+    """Walks a station through a plan; a subscriber of its control loop."""
+
+    def __init__(self, station: Station, plan: SessionPlan, *, simulated: bool) -> None:
+        self._station, self._plan, self._simulated = station, plan, simulated
+        self._wanted = {spec.name for spec in station.loop.robot.info.streams}
+        self._since_ns = 0
+        self._success_ns = self._trouble_ns = 0
+        self._step = Step.RESET
+        self._episode = ""
+        self.outcomes: list[Outcome] = []
+        self.problem = ""
+        station.loop.subscribers.append(self)
+
+    @property
+    def done(self) -> bool:
+        """Whether every planned episode was recorded, or the session gave up."""
+        return self._step is Step.DONE
+
+    @property
+    def _task(self) -> str:
+        return self._plan.tasks[len(self.outcomes)]
+
+    @property
+    def _seed(self) -> int:
+        return self._plan.seed + len(self.outcomes)
+
+    def on_tick(self, tick: TickRecord) -> None:
+        """Take the next step if it is time."""
+        if self._step is not Step.DONE and self._station.loop.ownership.mode in (Mode.STOP,
+                                                                                Mode.FAULT):
+            self._give_up(self._station.loop.ownership.reason)
+            return
+        {Step.RESET: self._reset, Step.SETTLE: self._settle, Step.READY: self._ready,
+         Step.DRIVE: self._drive, Step.CLOSE: self._close,
+         Step.DONE: lambda tick: None}[self._step](tick)
+
+    def _go(self, step: Step, tick: TickRecord) -> None:
+        self._step, self._since_ns = step, tick.stamp_ns
+
+    def _elapsed_s(self, tick: TickRecord) -> float:
+        return (tick.stamp_ns - self._since_ns) / NS_PER_S
+
+    def _reset(self, tick: TickRecord) -> None:
+        if self._simulated:
+            reply = self._station.handle(ResetScene(self._task, self._seed))
+            if not reply.accepted:
+                self._give_up(reply.reason)
+                return
+        self._go(Step.SETTLE, tick)
+
+    def _settle(self, tick: TickRecord) -> None:
+        silent = self._wanted - set(tick.latest)
+        if silent:
+            if self._elapsed_s(tick) > FIRST_SAMPLE_S:
+                self._give_up(f"no sample from {', '.join(sorted(silent))} for "
+                              f"{FIRST_SAMPLE_S:.0f} s: see `tandem doctor`")
+            return
+        if self._station.handle(Arm()).accepted:
+            self._go(Step.READY, tick)
+
+    def _ready(self, tick: TickRecord) -> None:
+        if self._plan.attended and not tick.human.enabled:
+            return
+        reply = self._station.handle(StartEpisode(
+            task=self._task, seed=self._seed, operator=self._plan.operator,
+            practice=self._plan.practice))
+        if not reply.accepted:
+            self._give_up(reply.reason)
+            return
+        self._episode, self._success_ns, self._trouble_ns = reply.value, 0, 0
+        self._go(Step.DRIVE, tick)
+
+    def _drive(self, tick: TickRecord) -> None:
+        if not self._station.feed.open:                 # somebody ended or discarded it
+            self._note(tick)
+            return
+        if self._station.detected() == "success":
+            self._success_ns = self._success_ns or tick.stamp_ns
+        settled = self._success_ns and tick.stamp_ns - self._success_ns >= LINGER_S * NS_PER_S
+        overdue = self._elapsed_s(tick) >= self._plan.max_duration_s
+        if settled or overdue or self._held_too_long(tick):
+            self._station.handle(EndEpisode())
+            self._note(tick)
+
+    def _held_too_long(self, tick: TickRecord) -> bool:
+        """An unattended episode that the station holds is over."""
+        if self._station.loop.ownership.mode is not Mode.HOLD or self._plan.attended:
+            self._trouble_ns = 0
+            return False
+        self._trouble_ns = self._trouble_ns or tick.stamp_ns
+        return tick.stamp_ns - self._trouble_ns >= TROUBLE_S * NS_PER_S
+
+    def _note(self, tick: TickRecord) -> None:
+        self.outcomes.append(Outcome(self._episode, self._task, self._seed,
+                                     self._station.detected(), self._elapsed_s(tick)))
+        self._go(Step.CLOSE, tick)
+
+    def _close(self, tick: TickRecord) -> None:
+        if self._station.feed.busy:
+            return
+        if len(self.outcomes) == len(self._plan.tasks):
+            self._step = Step.DONE
+            self._station.handle(Shutdown())
+        else:
+            self._go(Step.RESET, tick)
+
+    def _give_up(self, problem: str) -> None:
+        self.problem, self._step = problem, Step.DONE
+        self._station.handle(Shutdown())

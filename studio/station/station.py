@@ -1,0 +1,192 @@
+"""The station: a control loop, the episode that it feeds, and the commands it obeys.
+
+Every command is accepted, or refused with a reason that the operator is shown. The same class
+drives in real time (in its own process, robot and recorder over the bus) and under a virtual clock
+(`--fast`). Knows no socket and no screen.
+"""
+
+from collections.abc import Callable
+from functools import singledispatchmethod
+
+from recorders.clock import Clock
+from studio.devices.interfaces import DeviceError, Resettable, RobotDriver, Teleoperator
+from studio.station.control_loop import ControlLoop, TickRecord
+from studio.station.health import Health
+from studio.station.messages import (
+    Arm,
+    Command,
+    Disarm,
+    DiscardEpisode,
+    EndEpisode,
+    Keys,
+    Mode,
+    Pause,
+    Rearm,
+    Reply,
+    ResetScene,
+    SetInstruction,
+    SetSpeed,
+    Shutdown,
+    Snapshot,
+    StartEpisode,
+    Stop,
+)
+from studio.station.ownership import Event
+from studio.station.recording import EpisodeFeed, RecordSink
+from studio.station.safety import SafetyLimits
+
+ACCEPTED = Reply(True)
+
+
+class Station:
+    """One robot, one teleoperator, one recorder."""
+
+    def __init__(self, *, clock: Clock, robot: RobotDriver, teleop: Teleoperator,
+                 sink: RecordSink, limits: SafetyLimits | None = None, rate_hz: float = 100.0,
+                 publish: Callable[[Snapshot], None] = lambda snapshot: None,
+                 token: str = "", software: dict[str, str] | None = None) -> None:
+        self.loop = ControlLoop(clock=clock, robot=robot, teleop=teleop,
+                                limits=limits or SafetyLimits(), rate_hz=rate_hz)
+        self.feed = EpisodeFeed(sink, clock, robot.info, self.loop.spec, token)
+        self.health = Health(self.loop, self.feed, sink.health, publish)
+        self.ending = False
+        self._sink, self._software = sink, software or {}
+        self.loop.subscribers += [self.feed, self.health, self]
+
+    def handle(self, command: Command) -> Reply:
+        """Obey, or say why not."""
+        return self._obey(command)
+
+    def run(self) -> None:
+        """Tick until told to shut down, then close the open episode."""
+        self.loop.run(lambda: not self.ending)
+        while self.feed.busy:
+            self.loop.tick()
+            self.loop.clock.wait_until(self.loop.clock.now_ns() + 10_000_000)
+
+    def on_tick(self, tick: TickRecord) -> None:
+        """Data that nobody keeps is no demonstration: hold when the recorder is gone."""
+        if self.feed.open and not self.feed.practice and not self._sink.health().alive:
+            self.loop.ownership.on(Event.TROUBLE, "the recorder has died: what it acknowledged is "
+                                   "safe; it is being restarted, arm again when it is back")
+
+    def detected(self) -> str:
+        """The scene's verdict on its task: "success", "failure", or "" if it has none."""
+        sim = self.loop.latest.get("sim")
+        return "" if sim is None else "success" if bool(sim["success"]) else "failure"
+
+    def _change(self, event: Event, reason: str = "") -> Reply:
+        ownership = self.loop.ownership
+        before = ownership.mode
+        if not ownership.on(event, reason):
+            return Reply(False, ownership.refusal(event))
+        self.feed.event("mode", before=before.name, after=ownership.mode.name, why=reason)
+        return ACCEPTED
+
+    @singledispatchmethod
+    def _obey(self, command: Command) -> Reply:
+        return Reply(False, f"{type(command).__name__} is not a command of this station")
+
+    @_obey.register
+    def _(self, command: Arm) -> Reply:
+        refusal = self.loop.arm()
+        return Reply(not refusal, refusal)
+
+    @_obey.register
+    def _(self, command: Disarm) -> Reply:
+        return self._change(Event.DISARM)
+
+    @_obey.register
+    def _(self, command: Stop) -> Reply:
+        return self._change(Event.STOP, command.reason)
+
+    @_obey.register
+    def _(self, command: Rearm) -> Reply:
+        if self.loop.robot.fault:
+            return Reply(False, f"the robot still reports: {self.loop.robot.fault}")
+        reply = self._change(Event.REARM)
+        if reply.accepted:
+            self.loop.forget_posture()      # it may have been moved while it was stopped
+        return reply
+
+    @_obey.register
+    def _(self, command: Pause) -> Reply:
+        return self._change(Event.PAUSE, "paused by the operator")
+
+    @_obey.register
+    def _(self, command: SetSpeed) -> Reply:
+        if not 0.0 < command.scale <= 1.0:
+            return Reply(False, f"speed must be above 0 and at most 1, not {command.scale}")
+        self.loop.speed_scale = command.scale
+        self.feed.event("speed", scale=command.scale)
+        return ACCEPTED
+
+    @_obey.register
+    def _(self, command: ResetScene) -> Reply:
+        robot = self.loop.robot
+        if not isinstance(robot, Resettable):
+            return Reply(False, f"{robot.info.name} is no simulator: set its scene up by hand")
+        if self.feed.busy:
+            return Reply(False, "an episode is open: end or discard it first")
+        if self.loop.ownership.mode in (Mode.STOP, Mode.FAULT):
+            return Reply(False, "re-arm first")
+        try:
+            instruction = robot.reset(command.task, command.seed)
+        except DeviceError as refusal:
+            return Reply(False, str(refusal))
+        self.loop.ownership.on(Event.DISARM)
+        self.loop.forget_posture()
+        self.health.forget_sequence()
+        self.loop.task, self.loop.instruction = command.task, instruction
+        return Reply(True, value=instruction)
+
+    @_obey.register
+    def _(self, command: StartEpisode) -> Reply:
+        if self.feed.busy:
+            return Reply(False, f"episode {self.feed.episode} is still open: end or discard it")
+        if not self._sink.health().alive and not command.practice:
+            return Reply(False, "the recorder is not running: nothing would be kept")
+        self.loop.task = command.task
+        self.loop.instruction = command.instruction or self.loop.instruction
+        episode = self.feed.begin(
+            task=command.task, instruction=self.loop.instruction, seed=command.seed,
+            operator=command.operator, practice=command.practice, teleop=self.loop.teleop.name,
+            software=self._software)
+        return Reply(True, value=episode)
+
+    @_obey.register
+    def _(self, command: EndEpisode) -> Reply:
+        if not self.feed.open:
+            return Reply(False, "no episode is open")
+        self.feed.end(self.detected(), command.label, command.note)
+        return ACCEPTED
+
+    @_obey.register
+    def _(self, command: DiscardEpisode) -> Reply:
+        if not self.feed.open:
+            return Reply(False, "no episode is open; `tandem data trash` puts away a closed one")
+        self.feed.discard()
+        return ACCEPTED
+
+    @_obey.register
+    def _(self, command: SetInstruction) -> Reply:
+        before, self.loop.instruction = self.loop.instruction, command.text.strip()
+        self.feed.event("instruction", before=before, after=self.loop.instruction,
+                        tick=self.loop.number)
+        return ACCEPTED
+
+    @_obey.register
+    def _(self, command: Keys) -> Reply:
+        feed_keys = getattr(self.loop.teleop, "keys_held", None)
+        if feed_keys is None:
+            return Reply(False, f"{self.loop.teleop.name} takes no keys")
+        feed_keys(frozenset(command.held), command.stamp_ns)
+        return ACCEPTED
+
+    @_obey.register
+    def _(self, command: Shutdown) -> Reply:
+        if self.feed.open:
+            self.feed.end(self.detected(), "", "the session was ended during this episode")
+        self.loop.ownership.on(Event.DISARM)
+        self.ending = True
+        return ACCEPTED
