@@ -145,12 +145,14 @@ def is_users_mistake(error: Exception) -> bool:
     """Whether the person who typed the command can put this right (its message says how)."""
     if isinstance(error, OSError):
         return error.errno in (errno.EACCES, errno.ENOSPC, errno.EROFS, errno.EPERM)
-    from recorders.store import StoreError
+    from recorders.array_layout import DamagedRecording
+    from recorders.store_errors import StoreError
     from studio.commands.output import UsersMistakeError
     from studio.devices.interfaces import DeviceError
     from studio.sim.instructions import InstructionError
 
-    return isinstance(error, UsersMistakeError | StoreError | DeviceError | InstructionError)
+    return isinstance(error, UsersMistakeError | StoreError | DamagedRecording | DeviceError
+                      | InstructionError)
 
 
 def describe(error: Exception) -> str:
