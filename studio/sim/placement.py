@@ -14,13 +14,16 @@ import numpy as np
 from studio.sim.instructions import COLOURS
 from studio.sim.scene_view import CUBE_HALF_M, TaskWorld
 
-CUBE_AREA_M = ((0.36, 0.58), (-0.16, 0.16))     # x and y: reachable with the tool pointing down
+# x and y of the cubes: reachable with the tool pointing down, and out of the drawer's way.
+CUBE_AREA_M = ((0.33, 0.57), (-0.07, 0.17))
 CUBE_GAP_M = 0.09                               # between centres: fingers fit between two cubes
 CUBE_YAW_RAD = 0.35
 START_JITTER_RAD = 0.06
-# Half ranges by which the movable furniture is moved: x and y in m, yaw in rad.
-FURNITURE_JITTER = {"bin": (0.03, 0.03, 0.2), "button": (0.04, 0.04, 0.0),
-                    "drawer": (0.015, 0.03, 0.0)}
+# Where furniture stands and by how much that varies: x and y in m, yaw in rad. The button stays out
+# of the way of the open drawer.
+FURNITURE = {"bin": ((0.48, 0.32), (0.03, 0.025, 0.2)),
+             "button": ((0.35, -0.31), (0.025, 0.03, 0.0)),
+             "chest": ((0.68, -0.22), (0.012, 0.02, 0.0))}
 FURNITURE_CLEARANCE_M = {"bin": 0.15, "button": 0.09}
 
 
@@ -34,8 +37,9 @@ def place_scene(world: TaskWorld, rng: np.random.Generator) -> None:
     import mujoco  # here, so that listing tasks stays quick
 
     model, data = world.model, world.data
-    for name, jitter in FURNITURE_JITTER.items():
-        _move_furniture(model, data, name, rng.uniform(-1.0, 1.0, 3) * jitter)
+    for name, (middle_m, spread) in FURNITURE.items():
+        by = rng.uniform(-1.0, 1.0, 3) * spread
+        _move_furniture(model, data, name, by[:2] + middle_m, by[2])
     taken = [(*data.mocap_pos[model.body(name).mocapid[0]][:2], clearance_m)
              for name, clearance_m in FURNITURE_CLEARANCE_M.items()]
     for colour, (x_m, y_m) in zip(COLOURS, _scatter(rng, taken), strict=True):
@@ -48,13 +52,13 @@ def place_scene(world: TaskWorld, rng: np.random.Generator) -> None:
     mujoco.mj_forward(model, data)
 
 
-def _move_furniture(model: Any, data: Any, name: str, by: np.ndarray) -> None:
+def _move_furniture(model: Any, data: Any, name: str, xy_m: np.ndarray, yaw_rad: float) -> None:
     body = model.body(name)
     mocap = int(body.mocapid[0])
     if mocap < 0:
         raise ValueError(f"body '{name}' of the scene cannot be moved: make it a mocap body")
-    data.mocap_pos[mocap] = model.body_pos[body.id] + (by[0], by[1], 0.0)
-    data.mocap_quat[mocap] = _multiply(_yaw_quat(by[2]), model.body_quat[body.id])
+    data.mocap_pos[mocap][:2] = xy_m
+    data.mocap_quat[mocap] = _yaw_quat(yaw_rad)
 
 
 def _scatter(rng: np.random.Generator, taken: list[tuple[float, float, float]]) -> np.ndarray:
@@ -72,10 +76,3 @@ def _scatter(rng: np.random.Generator, taken: list[tuple[float, float, float]]) 
 
 def _yaw_quat(yaw_rad: float) -> np.ndarray:
     return np.array([math.cos(yaw_rad / 2), 0.0, 0.0, math.sin(yaw_rad / 2)])
-
-
-def _multiply(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Product of two quaternions (w, x, y, z)."""
-    scalar = left[0] * right[0] - left[1:] @ right[1:]
-    vector = left[0] * right[1:] + right[0] * left[1:] + np.cross(left[1:], right[1:])
-    return np.array([scalar, *vector])

@@ -13,8 +13,8 @@ import numpy as np
 
 from studio.sim.scene_view import CUBE_HALF_M, SceneView
 
-BIN_INNER_HALF_M = 0.075            # a cube's centre further out would lie on the wall
-BIN_RIM_M = 0.05                    # a cube whose centre is higher is not in, it is on something
+BIN_INNER_HALF_M = 0.072
+BIN_RIM_M = 0.055                   # a cube whose centre is higher is not in, it is on something
 REST_SPEED_M_S = 0.02
 CLICK_DEPTH_M = 0.010               # of 15 mm travel
 DRAWER_OPEN_M = 0.10

@@ -1,0 +1,199 @@
+"""The scripted operator: a teleoperator that does the tasks as a person at a SpaceMouse would.
+
+It gives the same six axes, clutch and gripper as the device, looks only at the recorded streams,
+takes its goal from the words of the instruction, and follows when they are edited. It can be told
+to err like a person; the clean command then goes along as a label. Knows no simulator and no
+station. LeRobot-shaped without importing LeRobot.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from recorders.clock import NS_PER_S
+from studio.devices.interfaces import DeviceStatus, HumanInput, idle_input
+from studio.devices.mapping import (
+    RAW_WIDTH,
+    TWIST_ACTION,
+    AxisMapping,
+    twist_action,
+    twist_of,
+)
+from studio.sim.human_errors import ErringHand, Errors
+from studio.sim.instructions import InstructionError, draw_goal, goal_from_instruction
+from studio.sim.sight import Sight, look
+from studio.sim.skills import Memory, Move, next_move
+
+POINTING_DOWN = np.array([0.0, 1.0, 0.0, 0.0])      # tool x ahead, z down
+APPROACH_PER_S = 5.0            # speed per distance: slows down over the last 5 cm
+TURN_PER_S = 4.0
+JUMP_M = 0.05                   # in one tick: nothing on the table is that fast
+AT_REST = 0.012                 # of full deflection; below it a hand lets go
+
+
+class ScriptedOperator:
+    """Drives the arm to whatever the instruction says.
+
+    Args:
+        task: done when the feedback carries no instruction; None: idle without one.
+        errors: how it errs; None is a perfect hand without corrective labels.
+        seed: of its errors; the same seed and the same feedback give the same inputs.
+        mapping: from axes to twist; the operator presses what gives the twist that it wants.
+
+    Attributes:
+        done: the goal is reached and the arm is out of the way.
+        problem: empty, or why it does nothing.
+    """
+
+    name = "scripted"
+
+    def __init__(self, task: str | None = None, errors: Errors | None = None, seed: int = 0,
+                 mapping: AxisMapping | None = None) -> None:
+        self._task, self._errors, self._seed = task, errors, seed
+        self._mapping = mapping or AxisMapping()
+        self._connected = False
+        self._stamp_ns: int | None = None
+        self._input = idle_input(0, DeviceStatus.OFF)
+        self.begin(seed)
+
+    @property
+    def action_features(self) -> dict[str, type]:
+        """Names and types in `get_action`'s dictionary."""
+        return dict(TWIST_ACTION)
+
+    @property
+    def feedback_features(self) -> dict[str, type]:
+        """What `send_feedback` needs every tick."""
+        return {"stamp_ns": int, "instruction": str, "task": str, "rows": dict}
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it is at its desk."""
+        return self._connected
+
+    def connect(self) -> None:
+        """Sit down; forgets what it did before."""
+        self._connected = True
+        self.begin(self._seed)
+
+    def begin(self, seed: int) -> None:
+        """Start an episode afresh: errors from this seed, nothing remembered of the last one."""
+        rng = np.random.default_rng(seed)
+        self._hand = None if self._errors is None else ErringHand(self._errors, rng)
+        self._goal = None if self._task is None else draw_goal(self._task, rng)[0]
+        self._memory, self._instruction = Memory(), ""
+        self._last_seen: Sight | None = None
+        self.done, self.problem = False, ""
+
+    def disconnect(self) -> None:
+        """Let go."""
+        self._connected = False
+        self._input = idle_input(self._input.stamp_ns, DeviceStatus.OFF)
+
+    def read(self) -> HumanInput:
+        """What the hand does, as of the last feedback."""
+        return self._input
+
+    def get_action(self) -> dict[str, float]:
+        """LeRobot's view of `read`."""
+        return twist_action(self._input, 1.0)
+
+    def send_feedback(self, feedback: dict[str, Any]) -> None:
+        """Look at the scene and decide what the hand does.
+
+        Args:
+            feedback: `stamp_ns`, `instruction`, `task` and `rows`, the newest structured rows of
+                the streams "arm", "contact" and "sim" by name; unknown keys are ignored.
+        """
+        if not self._connected or "stamp_ns" not in feedback:
+            return
+        stamp_ns = int(feedback["stamp_ns"])
+        since_s = 0.0 if self._stamp_ns is None else (stamp_ns - self._stamp_ns) / NS_PER_S
+        self._stamp_ns = stamp_ns
+        self._listen(str(feedback.get("instruction", "")))
+        rows = feedback.get("rows", {})
+        missing = [name for name in ("arm", "contact", "sim") if name not in rows]
+        if missing:
+            self.problem = f"no sample yet of the streams {', '.join(missing)}"
+        if self._goal is None or missing:
+            self._input = idle_input(stamp_ns)
+            return
+        self.problem = ""
+        sight = look(rows)
+        if self._last_seen is not None and _scene_changed(self._last_seen, sight):
+            self._memory, self.done = Memory(), False
+        self._last_seen = sight
+        self._memory.watch(sight, self._goal, since_s)
+        move = next_move(sight, self._goal, self._memory)
+        self.done = move.done
+        self._input = self._act(move, sight, stamp_ns, since_s)
+
+    def _listen(self, instruction: str) -> None:
+        """Take the goal from the words, once for every new text."""
+        if instruction == self._instruction or not instruction:
+            return
+        self._instruction = instruction
+        try:
+            goal = goal_from_instruction(instruction)
+        except InstructionError as error:
+            self._goal, self.problem = None, str(error)
+            return
+        if goal != self._goal:
+            self._goal, self._memory, self.done = goal, Memory(), False
+
+    def _act(self, move: Move, sight: Sight, stamp_ns: int, since_s: float) -> HumanInput:
+        clean = deflections_for(wanted_twist(move, sight), self._mapping)
+        clean[np.abs(clean) < AT_REST] = 0.0
+        given, corrective = clean, None
+        if self._hand is not None:
+            given = self._hand.disturb(clean, since_s)
+            corrective = np.append(twist_of(clean, self._mapping), move.gripper)
+        twist = twist_of(given, self._mapping)
+        return HumanInput(stamp_ns, DeviceStatus.OK, axes_for(given, self._mapping), 0,
+                          enabled=bool(np.any(twist)), twist=twist, gripper=move.gripper,
+                          corrective=corrective)
+
+
+def wanted_twist(move: Move, sight: Sight) -> np.ndarray:
+    """(6,) m/s and rad/s in the world frame that bring the tool to where the move wants it."""
+    velocity = APPROACH_PER_S * (move.target_m - sight.tool_m)
+    velocity *= min(1.0, move.speed_m_s / max(float(np.linalg.norm(velocity)), 1e-9))
+    if move.press_m_s is not None:
+        velocity[2] = -move.press_m_s
+    half = move.yaw_rad / 2
+    wanted = _product(np.array([math.cos(half), 0.0, 0.0, math.sin(half)]), POINTING_DOWN)
+    error = _product(wanted, sight.tool_quat * (1.0, -1.0, -1.0, -1.0))
+    error *= 1.0 if error[0] >= 0.0 else -1.0           # the short way round
+    return np.concatenate([velocity, TURN_PER_S * 2.0 * error[1:]])
+
+
+def deflections_for(twist: np.ndarray, mapping: AxisMapping) -> np.ndarray:
+    """(6,) deflections in -1..1 that the mapping turns into a twist, or as near as it can."""
+    travel = np.linspace(0.0, 1.0, 201)
+    reached = (1.0 - mapping.expo) * travel + mapping.expo * travel**3
+    scale = np.asarray(mapping.scale)
+    share = np.abs(twist) / np.where(scale > 0.0, scale, np.inf)
+    return np.sign(twist) * np.interp(share, reached, travel)
+
+
+def axes_for(deflection: np.ndarray, mapping: AxisMapping) -> np.ndarray:
+    """(8,) raw axes that the mapping reads as these deflections."""
+    axes = np.zeros(RAW_WIDTH)
+    travel = mapping.dead_zone + np.abs(deflection) * (1.0 - mapping.dead_zone)
+    axes[list(mapping.source)] = np.sign(deflection) * travel * np.asarray(mapping.sign)
+    return axes
+
+
+def _scene_changed(before: Sight, now: Sight) -> bool:
+    """Whether something moved further between two looks than anything can: a new episode."""
+    pairs = [(now.tool_m, before.tool_m)]
+    pairs += [(place, before.places_m[name]) for name, place in now.places_m.items()]
+    return any(math.dist(there, here) > JUMP_M for there, here in pairs)
+
+
+def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Product of two quaternions (w, x, y, z)."""
+    scalar = left[0] * right[0] - left[1:] @ right[1:]
+    vector = left[0] * right[1:] + right[0] * left[1:] + np.cross(left[1:], right[1:])
+    return np.array([scalar, *vector])
