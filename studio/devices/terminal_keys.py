@@ -13,6 +13,7 @@ import select
 import termios
 import threading
 import tty
+from typing import Any
 
 import msgspec
 
@@ -81,7 +82,7 @@ class TerminalKeys:
         self._sink = sink
         self._fd = fd
         self._keys = TypedKeys()
-        self._settings: list[object] | None = None
+        self._settings: Any = None
         self._wake_read, self._wake_write = -1, -1
         self._thread: threading.Thread | None = None
 
@@ -114,8 +115,10 @@ class TerminalKeys:
         try:
             while self.feed(FEED_S):
                 pass
-        except OSError as error:    # the terminal hung up; silence lets go of every key
+        except OSError as error:    # it hung up; silence lets go of every key
             self.fault = f"the terminal is gone ({error.strerror}): start again in a terminal"
+        except Exception as error:  # the worker's outermost edge: the sink failed
+            self.fault = f"keys reach nobody ({type(error).__name__}: {error}): start again"
 
     def feed(self, wait_s: float) -> bool:
         """Take what was typed, for at most `wait_s`, and tell the sink which keys are held.

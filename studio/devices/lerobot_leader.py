@@ -1,0 +1,328 @@
+"""Any LeRobot teleoperator that reports joint positions, a leader arm above all, by type name.
+
+Knows the units in which LeRobot's leaders speak, and when a leader arm counts as being moved: it
+has no clutch, so it is enabled while its pose changes. Refuses to know LeRobot itself, which lives
+in `leader_process`. A thread here owns that process, restarts it when it dies, and keeps the
+newest reading; a dead servo or an unplugged bus is LOST and looked for again.
+"""
+
+import os
+import select
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from recorders.clock import Clock
+from studio.devices.interfaces import DeviceError, DeviceStatus, HumanInput, idle_input
+from studio.devices.leader_process import LeaderReport, LeaderRequest
+from studio.devices.mapping import RAW_WIDTH, bounded_axes
+from studio.devices.reader import RETRY_S, DeviceReader
+
+_NS_PER_MS = 1_000_000
+_LISTEN_S = 0.05
+_OPEN_TIMEOUT_S = 60.0      # importing LeRobot alone takes 5 s, far more on a busy machine
+_END_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True)
+class LeaderConfig:
+    """Which leader, and how its readings are understood."""
+
+    teleop_type: str
+    """LeRobot's type name, such as so101_leader."""
+    fields: dict[str, Any] = field(default_factory=dict)
+    """Fields of LeRobot's config, such as port and id."""
+    joints: tuple[str, ...] = ()
+    """LeRobot's names in our order, gripper last; empty keeps its order and puts 'gripper' last."""
+    unit: Literal["deg", "rad", "m100_100"] = "deg"
+    """Unit of the joint readings; m100_100 is LeRobot's -100..100 of the calibrated range."""
+    lower_rad: tuple[float, ...] = ()
+    """For m100_100: the robot's angle at -100, of each joint."""
+    upper_rad: tuple[float, ...] = ()
+    """For m100_100: the robot's angle at 100, of each joint."""
+    gripper_open: float = 100.0
+    """The gripper's reading when it is fully open; 0 is closed."""
+    rate_hz: float = 60.0
+    """How often the leader is read."""
+    move: float = 0.03
+    """A leader moved by so much (rad; gripper of 1) from where it rested counts as driven."""
+    still: float = 0.01
+    """A driven leader that moves less than this counts as still …"""
+    still_ms: float = 300.0
+    """… and after so long as let go."""
+    silence_ms: float = 200.0
+    """A leader without a reading for so long counts as stale; a dead servo blocks for 155 ms."""
+
+
+class MotionState(msgspec.Struct, frozen=True):
+    """Whether an arm without a clutch is being moved by hand.
+
+    Attributes:
+        anchor: (D,) where it rested, or where it was when it last moved.
+    """
+
+    anchor: np.ndarray
+    moved_ns: int = 0
+    engaged: bool = False
+
+
+def motion_held(state: MotionState, config: LeaderConfig, now_ns: int) -> bool:
+    """Whether the leader counts as driven now; it ends by the mere passing of still time."""
+    return state.engaged and now_ns - state.moved_ns < config.still_ms * _NS_PER_MS
+
+
+def next_motion(
+    state: MotionState, joints: np.ndarray, config: LeaderConfig, stamp_ns: int
+) -> MotionState:
+    """The state after a reading (D,)."""
+    moved = float(np.max(np.abs(joints - state.anchor)))
+    if motion_held(state, config, stamp_ns):
+        if moved > config.still:
+            return MotionState(joints, stamp_ns, engaged=True)
+        return state
+    if state.engaged:
+        return MotionState(joints)      # it has just come to rest here
+    return MotionState(joints, stamp_ns, engaged=True) if moved > config.move else state
+
+
+def joint_order(names: tuple[str, ...], config: LeaderConfig) -> tuple[str, ...]:
+    """LeRobot's names in our order.
+
+    Raises:
+        DeviceError: if the configured names are not the leader's own, or a range is missing.
+    """
+    if not config.joints:
+        order = tuple(sorted(names, key=lambda name: "gripper" in name))
+    elif sorted(config.joints) == sorted(names):
+        order = config.joints
+    else:
+        raise DeviceError(f"leader joints {', '.join(config.joints)} do not fit "
+                          f"{config.teleop_type}: valid are {', '.join(names)}")
+    angles = sum("gripper" not in name for name in order)
+    if config.unit == "m100_100" and not len(config.lower_rad) == len(config.upper_rad) == angles:
+        raise DeviceError(f"a leader in m100_100 needs lower_rad and upper_rad of {angles} joints")
+    return order
+
+
+def joints_of(
+    action: dict[str, float], order: tuple[str, ...], config: LeaderConfig
+) -> np.ndarray:
+    """(D,) rad and gripper 0..1 of a reading in LeRobot's names and units."""
+    angles = np.array([action[name] for name in order if "gripper" not in name])
+    if config.unit == "deg":
+        angles = np.deg2rad(angles)
+    elif config.unit == "m100_100":
+        lower, upper = np.asarray(config.lower_rad), np.asarray(config.upper_rad)
+        angles = lower + (np.clip(angles, -100, 100) + 100) / 200 * (upper - lower)
+    gripper = [np.clip(action[name] / config.gripper_open, 0.0, 1.0)
+               for name in order if "gripper" in name]
+    return np.concatenate([angles, gripper])    # (D,)
+
+
+class _Reading(msgspec.Struct, frozen=True):
+    """The newest reading of the leader."""
+
+    stamp_ns: int
+    joints: np.ndarray      # (D,)
+    motion: MotionState
+
+
+class LerobotLeader:
+    """A LeRobot teleoperator, hosted in a process of its own."""
+
+    def __init__(self, clock: Clock, config: LeaderConfig, *, background: bool = True) -> None:
+        """Prepare, without starting anything.
+
+        Args:
+            clock: stamps what arrives.
+            config: which leader, and its units.
+            background: listen in a thread; without it the owner calls `poll` itself.
+        """
+        self.name = f"leader:{config.teleop_type}"
+        self.fault = ""
+        self._clock = clock
+        self._config = config
+        self._connected = False
+        self._lost = True
+        self._settled = False       # the process has said whether it could open the device
+        self._refused = False       # it never will
+        self._order = config.joints
+        self._reading: _Reading | None = None       # replaced whole, so readers need no lock
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stderr: Any = None
+        self._partial = b""
+        self._reader = (DeviceReader(self.name, self.poll, self._lose, self._end)
+                        if background else None)
+
+    @property
+    def action_features(self) -> dict[str, Any]:
+        """Joint positions (known once connected, unless configured) and whether it is driven."""
+        return {**{name: float for name in self._order}, "enabled": float}
+
+    @property
+    def feedback_features(self) -> dict[str, Any]:
+        """None: the leader is not driven back."""
+        return {}
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the leader is open or being looked for."""
+        return self._connected
+
+    def connect(self) -> None:
+        """Start the process and wait until it has opened the leader.
+
+        Raises:
+            DeviceError: naming valid types, wrong fields, or what the bus said.
+        """
+        if self._connected:
+            return
+        self._settled = self._refused = False
+        self._lose(f"{self.name}: LeRobot has not answered within {_OPEN_TIMEOUT_S:.0f} s; see "
+                   "whether `python -c 'import lerobot.teleoperators'` ends")
+        if self._reader:
+            self._reader.start()
+        rounds = 0
+        while not self._settled and rounds * _LISTEN_S < _OPEN_TIMEOUT_S:
+            rounds += 1     # a round listens for at most _LISTEN_S
+            if self._reader:
+                self._reader.wait_for_rounds(rounds, _LISTEN_S)
+            else:
+                self.poll()
+        if self._lost:
+            self._shut()
+            raise DeviceError(self.fault)
+        self._connected = True
+
+    def disconnect(self) -> None:
+        """Close the leader and end its process."""
+        if self._connected:
+            self._connected = False
+            self._shut()
+
+    def read(self) -> HumanInput:
+        """The newest reading; a LOST or STALE leader asks for nothing."""
+        reading, now_ns = self._reading, self._clock.now_ns()
+        stamp_ns = reading.stamp_ns if reading else now_ns
+        if not self._connected:
+            return idle_input(stamp_ns, DeviceStatus.OFF)
+        if self._lost or reading is None:
+            return idle_input(stamp_ns, DeviceStatus.LOST)
+        if now_ns - stamp_ns > self._config.silence_ms * _NS_PER_MS:
+            return idle_input(stamp_ns, DeviceStatus.STALE)
+        raw = bounded_axes(reading.joints[:RAW_WIDTH] / np.pi)
+        return HumanInput(
+            stamp_ns, DeviceStatus.OK, raw, 0,
+            motion_held(reading.motion, self._config, now_ns), np.zeros(6),
+            joints=reading.joints.copy(),
+        )
+
+    def get_action(self) -> dict[str, Any]:
+        """The newest reading as LeRobot's flat dictionary, in rad and 0..1."""
+        given = self.read()
+        joints = np.zeros(len(self._order)) if given.joints is None else given.joints
+        return {**{name: float(value) for name, value in zip(self._order, joints, strict=True)},
+                "enabled": float(given.enabled)}
+
+    def send_feedback(self, feedback: dict[str, Any]) -> None:
+        """Every key is for another device."""
+
+    def poll(self) -> float:
+        """One round of the thread: take what the process has said, or start it again.
+
+        Returns:
+            The pause in s until the next round; the round itself waits for news.
+        """
+        if self._process is None:
+            self._process = self._start()
+        stdout = self._process.stdout
+        assert stdout is not None
+        ready, _, _ = select.select([stdout], [], [], _LISTEN_S)
+        if not ready:
+            return 0.0
+        heard = os.read(stdout.fileno(), 1 << 16)
+        if not heard:
+            if not self._refused:
+                self._lose(f"{self.name}: its process ended: {self._last_words()}")
+            self._end()
+            self._settled = True
+            return RETRY_S
+        *lines, self._partial = (self._partial + heard).split(b"\n")
+        for line in lines:
+            self._take(msgspec.json.decode(line, type=LeaderReport))
+            if self._refused:
+                self._end()
+                return RETRY_S
+        return 0.0
+
+    def _take(self, report: LeaderReport) -> None:
+        stamp_ns = self._clock.now_ns()
+        if report.features:
+            try:
+                self._order = joint_order(report.features, self._config)
+            except DeviceError as error:
+                self._refuse(str(error))
+        elif report.action:
+            joints = joints_of(report.action, self._order, self._config)
+            before = self._reading
+            motion = (MotionState(joints) if before is None or self._lost
+                      else next_motion(before.motion, joints, self._config, stamp_ns))
+            self._reading = _Reading(stamp_ns, joints, motion)
+            self._lost, self._settled, self.fault = False, True, ""
+        elif report.refused:
+            self._refuse(report.refused)
+        else:
+            self._lose(f"{self.name} does not answer ({report.lost}): check its cable, its power "
+                       "and its port")
+            self._settled = True
+
+    def _refuse(self, reason: str) -> None:
+        """What was asked for can never be had."""
+        self._lose(reason)
+        self._settled = self._refused = True
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._partial = b""
+        self._stderr = tempfile.TemporaryFile()     # noqa: SIM115 - lives as long as the process
+        process = subprocess.Popen(
+            [sys.executable, "-m", "studio.devices.leader_process"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr)
+        request = LeaderRequest(self._config.teleop_type, self._config.fields, self._config.rate_hz)
+        assert process.stdin is not None
+        process.stdin.write(msgspec.json.encode(request) + b"\n")
+        process.stdin.flush()       # and stays open: its end is the process's end
+        return process
+
+    def _last_words(self) -> str:
+        self._stderr.seek(0)
+        lines = self._stderr.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+    def _lose(self, reason: str) -> None:
+        self._lost = True
+        self.fault = reason
+
+    def _shut(self) -> None:
+        if self._reader:
+            self._reader.stop()
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.close()
+        try:
+            process.wait(_END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()      # its driver hangs; it holds nothing that outlives it
+            process.wait()
+        process.stdout.close()
+        self._stderr.close()
