@@ -1,9 +1,9 @@
 """Any LeRobot teleoperator that reports joint positions, a leader arm above all, by type name.
 
-Knows the units in which LeRobot's leaders speak, and when a leader arm counts as being moved: it
-has no clutch, so it is enabled while its pose changes. Refuses to know LeRobot itself, which lives
-in `leader_process`. A thread here owns that process, restarts it when it dies, and keeps the
-newest reading; a dead servo or an unplugged bus is LOST and looked for again.
+A leader arm has no clutch: it is enabled while its pose changes. A thread here owns the process
+in which LeRobot runs, restarts it when it dies, and keeps the newest reading; a dead servo or an
+unplugged bus is LOST and looked for again. Refuses to know LeRobot itself (`leader_process`) and
+what its numbers mean (`leader_mapping`).
 """
 
 import os
@@ -11,14 +11,21 @@ import select
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from recorders.clock import Clock
 from studio.devices.interfaces import DeviceError, DeviceStatus, HumanInput, idle_input
+from studio.devices.leader_mapping import (
+    LeaderConfig,
+    MotionState,
+    joint_order,
+    joints_of,
+    motion_held,
+    next_motion,
+)
 from studio.devices.leader_process import LeaderReport, LeaderRequest
 from studio.devices.mapping import RAW_WIDTH, bounded_axes
 from studio.devices.reader import RETRY_S, DeviceReader
@@ -27,101 +34,6 @@ _NS_PER_MS = 1_000_000
 _LISTEN_S = 0.05
 _OPEN_TIMEOUT_S = 60.0      # importing LeRobot alone takes 5 s, far more on a busy machine
 _END_TIMEOUT_S = 2.0
-
-
-@dataclass(frozen=True)
-class LeaderConfig:
-    """Which leader, and how its readings are understood."""
-
-    teleop_type: str
-    """LeRobot's type name, such as so101_leader."""
-    fields: dict[str, Any] = field(default_factory=dict)
-    """Fields of LeRobot's config, such as port and id."""
-    joints: tuple[str, ...] = ()
-    """LeRobot's names in our order, gripper last; empty keeps its order and puts 'gripper' last."""
-    unit: Literal["deg", "rad", "m100_100"] = "deg"
-    """Unit of the joint readings; m100_100 is LeRobot's -100..100 of the calibrated range."""
-    lower_rad: tuple[float, ...] = ()
-    """For m100_100: the robot's angle at -100, of each joint."""
-    upper_rad: tuple[float, ...] = ()
-    """For m100_100: the robot's angle at 100, of each joint."""
-    gripper_open: float = 100.0
-    """The gripper's reading when it is fully open; 0 is closed."""
-    rate_hz: float = 60.0
-    """How often the leader is read."""
-    move: float = 0.03
-    """A leader moved by so much (rad; gripper of 1) from where it rested counts as driven."""
-    still: float = 0.01
-    """A driven leader that moves less than this counts as still …"""
-    still_ms: float = 300.0
-    """… and after so long as let go."""
-    silence_ms: float = 200.0
-    """A leader without a reading for so long counts as stale; a dead servo blocks for 155 ms."""
-
-
-class MotionState(msgspec.Struct, frozen=True):
-    """Whether an arm without a clutch is being moved by hand.
-
-    Attributes:
-        anchor: (D,) where it rested, or where it was when it last moved.
-    """
-
-    anchor: np.ndarray
-    moved_ns: int = 0
-    engaged: bool = False
-
-
-def motion_held(state: MotionState, config: LeaderConfig, now_ns: int) -> bool:
-    """Whether the leader counts as driven now; it ends by the mere passing of still time."""
-    return state.engaged and now_ns - state.moved_ns < config.still_ms * _NS_PER_MS
-
-
-def next_motion(
-    state: MotionState, joints: np.ndarray, config: LeaderConfig, stamp_ns: int
-) -> MotionState:
-    """The state after a reading (D,)."""
-    moved = float(np.max(np.abs(joints - state.anchor)))
-    if motion_held(state, config, stamp_ns):
-        if moved > config.still:
-            return MotionState(joints, stamp_ns, engaged=True)
-        return state
-    if state.engaged:
-        return MotionState(joints)      # it has just come to rest here
-    return MotionState(joints, stamp_ns, engaged=True) if moved > config.move else state
-
-
-def joint_order(names: tuple[str, ...], config: LeaderConfig) -> tuple[str, ...]:
-    """LeRobot's names in our order.
-
-    Raises:
-        DeviceError: if the configured names are not the leader's own, or a range is missing.
-    """
-    if not config.joints:
-        order = tuple(sorted(names, key=lambda name: "gripper" in name))
-    elif sorted(config.joints) == sorted(names):
-        order = config.joints
-    else:
-        raise DeviceError(f"leader joints {', '.join(config.joints)} do not fit "
-                          f"{config.teleop_type}: valid are {', '.join(names)}")
-    angles = sum("gripper" not in name for name in order)
-    if config.unit == "m100_100" and not len(config.lower_rad) == len(config.upper_rad) == angles:
-        raise DeviceError(f"a leader in m100_100 needs lower_rad and upper_rad of {angles} joints")
-    return order
-
-
-def joints_of(
-    action: dict[str, float], order: tuple[str, ...], config: LeaderConfig
-) -> np.ndarray:
-    """(D,) rad and gripper 0..1 of a reading in LeRobot's names and units."""
-    angles = np.array([action[name] for name in order if "gripper" not in name])
-    if config.unit == "deg":
-        angles = np.deg2rad(angles)
-    elif config.unit == "m100_100":
-        lower, upper = np.asarray(config.lower_rad), np.asarray(config.upper_rad)
-        angles = lower + (np.clip(angles, -100, 100) + 100) / 200 * (upper - lower)
-    gripper = [np.clip(action[name] / config.gripper_open, 0.0, 1.0)
-               for name in order if "gripper" in name]
-    return np.concatenate([angles, gripper])    # (D,)
 
 
 class _Reading(msgspec.Struct, frozen=True):

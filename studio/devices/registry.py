@@ -52,7 +52,8 @@ def make_teleoperator(name: str, clock: Clock, **options: Any) -> Teleoperator:
         DeviceError: naming the valid names, if this is none of them.
     """
     if name.startswith(_LEADER) and len(name) > len(_LEADER):
-        from studio.devices.lerobot_leader import LeaderConfig, LerobotLeader
+        from studio.devices.leader_mapping import LeaderConfig
+        from studio.devices.lerobot_leader import LerobotLeader
 
         return LerobotLeader(clock, LeaderConfig(name.removeprefix(_LEADER), **options))
     if name in _BUILT_IN:
