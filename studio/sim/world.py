@@ -22,12 +22,11 @@ from studio.sim.arm_model import FINGER_TRAVEL_M, HOME_RAD, N_JOINTS
 from studio.sim.scene import ARM_NAME, OBJECT_NAMES, PHYSICS_HZ, build_scene
 
 STEP_NS = NS_PER_S // PHYSICS_HZ
-# All that the next step depends on, in MuJoCo's order; a recorded vector restores the moment.
+# With the motors' targets, all that the next step depends on; in MuJoCo's order.
 STATE_PARTS = (
     mujoco.mjtState.mjSTATE_TIME | mujoco.mjtState.mjSTATE_QPOS | mujoco.mjtState.mjSTATE_QVEL
     | mujoco.mjtState.mjSTATE_ACT | mujoco.mjtState.mjSTATE_WARMSTART
-    | mujoco.mjtState.mjSTATE_CTRL | mujoco.mjtState.mjSTATE_MOCAP_POS
-    | mujoco.mjtState.mjSTATE_MOCAP_QUAT
+    | mujoco.mjtState.mjSTATE_MOCAP_POS | mujoco.mjtState.mjSTATE_MOCAP_QUAT
 )
 _SETTLE_STEPS = 100         # 0.2 s: cubes placed half a millimetre too high come to rest
 
@@ -37,7 +36,7 @@ class SavedWorld(msgspec.Struct, frozen=True):
 
     Attributes:
         task, seed, instruction: what `reset` was given or said; empty before the first reset.
-        state: the vector of `SimWorld.state`.
+        state, target: the vectors of `SimWorld.state` and `.target`.
         progress: what the task's judge remembers.
     """
 
@@ -45,6 +44,7 @@ class SavedWorld(msgspec.Struct, frozen=True):
     seed: int
     instruction: str
     state: np.ndarray
+    target: np.ndarray
     progress: tuple[float, ...]
 
 
@@ -60,6 +60,7 @@ class SimWorld:
         model_xml: the scene as MJCF.
         stamp_ns: the monotonic stamp of the present state.
         measured: (n_sensordata,) all sensors as they were at `stamp_ns` - STEP_NS.
+        target: (8,) what the motors aim for: rad, and 0..1 for the gripper.
         run: the judge of the present task, or None before the first reset.
     """
 
@@ -124,7 +125,7 @@ class SimWorld:
         task, seed, _ = self._said
         progress = tuple(self.run.saved()) if self.run else ()
         words = self.run.instruction if self.run else ""
-        return SavedWorld(task, seed, words, self.state, progress)
+        return SavedWorld(task, seed, words, self.state, self.target, progress)
 
     def restore(self, saved: SavedWorld) -> None:
         """Go back to a saved moment; from there on everything repeats to the last bit."""
@@ -133,17 +134,21 @@ class SimWorld:
             self.run.restore(saved.progress)
         else:
             self.run, self._said = None, ("", 0, "")
-        self.restore_state(saved.state)
+        self.restore_state(saved.state, saved.target)
 
     @property
     def state(self) -> np.ndarray:
-        """(n,) f8: time, positions, velocities, warm start, controls and moved furniture."""
+        """(n,) f8: time, positions, velocities, warm start, places of the moved furniture."""
         vector = np.empty(self._state_size)
         mujoco.mj_getState(self.model, self.data, vector, STATE_PARTS)
         return vector
 
-    def restore_state(self, state: np.ndarray) -> None:
+    def restore_state(self, state: np.ndarray, target: np.ndarray | None = None) -> None:
         """Go to a recorded physical state; the task's judge keeps what it knows.
+
+        Args:
+            state: as `SimWorld.state` gave it.
+            target: what the motors were aiming for; None holds the arm where the state has it.
 
         Raises:
             DeviceError: if the vector is of another scene.
@@ -152,14 +157,16 @@ class SimWorld:
             raise DeviceError(f"a state of this scene has {self._state_size} finite numbers, this "
                               f"one is of shape {state.shape}: it was recorded in another scene")
         mujoco.mj_setState(self.model, self.data, state, STATE_PARTS)
+        self.command(self.position if target is None else target)
         self._begin()
 
     # ------------------------------------------------------------------------------------- running
 
     def command(self, target: np.ndarray) -> None:
         """What the motors aim for from the next step on: (8,) rad, and 0..1 for the gripper."""
-        self.data.ctrl[:N_JOINTS] = target[:N_JOINTS]
-        self.data.ctrl[N_JOINTS] = np.clip(target[N_JOINTS], 0.0, 1.0) * FINGER_TRAVEL_M
+        self.target = np.array(target, float)
+        self.data.ctrl[:N_JOINTS] = self.target[:N_JOINTS]
+        self.data.ctrl[N_JOINTS] = np.clip(self.target[N_JOINTS], 0.0, 1.0) * FINGER_TRAVEL_M
 
     def advance_to(self, now_ns: int, after_step: Callable[[], None] | None = None) -> None:
         """Step until the state is less than one step older than a moment.
