@@ -123,8 +123,11 @@ class SdlPad:
 
     def read(self) -> tuple[tuple[float, ...], int] | None:
         """Six ROS axes in -1..1 and the button bits now; None if the pad has gone."""
-        for event in self._pygame.event.get(self._pygame.JOYDEVICEREMOVED):
-            if self._joystick and event.instance_id == self._joystick.get_instance_id():
+        for event in self._pygame.event.get():      # all of them, or the queue would fill up
+            removed = event.type == self._pygame.JOYDEVICEREMOVED
+            if removed and self._joystick and (
+                event.instance_id == self._joystick.get_instance_id()
+            ):
                 self._joystick = None
         pad, layout = self._joystick, self._config.layout
         if pad is None:

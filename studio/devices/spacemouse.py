@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from recorders.clock import Clock
 from studio.devices.interfaces import DeviceError, DeviceStatus, HumanInput, idle_input
 from studio.devices.mapping import (
@@ -17,6 +19,7 @@ from studio.devices.mapping import (
     DeviceMapping,
     at_rest,
     bounded_axes,
+    is_deflected,
     next_state,
     twist_action,
     unless_silent,
@@ -148,13 +151,17 @@ class SpaceMouse:
         if self._port is None:
             return self._look_for_it()
         try:
-            for report in self._port.drain():
-                self._state = next_state(
-                    self._state, bounded_axes(report.axes), report.buttons,
-                    self._clock.now_ns(), self._config.mapping)
+            reports = self._port.drain()
         except SpaceMouseGone as error:
             self._lose(f"SpaceMouse at {self._port.interface.path} is gone ({error}): replug it")
             return RETRY_S
+        now_ns, mapping = self._clock.now_ns(), self._config.mapping
+        for report in reports:
+            self._state = next_state(
+                self._state, bounded_axes(report.axes), report.buttons, now_ns, mapping)
+        if not reports and not is_deflected(self._state, mapping):
+            # A resting device is silent: that it said nothing is its newest report.
+            self._state = msgspec.structs.replace(self._state, stamp_ns=now_ns)
         if self._led_wanted != self._led_shown:
             self._port.set_led(self._led_wanted)
             self._led_shown = self._led_wanted
