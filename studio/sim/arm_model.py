@@ -63,8 +63,7 @@ def _arm_spec() -> mujoco.MjSpec:
     _housing(link1, z_m=0.14, radius=0.064, half_length=0.072)
 
     link2 = _link(spec, link1, 2, z_m=SHOULDER_Z_M - 0.16, axis="y", mass_kg=3.0)
-    _capsule(link2, _SHELL, radius=0.056, low=0.0, high=0.165)
-    _cylinder(link2, _SHELL, radius=0.056, low=0.1, high=0.19)
+    _cylinder(link2, _SHELL, radius=0.056, low=0.0, high=0.19)
 
     link3 = _link(spec, link2, 3, z_m=0.20, axis="z", mass_kg=2.2)
     _cylinder(link3, _JOINT, radius=0.054, low=-0.010, high=0.0)
@@ -72,8 +71,7 @@ def _arm_spec() -> mujoco.MjSpec:
     _housing(link3, z_m=UPPER_ARM_M - 0.20, radius=0.055, half_length=0.062)
 
     link4 = _link(spec, link3, 4, z_m=UPPER_ARM_M - 0.20, axis="y", mass_kg=1.8)
-    _capsule(link4, _SHELL, radius=0.047, low=0.0, high=0.15)
-    _cylinder(link4, _SHELL, radius=0.047, low=0.1, high=0.175)
+    _cylinder(link4, _SHELL, radius=0.047, low=0.0, high=0.175)
 
     link5 = _link(spec, link4, 5, z_m=0.185, axis="z", mass_kg=1.2)
     _cylinder(link5, _JOINT, radius=0.045, low=-0.010, high=0.0)
@@ -104,10 +102,11 @@ def _add_hand(spec: mujoco.MjSpec, flange: mujoco.MjsBody) -> None:
     hand.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=(0.0245, 0.045, 0.003), pos=(0, 0, 0.02),
                   mass=0, material=_ACCENT, contype=0, conaffinity=0)
     # The wrist camera's body, in front of the palm; it looks at the finger tips.
-    hand.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=(0.011, 0.03, 0.010), pos=(0.041, 0, 0.006),
-                  mass=0.04, material=_RUBBER, contype=0, conaffinity=0)
-    tilt = math.radians(24)
-    hand.add_camera(name="wrist", pos=(0.060, 0, 0.008), fovy=72,
+    hand.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=(0.026, 0.014, 0.009),
+                  pos=(0.050, 0, -0.001), mass=0.04, material=_RUBBER, contype=0, conaffinity=0)
+    # Far enough out that the palm stays below the picture's edge.
+    tilt = math.radians(12)
+    hand.add_camera(name="wrist", pos=(0.072, 0, 0.012), fovy=72,
                     quat=_camera_quat(view=(-math.sin(tilt), 0, math.cos(tilt)), up=(1, 0, 0)))
     hand.add_site(name="wrist_sensor", size=(0.005, 0.005, 0.005), rgba=(0, 0, 0, 0))
     hand.add_site(name="tool", pos=(0, 0, 0.100), size=(0.004, 0.004, 0.004), rgba=(0, 0, 0, 0))
@@ -178,12 +177,6 @@ def _cylinder(body: mujoco.MjsBody, material: str, *, radius: float, low: float,
     body.add_geom(type=mujoco.mjtGeom.mjGEOM_CYLINDER, fromto=(0, 0, low, 0, 0, high),
                   size=(radius, 0, 0), mass=0, material=material, contype=0,
                   conaffinity=int(collides))
-
-
-def _capsule(body: mujoco.MjsBody, material: str, *, radius: float, low: float,
-             high: float) -> None:
-    body.add_geom(type=mujoco.mjtGeom.mjGEOM_CAPSULE, fromto=(0, 0, low, 0, 0, high),
-                  size=(radius, 0, 0), mass=0, material=material, contype=0, conaffinity=0)
 
 
 def _housing(body: mujoco.MjsBody, *, z_m: float, radius: float, half_length: float) -> None:

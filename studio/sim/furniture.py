@@ -17,7 +17,7 @@ BUTTON_TOP_M = 0.052                # height of the cap's top at rest
 BUTTON_STIFFNESS_N_PER_M = 750.0
 BUTTON_PRELOAD_N = 1.5
 DRAWER_TRAVEL_M = 0.15
-CHEST_HALF_M = (0.10, 0.095)        # outer depth and width
+CHEST_HALF_M = (0.088, 0.082)        # outer depth and width
 CHEST_HEIGHT_M = 0.10
 
 
@@ -25,7 +25,7 @@ def add_room(spec: mujoco.MjSpec) -> None:
     """Table, floor, back wall, lights, and the fixed cameras."""
     visual = spec.visual
     visual.global_.offwidth, visual.global_.offheight = 1920, 1440
-    visual.quality.offsamples = 4
+    visual.quality.offsamples = 0
     visual.quality.shadowsize = 2048
     visual.quality.numslices, visual.quality.numstacks = 24, 12
     visual.headlight.ambient[:] = 0.38
@@ -42,16 +42,17 @@ def add_room(spec: mujoco.MjSpec) -> None:
     _material(spec, "steel", (0.35, 0.37, 0.40), specular=0.5, shininess=0.6)
 
     world = spec.worldbody
-    world.add_light(name="key", type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, pos=(1.2, 0.9, 2.4),
-                    dir=(-0.45, -0.40, -1.0), diffuse=(0.55, 0.53, 0.50),
+    # A spot: a directional light's shadows are too coarse at the table's far edge.
+    world.add_light(name="key", type=mujoco.mjtLightType.mjLIGHT_SPOT, pos=(1.2, 0.9, 2.4),
+                    dir=(-0.45, -0.40, -1.0), cutoff=60, exponent=1, diffuse=(0.57, 0.55, 0.52),
                     specular=(0.35, 0.35, 0.35), castshadow=True)
     world.add_light(name="fill", type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, pos=(0.6, -1.4, 1.6),
                     dir=(-0.1, 0.8, -0.7), diffuse=(0.16, 0.18, 0.21), specular=(0.05, 0.05, 0.05),
                     castshadow=False)
     world.add_camera(name="front", pos=(1.06, 0.02, 0.62), fovy=48,
                      xyaxes=(0, 1, 0, -0.68, 0, 0.73))
-    world.add_camera(name="overview", pos=(1.35, -0.95, 0.85), fovy=40,
-                     xyaxes=(0.66, 0.75, 0, -0.33, 0.29, 0.90))
+    world.add_camera(name="overview", pos=(1.62, -1.08, 1.02), fovy=38,
+                     xyaxes=(0.645, 0.764, 0, -0.33, 0.279, 0.902))
 
     top = world.add_geom(name="table", type=_BOX, size=(0.50, 0.56, 0.018),
                          pos=(0.34, 0, -0.018), material="wood")
@@ -62,9 +63,9 @@ def add_room(spec: mujoco.MjSpec) -> None:
                            material="steel", contype=0, conaffinity=0)
     world.add_geom(type=_BOX, size=(0.25, 0.44, 0.0004), pos=(0.52, 0, 0.0), material="mat",
                    contype=0, conaffinity=0)
-    world.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=(4, 4, 0.1),
+    world.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=(8, 8, 0.1),
                    pos=(0, 0, -0.74), material="floor")
-    world.add_geom(type=_BOX, size=(0.02, 4, 1.6), pos=(-1.3, 0, 0.86), material="wall",
+    world.add_geom(type=_BOX, size=(0.02, 8, 2.5), pos=(-1.3, 0, 1.76), material="wall",
                    contype=0, conaffinity=0)
 
 
@@ -103,7 +104,7 @@ def add_button(spec: mujoco.MjSpec, name: str, *, xy_m: tuple[float, float]) -> 
     cap = body.add_body(name=f"{name}_cap", pos=(0, 0, BUTTON_TOP_M), gravcomp=1)
     cap.add_joint(name=f"{name}_press", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=(0, 0, 1),
                   range=(-BUTTON_TRAVEL_M, 0), damping=6, stiffness=BUTTON_STIFFNESS_N_PER_M,
-                  springref=BUTTON_PRELOAD_N / BUTTON_STIFFNESS_N_PER_M)
+                  solref_limit=(0.005, 1), springref=BUTTON_PRELOAD_N / BUTTON_STIFFNESS_N_PER_M)
     cap.add_geom(name=f"{name}_cap", type=_CYLINDER, size=(0.028, 0.014, 0), pos=(0, 0, -0.014),
                  mass=0.04, material=f"{name}_cap")
     cap.add_site(name=f"{name}_cap", type=_CYLINDER, size=(0.0295, 0.0155, 0), pos=(0, 0, -0.014),
@@ -125,13 +126,15 @@ def add_chest(spec: mujoco.MjSpec, name: str, *, xy_m: tuple[float, float]) -> N
     body = spec.worldbody.add_body(name=name, pos=(*xy_m, 0), mocap=True)
     _material(spec, name, (0.50, 0.35, 0.25), specular=0.2, shininess=0.3)
     _material(spec, "drawer", (0.88, 0.82, 0.72), specular=0.2, shininess=0.3)
-    _material(spec, "drawer_handle", (0.22, 0.23, 0.25), specular=0.5, shininess=0.6)
+    _material(spec, "drawer_handle", (0.78, 0.80, 0.82), specular=0.5, shininess=0.6)
     half_height = CHEST_HEIGHT_M / 2
-    _box(body, (depth, width, 0.004), (0, 0, CHEST_HEIGHT_M - 0.004), name)
-    _box(body, (depth, width, 0.003), (0, 0, 0.003), name)
+    # The lid overhangs: coplanar faces would flicker.
+    _box(body, (depth + 0.002, width + 0.003, 0.004), (0.001, 0, CHEST_HEIGHT_M - 0.004), name)
+    _box(body, (depth - 0.008, width - 0.008, 0.003), (0, 0, 0.003), name)
+    wall = half_height - 0.004
     for side in (-1, 1):
-        _box(body, (depth, 0.004, half_height), (0, side * (width - 0.004), half_height), name)
-    _box(body, (0.004, width, half_height), (depth - 0.004, 0, half_height), name)
+        _box(body, (depth, 0.004, wall), (0, side * (width - 0.004), wall), name)
+    _box(body, (0.004, width - 0.008, wall), (depth - 0.005, 0, wall), name)
 
     drawer = body.add_body(name="drawer", pos=(0, 0, half_height), gravcomp=1)
     drawer.add_joint(name="drawer_slide", type=mujoco.mjtJoint.mjJNT_SLIDE,

@@ -47,5 +47,5 @@ def build_scene() -> mujoco.MjSpec:
         add_cube(spec, name, xy_m=_CUBE_PLACES[name], rgb=_CUBE_COLOURS[name])
     add_bin(spec, "bin", xy_m=(0.48, 0.32))
     add_button(spec, "button", xy_m=(0.40, -0.31))
-    add_chest(spec, "chest", xy_m=(0.68, -0.22))
+    add_chest(spec, "chest", xy_m=(0.67, -0.22))
     return spec
