@@ -1,0 +1,334 @@
+"""One open episode: takes batches, keeps them safe, and becomes a committed episode.
+
+`append` hands bytes to the operating system and returns: pictures go behind the last one in their
+shard, then one journal record makes the row valid. It never calls fsync: a thread (SyncThread) does
+that, seals full shards and writes full chunks. So a killed process loses nothing that `append`
+took, and a power cut at most half a second. The order of a commit is told and justified in
+FORMAT.md ("Durability"). This file knows one episode; the store around it is StoreHands.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from recorders.clock import Clock
+from recorders.commit_log import Commit, CommitLog
+from recorders.episode import DETECTOR_VERDICTS, Detector, EpisodeSummary, plain
+from recorders.files import fsync_path, fsync_tree, means_full
+from recorders.finisher import Finisher
+from recorders.group_writer import EpisodeGroup
+from recorders.journal import EndRecord, JournalHeader, JournalWriter, Placement
+from recorders.shard_writer import ImageWriter
+from recorders.space import Reserve
+from recorders.store_errors import DiskFull, StoreError
+from recorders.store_folders import StoreFolders
+from recorders.streams import Batch, ImageField, StreamSpec
+from recorders.sync_thread import SyncThread
+from recorders.zarr_metadata import picture_shape
+
+SYNC_OVERDUE_NS = 400_000_000
+MAX_PARALLEL_FSYNCS = 8         # a disk merges what is asked for at once; more brings nothing
+
+
+class StoreHands(msgspec.Struct, frozen=True):
+    """What an episode needs of its store."""
+
+    folders: StoreFolders
+    log: CommitLog
+    reserve: Reserve
+    finisher: Finisher
+    clock: Clock
+
+
+class EpisodeWriter:
+    """An episode that is being recorded. One thread calls it.
+
+    After DiskFull the episode is closed and committed with everything that was acknowledged;
+    `commit` and `discard` then return its summary.
+    """
+
+    def __init__(self, store: StoreHands, journal_header: JournalHeader) -> None:
+        header = journal_header.header
+        self.header = header
+        self._store = store
+        self._numbers = {spec.name: number for number, spec in enumerate(header.streams)}
+        self._dtypes = [spec.row_dtype for spec in header.streams]
+        self._summary: EpisodeSummary | None = None
+        self._closed = False
+        self._dirty = False
+        self._synced_ns = store.clock.now_ns()
+        # The journal comes first: whatever a crash leaves behind, its journal explains.
+        self._journal = JournalWriter(store.folders.journal(header.episode), journal_header)
+        self._journal.sync()
+        fsync_path(store.folders.journals)
+        folder = store.folders.open_group(header.episode)
+        self._group = EpisodeGroup(folder, journal_header)
+        self._images = [_image_writers(stream.folder, stream.spec)
+                        for stream in self._group.streams]
+        folder.mkdir()
+        for stream in self._group.streams:
+            for image in stream.spec.images:
+                stream.write_image_shape(image.name, 0)
+        fsync_tree(folder)
+        fsync_path(store.folders.open)
+        self._sync_thread = SyncThread(f"sync-{header.episode}", self._sync)
+
+    @property
+    def open(self) -> bool:
+        """Whether it still takes batches."""
+        return not self._closed
+
+    def append(self, batch: Batch) -> None:
+        """Take rows of one stream; they survive a SIGKILL when this returns.
+
+        Raises:
+            StoreError: if the batch does not fit the episode's streams; nothing is recorded then.
+            DiskFull: if there is no room. The episode is closed with everything before this batch.
+        """
+        self._require_open()
+        number, images = self._require_fitting(batch)
+        try:
+            self._raise_sync_error()
+            if images:
+                self._append_with_pictures(number, images, batch)
+            elif len(batch.rows):
+                self._append_rows(number, batch.rows)
+        except OSError as error:
+            self._give_up(error)
+        self.sync_if_due()
+
+    def event(self, t_mono_ns: int, kind: str, **fields: Any) -> None:
+        """Record that something happened.
+
+        Args:
+            t_mono_ns: when, on the monotonic clock.
+            kind: what, in one word.
+            fields: plain values.
+        """
+        self._require_open()
+        event = msgspec.to_builtins({"t_mono_ns": int(t_mono_ns), "kind": kind, **fields},
+                                    enc_hook=plain)
+        try:
+            self._raise_sync_error()
+            self._journal.event(event)
+        except OSError as error:
+            self._give_up(error)
+        self._group.events.append(event)
+        self._dirty = True
+
+    def sync_if_due(self) -> None:
+        """Have the disk written if that is overdue, and raise what went wrong there.
+
+        The thread comes round by itself; this makes a late one hurry, and never waits for it.
+        """
+        self._require_open()
+        clock = self._store.clock
+        if not clock.virtual and clock.now_ns() - self._synced_ns > SYNC_OVERDUE_NS:
+            self._sync_thread.nudge()
+        try:
+            self._raise_sync_error()
+        except OSError as error:
+            self._give_up(error)
+
+    def commit(self, ended_mono_ns: int, detector: Detector = "") -> EpisodeSummary:
+        """Close the episode and commit it; it is safe from a power cut when this returns.
+
+        Args:
+            ended_mono_ns: when it ended.
+            detector: the verdict of the task's success detector, if there is one.
+        """
+        if detector not in DETECTOR_VERDICTS:
+            raise StoreError(f"a detector cannot say '{detector}': valid are 'success', 'failure' "
+                             f"and '' (nothing)")
+        return self._end(ended_mono_ns, detector, trashed=False)
+
+    def discard(self) -> EpisodeSummary:
+        """Close the episode and put it into the trash, from where it can be restored."""
+        return self._end(self._group.last_stamp_ns, "", trashed=True)
+
+    def abandon(self) -> None:
+        """Let go of everything as a crash would: the episode counts as interrupted."""
+        if self._closed:
+            return
+        self._closed = True
+        self._sync_thread.stop()
+        for writer in self._image_writers():
+            writer.abandon()
+        self._journal.close()
+
+    def _append_rows(self, number: int, rows: np.ndarray) -> None:
+        stream = self._group.streams[number]
+        data = rows.tobytes()
+        self._journal.rows(number, stream.rows, len(rows), data)
+        stream.add(np.frombuffer(data, rows.dtype))
+        self._dirty = True
+
+    def _append_with_pictures(
+        self, number: int, images: tuple[ImageField, ...], batch: Batch
+    ) -> None:
+        stream, writers = self._group.streams[number], self._images[number]
+        for i, pictures in enumerate(batch.images):
+            row = batch.rows[i:i + 1]
+            data = row.tobytes()
+            written: list[ImageWriter] = []
+            placed: list[Placement] = []
+            try:
+                for image in images:
+                    placed.append(writers[image.name].append(pictures[image.name]))
+                    written.append(writers[image.name])
+                self._journal.rows(number, stream.rows, 1, data, [tuple(placed)])
+            except OSError:
+                for writer in written:
+                    writer.take_back()
+                raise
+            stream.add(np.frombuffer(data, row.dtype))
+            self._dirty = True
+            for writer in written:
+                writer.row_done()
+
+    def _sync(self) -> None:
+        """The sync thread's round."""
+        for stream, writers in zip(self._group.streams, self._images, strict=True):
+            for name, writer in writers.items():
+                if writer.seal_full():
+                    stream.write_image_shape(name, writer.sealed_rows)
+        self._group.write_full_chunks()
+        if self._dirty:
+            began_ns = self._store.clock.now_ns()
+            self._dirty = False         # before the fsyncs: what comes meanwhile is dirty again
+            for writer in self._image_writers():
+                shard = writer.open_shard
+                if shard is not None:
+                    shard.sync()
+            self._journal.sync()
+            self._synced_ns = began_ns
+
+    def _end(self, ended_mono_ns: int, detector: Detector, trashed: bool) -> EpisodeSummary:
+        if self._summary is not None:
+            return self._summary        # a full disk closed it already
+        self._require_open()
+        self._closed = True
+        self._sync_thread.stop()
+        try:
+            self._raise_sync_error()
+            summary = self._write_down(ended_mono_ns, detector, trashed)
+        except OSError as error:
+            if not means_full(error):
+                raise self._broken(error) from error
+            summary = self._write_down_when_full(error, ended_mono_ns, detector, trashed)
+        return self._publish(summary)
+
+    def _write_down(self, ended_mono_ns: int, detector: Detector, trashed: bool) -> EpisodeSummary:
+        """Everything up to, but not including, the line in the log."""
+        self._journal.end(EndRecord(ended_mono_ns, detector))
+        with ThreadPoolExecutor(MAX_PARALLEL_FSYNCS, "fsync") as threads:
+            # While the disk takes journal and pictures, this thread compresses columns.
+            waits = [threads.submit(self._journal.sync)]
+            waits += [threads.submit(writer.seal_all) for writer in self._image_writers()]
+            summary = self._group.finish(
+                ended_mono_ns=ended_mono_ns, detector=detector, recovered=False, trashed=trashed)
+            for wait in waits:
+                wait.result()
+        return summary
+
+    def _write_down_when_full(
+        self, error: OSError, ended_mono_ns: int, detector: Detector, trashed: bool
+    ) -> EpisodeSummary:
+        """Close with the reserve's space, and do not rely on the journal for anything."""
+        self._store.reserve.give_up()
+        self._group.events.append({"t_mono_ns": ended_mono_ns, "kind": "disk-full"})
+        try:
+            for writer in self._image_writers():
+                writer.seal_all()
+            summary = self._group.finish(
+                ended_mono_ns=ended_mono_ns, detector=detector, recovered=False, trashed=trashed)
+            fsync_tree(self._group.folder)
+            return summary
+        except OSError as again:
+            raise DiskFull(
+                f"the disk is full, and not even episode {self.header.episode} could be closed "
+                f"({again}): everything acknowledged is in its journal; free some space, then run "
+                f"`tandem data recover`", self.header.episode) from error
+
+    def _publish(self, summary: EpisodeSummary) -> EpisodeSummary:
+        folders, episode = self._store.folders, self.header.episode
+        home = folders.home(episode, summary.trashed)
+        folders.open_group(episode).rename(home)
+        commit = Commit(episode=episode, wall_ns=self._store.clock.wall_ns(), summary=summary)
+        try:
+            self._store.log.append(commit)
+        except DiskFull:
+            self._store.reserve.give_up()
+            self._store.log.append(commit)
+        self._journal.close()
+        self._store.finisher.submit(home, folders.journal(episode))
+        self._summary = summary
+        return summary
+
+    def _give_up(self, error: OSError) -> None:
+        """End the episode because nothing more can be written.
+
+        Raises:
+            DiskFull: always, if that is the reason.
+            StoreError: for any other reason; the journal keeps what was acknowledged.
+        """
+        self._closed = True
+        self._sync_thread.stop()
+        if not means_full(error):
+            raise self._broken(error) from error
+        summary = self._write_down_when_full(error, self._group.last_stamp_ns, "", False)
+        self._publish(summary)
+        raise DiskFull(
+            f"the disk is full: episode {summary.episode} was closed after "
+            f"{summary.duration_s:.1f} s and kept with everything acknowledged until then; free "
+            f"some space before recording on", summary.episode) from error
+
+    def _broken(self, error: OSError) -> StoreError:
+        for writer in self._image_writers():
+            writer.abandon()
+        self._journal.close()
+        return StoreError(
+            f"cannot write episode {self.header.episode} any more ({error}): what was acknowledged "
+            f"is in its journal; check the disk, then run `tandem data recover`")
+
+    def _raise_sync_error(self) -> None:
+        if self._sync_thread.error is not None:
+            raise self._sync_thread.error
+
+    def _require_open(self) -> None:
+        if self._summary is not None and self._closed:
+            raise StoreError(f"episode {self.header.episode} is closed already: begin a new one")
+        if self._closed:
+            raise StoreError(f"episode {self.header.episode} was abandoned: recover it")
+
+    def _require_fitting(self, batch: Batch) -> tuple[int, tuple[ImageField, ...]]:
+        number = self._numbers.get(batch.stream)
+        if number is None:
+            raise StoreError(f"unknown stream '{batch.stream}': this episode records "
+                             f"{', '.join(self._numbers)}")
+        images = self._group.streams[number].spec.images
+        if batch.rows.dtype != self._dtypes[number] or batch.rows.ndim != 1:
+            raise StoreError(
+                f"rows of stream '{batch.stream}' must be (N,) of {self._dtypes[number]}, not "
+                f"{batch.rows.shape} of {batch.rows.dtype}")
+        wanted = {image.name for image in images}
+        if len(batch.images) != (len(batch.rows) if images else 0):
+            raise StoreError(f"stream '{batch.stream}' needs {sorted(wanted) or 'no images'} with "
+                             f"each of {len(batch.rows)} rows, not {len(batch.images)} mappings")
+        for pictures in batch.images:
+            if pictures.keys() != wanted:
+                raise StoreError(f"a row of stream '{batch.stream}' came with images "
+                                 f"{sorted(pictures)} instead of {sorted(wanted)}")
+        return number, images
+
+    def _image_writers(self) -> Sequence[ImageWriter]:
+        return [writer for writers in self._images for writer in writers.values()]
+
+
+def _image_writers(folder: Path, spec: StreamSpec) -> dict[str, ImageWriter]:
+    return {image.name: ImageWriter(folder / image.name, 1 + len(picture_shape(image)))
+            for image in spec.images}

@@ -1,0 +1,361 @@
+"""The demonstration store: episodes in a folder, safe to write and plain to read.
+
+    with DemoStore.open("datasets/mydata", write=True, create=True) as store:
+        writer = store.begin(header)
+        writer.append(batch)
+        summary = writer.commit(ended_mono_ns, detector="success")
+
+This is the façade: it finds episodes, says who may write, and keeps labels and trash. How an
+episode is written is EpisodeWriter's business, what a crash leaves is recovery's; FORMAT.md has the
+format.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from recorders.clock import Clock, SystemClock
+from recorders.commit_log import Commit, CommitLog, Fact, Labelled, Relabelled, Restored, Trashed
+from recorders.episode import LABELS, EpisodeHeader, EpisodeSummary, Label, require_recordable
+from recorders.episode_writer import EpisodeWriter, StoreHands
+from recorders.files import fsync_path, fsync_tree, write_durably
+from recorders.finisher import Finisher
+from recorders.journal import JournalHeader
+from recorders.recovery import (
+    Interrupted,
+    RecoveryReport,
+    finish_committed,
+    look_into,
+    recover,
+    remove_empty,
+    settle_folders,
+)
+from recorders.space import RESERVE_BYTES, Reserve, WriterLock, free_bytes, is_locked
+from recorders.store_check import Problem, check_store
+from recorders.store_description import cannot_write, create_store, require_store
+from recorders.store_errors import (
+    DamagedJournal,
+    DiskFull,
+    NoSuchEpisode,
+    NotAStore,
+    StoreError,
+    StoreLocked,
+    StoreReadOnly,
+    UnknownFormat,
+)
+from recorders.store_folders import StoreFolders
+
+__all__ = [
+    "DamagedJournal", "DemoStore", "DiskFull", "NoSuchEpisode", "NotAStore", "Problem",
+    "StoreError", "StoreLocked", "StoreReadOnly", "UnknownFormat",
+]
+
+_LISTED = 8                 # how many valid ids an error names before it says how many more
+
+
+class DemoStore:
+    """A store that was opened. Use `DemoStore.open`."""
+
+    def __init__(self, folders: StoreFolders, clock: Clock, hands: StoreHands | None,
+                 lock: WriterLock | None) -> None:
+        self.path = folders.root
+        self.unfinished: tuple[str, ...] = ()
+        self._folders = folders
+        self._clock = clock
+        self._hands = hands
+        self._lock = lock
+        self._log = hands.log if hands else CommitLog(folders.commits)
+        self._writer: EpisodeWriter | None = None
+
+    @classmethod
+    def open(
+        cls, path: str | Path, write: bool = False, create: bool = False,
+        clock: Clock | None = None, reserve_bytes: int = RESERVE_BYTES,
+    ) -> Self:
+        """Open a store.
+
+        Args:
+            path: its folder.
+            write: take the lock, finish what a crash left unfinished, allow changes.
+            create: make a store if there is none.
+            clock: for the wall times in the log; the system's by default.
+            reserve_bytes: how much space is kept free for closing an episode on a full disk.
+
+        Raises:
+            NotAStore, UnknownFormat, StoreLocked, StoreReadOnly: as their messages say.
+        """
+        clock = clock or SystemClock()
+        folders = StoreFolders(Path(path))
+        try:
+            if create and not folders.description.exists():
+                create_store(folders, clock)
+            require_store(folders)
+            if not write:
+                return cls(folders, clock, None, None)
+            lock = WriterLock(folders.lock)
+        except OSError as error:
+            raise cannot_write(folders.root, error) from error
+        try:
+            return cls._open_for_writing(folders, clock, lock, reserve_bytes)
+        except OSError as error:
+            lock.release()
+            raise cannot_write(folders.root, error) from error
+
+    @classmethod
+    def _open_for_writing(
+        cls, folders: StoreFolders, clock: Clock, lock: WriterLock, reserve_bytes: int
+    ) -> Self:
+        for folder in folders.all_folders():
+            folder.mkdir(exist_ok=True)
+        log = CommitLog(folders.commits)
+        log.cut_torn_line()
+        hands = StoreHands(folders, log, Reserve(folders.reserve, reserve_bytes), Finisher(), clock)
+        store = cls(folders, clock, hands, lock)
+        settle_folders(folders, list(log.episodes.values()))
+        committed = [log.episodes[episode] for episode in store._journals()
+                     if episode in log.episodes]
+        store.unfinished = tuple(filter(None, [finish_committed(hands, one) for one in committed]))
+        for interrupted in store.interrupted():
+            remove_empty(folders, interrupted)
+        return store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the store. An episode that is still open counts as interrupted."""
+        hands, self._hands = self._hands, None
+        if hands is None or self._lock is None:
+            return
+        if self._writer is not None:
+            self._writer.abandon()
+        try:
+            hands.finisher.close()
+        finally:
+            self._lock.release()
+
+    # Reading
+
+    def episodes(self, include_trashed: bool = False) -> list[EpisodeSummary]:
+        """All episodes in the order in which they were committed, as the log tells."""
+        self._log.refresh()
+        return [one for one in self._log.episodes.values() if include_trashed or not one.trashed]
+
+    def episode(self, which: str | int) -> EpisodeSummary:
+        """Find an episode.
+
+        Args:
+            which: its id, the beginning of its id if that is unique, or its number in
+                `episodes()` (-1 is the last).
+
+        Raises:
+            NoSuchEpisode: naming the valid ids.
+        """
+        self._log.refresh()
+        listed = self.episodes()
+        text = str(which).strip()
+        if text in self._log.episodes:
+            return self._log.episodes[text]
+        if text.removeprefix("-").isdecimal() and -len(listed) <= int(text) < len(listed):
+            return listed[int(text)]
+        fitting = [one for name, one in self._log.episodes.items()
+                   if text and name.startswith(text)]
+        if len(fitting) == 1:
+            return fitting[0]
+        ids = [one.episode for one in (fitting or listed)]
+        more = f" and {len(ids) - _LISTED} more" if len(ids) > _LISTED else ""
+        valid = ", ".join(ids[:_LISTED]) + more if ids else "none: the store is empty"
+        reason = f"'{text}' fits {len(fitting)} episodes" if fitting else f"no episode '{text}'"
+        raise NoSuchEpisode(f"{reason} in {self.path}; valid are {valid}")
+
+    def episode_path(self, which: str | int) -> Path:
+        """The folder of an episode's Zarr group; in the trash, if the episode is."""
+        found = self.episode(which)
+        return self._folders.home(found.episode, found.trashed)
+
+    def instruction_of(self, which: str | int) -> str:
+        """An episode's instruction as it stands now."""
+        return self.episode(which).instruction
+
+    def model_path(self, prefix: str) -> Path:
+        """The MJCF file that an episode's attribute `model` names."""
+        return self._folders.model(prefix)
+
+    def free_bytes(self) -> int:
+        """How much room is left on the store's disk, the reserve not counted."""
+        return free_bytes(self.path)
+
+    def interrupted(self) -> list[Interrupted]:
+        """Episodes that were begun and neither committed nor discarded; the open one left out."""
+        self._log.refresh()
+        own = self._writer.header.episode if self._writer and self._writer.open else None
+        being_recorded = self._hands is None and is_locked(self._folders.lock)
+        return [look_into(self._folders.journal(episode), being_recorded)
+                for episode in self._journals()
+                if episode not in self._log.episodes and episode != own]
+
+    def check(
+        self, deep: bool = True, progress: Callable[[int, int], None] | None = None
+    ) -> list[Problem]:
+        """Look for everything that is not as FORMAT.md says.
+
+        Args:
+            deep: also check every checksum, which reads every byte.
+            progress: called with how many of how many episodes were looked at.
+        """
+        if self._hands is not None:
+            self._hands.finisher.drain()
+        self._log.refresh()
+        interrupted = [one for one in self.interrupted() if not one.being_recorded]
+        return check_store(self._folders, self._log, interrupted, deep, progress)
+
+    # Writing
+
+    def begin(self, header: EpisodeHeader) -> EpisodeWriter:
+        """Begin an episode.
+
+        Raises:
+            StoreError: if the header cannot be stored, or another episode is open.
+            DiskFull: if there is no room even for the reserve.
+        """
+        hands = self._require_hands()
+        require_recordable(header)
+        if self._writer is not None and self._writer.open:
+            raise StoreError(f"episode {self._writer.header.episode} is still open: commit or "
+                             f"discard it before beginning another")
+        if header.episode in self._log.episodes or self._folders.journal(header.episode).exists():
+            raise StoreError(f"there is an episode {header.episode} already: use a new id")
+        try:
+            if not hands.reserve.fill():
+                raise DiskFull(
+                    f"the disk of {self.path} has {free_bytes(self.path) >> 20} MiB left, less "
+                    f"than the {hands.reserve.size_bytes >> 20} MiB that are kept for closing an "
+                    f"episode: free some space")
+            model = self._keep_model(header.model_xml)
+            plain_header = msgspec.structs.replace(header, model_xml="")
+            self._writer = EpisodeWriter(hands, JournalHeader(plain_header, model))
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        return self._writer
+
+    def label(self, which: str | int, label: Label, note: str = "", by: str = "") -> EpisodeSummary:
+        """Judge an episode: `success`, `failure`, `partial` or `unlabelled`."""
+        if label not in LABELS:
+            raise StoreError(f"unknown label '{label}': valid are {', '.join(LABELS)}")
+        episode = self.episode(which).episode
+        return self._state(Labelled(episode=episode, wall_ns=self._clock.wall_ns(), by=by,
+                                    label=label, note=note))
+
+    def relabel(
+        self, which: str | int, task: str | None = None, instruction: str | None = None,
+        by: str = "",
+    ) -> EpisodeSummary:
+        """Say which task was really done, or how it should be asked for; nothing is rewritten."""
+        if task is None and instruction is None:
+            raise StoreError("nothing to relabel: give a task, an instruction, or both")
+        episode = self.episode(which).episode
+        return self._state(Relabelled(episode=episode, wall_ns=self._clock.wall_ns(), by=by,
+                                      task=task, instruction=instruction))
+
+    def trash(self, which: str | int, by: str = "") -> EpisodeSummary:
+        """Put an episode away; `restore` brings it back."""
+        found = self.episode(which)
+        if found.trashed:
+            return found
+        self._require_hands().finisher.drain()
+        # First the line, then the move: readers stop looking before the folder goes.
+        summary = self._state(Trashed(episode=found.episode, wall_ns=self._clock.wall_ns(), by=by))
+        settle_folders(self._folders, [summary])
+        return summary
+
+    def restore(self, which: str | int, by: str = "") -> EpisodeSummary:
+        """Bring an episode back from the trash."""
+        found = self.episode(which)
+        if not found.trashed:
+            return found
+        self._require_hands().finisher.drain()
+        # First the move, then the line: readers never look for a folder that is not there yet.
+        settle_folders(self._folders, [msgspec.structs.replace(found, trashed=False)])
+        return self._state(Restored(episode=found.episode, wall_ns=self._clock.wall_ns(), by=by))
+
+    def recover(self, episode: str, keep: bool = True) -> RecoveryReport:
+        """Keep or discard an interrupted episode.
+
+        Raises:
+            NoSuchEpisode: if it is not among `interrupted()`.
+        """
+        hands = self._require_hands()
+        waiting = [one.episode for one in self.interrupted()]
+        fitting = [one for one in waiting if episode and one.startswith(episode)]
+        if len(fitting) != 1:
+            raise NoSuchEpisode(f"no interrupted episode '{episode}' in {self.path}; valid are "
+                                f"{', '.join(waiting) or 'none: nothing was interrupted'}")
+        try:
+            return recover(hands, fitting[0], keep)
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+
+    def copy_to(self, path: str | Path, which: Iterable[str | int]) -> list[EpisodeSummary]:
+        """Copy episodes, with what has been said about them since, into another store.
+
+        Args:
+            path: the other store's folder; it is made if it does not exist.
+            which: the episodes; all are looked up before anything is copied.
+        """
+        chosen = [self.episode(one) for one in which]
+        if self._hands is not None:
+            self._hands.finisher.drain()
+        with DemoStore.open(path, write=True, create=True, clock=self._clock) as other:
+            known = {one.episode for one in other.episodes(include_trashed=True)}
+            doubles = [one.episode for one in chosen if one.episode in known]
+            if doubles:
+                raise StoreError(f"{path} has {', '.join(doubles)} already: leave them out")
+            return [other._take_copy(self._folders, one) for one in chosen]
+
+    def _take_copy(self, source: StoreFolders, summary: EpisodeSummary) -> EpisodeSummary:
+        folders, episode = self._folders, summary.episode
+        copy, home = folders.open_group(episode), folders.home(episode, summary.trashed)
+        try:
+            if copy.exists():       # a copy that was killed half-way; no journal belongs to it
+                shutil.rmtree(copy)
+            shutil.copytree(source.home(episode, summary.trashed), copy)
+            for model in source.models.iterdir():
+                if not folders.model(model.stem).exists():
+                    write_durably(folders.model(model.stem), model.read_bytes())
+            fsync_tree(copy)
+            copy.rename(home)
+            fsync_path(home.parent)
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        return self._state(Commit(episode=episode, wall_ns=self._clock.wall_ns(), summary=summary))
+
+    def _keep_model(self, model_xml: str) -> str:
+        if not model_xml:
+            return ""
+        data = model_xml.encode()
+        prefix = hashlib.sha256(data).hexdigest()[:16]
+        if not self._folders.model(prefix).exists():
+            write_durably(self._folders.model(prefix), data)
+        return prefix
+
+    def _state(self, fact: Fact) -> EpisodeSummary:
+        self._require_hands().log.append(fact)
+        return self._log.episodes[fact.episode]
+
+    def _journals(self) -> list[str]:
+        return sorted(file.stem for file in self._folders.journals.glob("*.journal"))
+
+    def _require_hands(self) -> StoreHands:
+        if self._hands is None:
+            raise StoreReadOnly(f"{self.path} is open for reading only, or closed: open it with "
+                                f"write=True")
+        return self._hands
