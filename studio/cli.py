@@ -150,9 +150,11 @@ def is_users_mistake(error: Exception) -> bool:
     from studio.commands.output import UsersMistakeError
     from studio.devices.interfaces import DeviceError
     from studio.sim.instructions import InstructionError
+    from studio.station.command_link import StationSilent
+    from studio.station.supervisor import WorkerFailed
 
     return isinstance(error, UsersMistakeError | StoreError | DamagedRecording | DeviceError
-                      | InstructionError)
+                      | InstructionError | StationSilent | WorkerFailed)
 
 
 def describe(error: Exception) -> str:

@@ -36,6 +36,10 @@ class Progress(Protocol):
         """One more of the total is done; `what` says which."""
         ...
 
+    def count(self, done: int, total: int) -> None:
+        """So many of so many are done; drawn only on a terminal."""
+        ...
+
     def now(self, what: str) -> None:
         """Say what is being done; drawn only on a terminal."""
         ...
@@ -132,6 +136,9 @@ class _Bar:
     def step(self, what: str) -> None:
         self._bar.update(self._task_id, advance=1, now=what)
 
+    def count(self, done: int, total: int) -> None:
+        self._bar.update(self._task_id, completed=done, total=total)
+
     def now(self, what: str) -> None:
         self._bar.update(self._task_id, now=what)
 
@@ -145,6 +152,9 @@ class _Lines:
     def step(self, what: str) -> None:
         self._done += 1
         self._screen.say(f"[{self._done}/{self._total}] {what}")
+
+    def count(self, done: int, total: int) -> None:
+        """Nothing: one of thousands is no news for a log."""
 
     def now(self, what: str) -> None:
         """Nothing: a log keeps only what is finished."""

@@ -1,0 +1,85 @@
+"""`tandem record`: episodes of one task into a store, driven by a person or by the script.
+
+Knows options and words. The session itself is run by the station.
+"""
+
+import getpass
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from studio.commands.data import describe_episode
+from studio.commands.output import Answer, Screen
+from studio.commands.session_report import (
+    SCRIPTED,
+    Narrator,
+    count_labels,
+    kept_episodes,
+    longest_s,
+    print_kept,
+    require_session,
+)
+from studio.station.launch import SessionRequest, run_session
+from studio.station.session import SessionPlan
+
+_PERSONS_TIME_S = 120.0     # for one episode; a hand is slower than the script
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """Record demonstrations into a store.
+
+    A person's episode begins with the first motion of the hand; it ends at success, or when time
+    is up. Every episode is committed the moment it ends; Ctrl-C keeps what was recorded.
+    """
+
+    robot: str = "sim"
+    """The robot to drive: sim."""
+    teleop: str = "scripted"
+    """Who drives: scripted, spacemouse, gamepad, keyboard, or leader:<LeRobot type>."""
+    task: str = "put-cube-in-bin"
+    """What to demonstrate; `tandem tasks` lists the tasks."""
+    episodes: int = 20
+    """How many episodes to record."""
+    to: Path = Path("datasets/mydata")
+    """Folder of the store; it is made if it does not exist."""
+    seed: int = 0
+    """Episode i is set up with seed + i."""
+    fast: bool = False
+    """Run the simulator under a virtual clock, as fast as this machine can."""
+    headless: bool = False
+    """Show no live view."""
+    operator: str = ""
+    """Who demonstrates; empty means your user name, or the script's."""
+    image_size: tuple[int, int] = (240, 320)
+    """Height and width of the simulated cameras' pictures."""
+    images: Literal["jpeg", "jpegxl-lossless"] = "jpeg"
+    """How colour pictures are kept: JPEG at quality 95, or without any loss."""
+    json: bool = False
+    """Print one JSON object instead of a table."""
+
+    def run(self, screen: Screen) -> Answer:
+        """Record, and print what the store holds of it."""
+        require_session(robot=self.robot, teleop=self.teleop, task=self.task, fast=self.fast,
+                        episodes=self.episodes)
+        scripted = self.teleop == SCRIPTED
+        plan = SessionPlan(
+            tasks=(self.task,) * self.episodes, seed=self.seed, attended=not scripted,
+            max_duration_s=longest_s([self.task]) if scripted else _PERSONS_TIME_S,
+            operator=self.operator or ("" if scripted else getpass.getuser()))
+        with screen.progress(f"recording {self.task}", self.episodes) as progress:
+            narrator = Narrator(progress)
+            problem = run_session(
+                SessionRequest(plan=plan, robot=self.robot, teleop=self.teleop,
+                               store=str(self.to), fast=self.fast, live=not self.headless,
+                               image_size=self.image_size, images=self.images),
+                on_outcome=narrator.on_outcome, on_snapshot=narrator.on_snapshot, say=screen.say)
+        kept = kept_episodes(self.to, narrator.outcomes)
+        print_kept(screen, kept)
+        if problem:
+            screen.say(f"the session ended early: {problem}")
+        screen.say(f"`tandem data ls {self.to}` lists all episodes of the store")
+        return Answer({"store": str(self.to), "task": self.task, "problem": problem,
+                       "labels": count_labels(kept),
+                       "episodes": [describe_episode(e) for e in kept]},
+                      ok=not problem and len(kept) == self.episodes)

@@ -1,0 +1,99 @@
+"""What a session looks like to the person who started it: one line per episode, then a table.
+
+Shared by `record`, `teleop` and `demo`. Knows outcomes, summaries and the screen. Refuses to know
+how a session is run.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from recorders.episode import EpisodeSummary
+from recorders.store import DemoStore
+from studio.commands.output import Progress, Screen, UsersMistakeError, readable_bytes
+from studio.devices.registry import teleoperator_names
+from studio.sim.tasks import TASKS
+from studio.station.messages import Mode, Snapshot
+from studio.station.session import Outcome
+
+ROBOTS = ("sim",)
+SCRIPTED = "scripted"
+
+
+def require_session(*, robot: str, teleop: str, task: str, fast: bool, episodes: int) -> None:
+    """Refuse what cannot be run, before anything is started.
+
+    Raises:
+        UsersMistakeError: naming what is valid.
+    """
+    if robot not in ROBOTS:
+        raise UsersMistakeError(f"unknown robot {robot!r}: valid are {', '.join(ROBOTS)}")
+    if task not in TASKS:
+        raise UsersMistakeError(f"unknown task {task!r}: valid are {', '.join(TASKS)}")
+    names = sorted({SCRIPTED, *teleoperator_names()})
+    if teleop not in names and not teleop.startswith("leader:"):
+        raise UsersMistakeError(f"unknown teleop {teleop!r}: valid are {', '.join(names)}")
+    if fast and teleop != SCRIPTED:
+        raise UsersMistakeError(f"--fast lets time run faster than a hand: it needs --teleop "
+                                f"{SCRIPTED}, not {teleop}")
+    if episodes < 1:
+        raise UsersMistakeError(f"at least one episode is needed, not {episodes}")
+
+
+def longest_s(tasks: Iterable[str]) -> float:
+    """The longest time that any of the tasks may take."""
+    return max(TASKS[task].max_duration_s for task in tasks)
+
+
+class Narrator:
+    """Tells what a running session does."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.outcomes: list[Outcome] = []
+
+    def on_outcome(self, outcome: Outcome) -> None:
+        """An episode is over."""
+        self.outcomes.append(outcome)
+        verdict = outcome.detector or "no verdict"
+        self._progress.step(f"{outcome.task}, seed {outcome.seed}: {verdict} after "
+                            f"{outcome.duration_s:.1f} s")
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """The state of the station, some times a second."""
+        self._progress.now(status_line(snapshot))
+
+
+def status_line(snapshot: Snapshot) -> str:
+    """The station in one line: what must be done comes first."""
+    x, y, z = (1000 * value for value in (*snapshot.tool_pose[:3], 0.0, 0.0, 0.0)[:3])
+    parts = [snapshot.mode.name]
+    if snapshot.mode in (Mode.STOP, Mode.FAULT, Mode.HOLD) and snapshot.reason:
+        parts.append(snapshot.reason)
+    parts += list(snapshot.problems)
+    parts += [f"{snapshot.episode_s:.1f} s" if snapshot.episode else "",
+              snapshot.instruction,
+              snapshot.phase,
+              f"tool {x:.0f} {y:.0f} {z:.0f} mm",
+              f"{snapshot.control_hz:.0f} Hz, late p99 {snapshot.lateness_p99_ms:.1f} ms"]
+    return " · ".join(part for part in parts if part)
+
+
+def kept_episodes(store_path: Path, outcomes: Sequence[Outcome]) -> list[EpisodeSummary]:
+    """What the store says about the episodes of a session, in their order."""
+    with DemoStore.open(store_path) as store:
+        by_id = {summary.episode: summary for summary in store.episodes()}
+    return [by_id[o.episode] for o in outcomes if o.episode in by_id]
+
+
+def print_kept(screen: Screen, episodes: Sequence[EpisodeSummary]) -> None:
+    """A table of what was recorded."""
+    screen.table("", ("episode", "task", "seed", "label", "duration", "steps", "dropped", "size"),
+                 [(e.episode, e.task, e.seed, e.label, f"{e.duration_s:.1f} s", e.steps,
+                   e.dropped, readable_bytes(e.bytes)) for e in episodes])
+
+
+def count_labels(episodes: Sequence[EpisodeSummary]) -> dict[str, Any]:
+    """How many episodes ended how."""
+    labels = [episode.label for episode in episodes]
+    return {label: labels.count(label) for label in dict.fromkeys(labels)}

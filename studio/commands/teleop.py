@@ -1,0 +1,59 @@
+"""`tandem teleop`: drive the arm and keep nothing.
+
+Knows options and words. The session itself is run by the station.
+"""
+
+from dataclasses import dataclass
+
+from studio.commands.output import Answer, Screen
+from studio.commands.session_report import Narrator, require_session
+from studio.station.launch import SessionRequest, run_session
+from studio.station.session import SessionPlan
+
+_SCENES = 1000              # set up one after the other, each for this long
+_SCENE_S = 600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teleop:
+    """Drive the arm and keep nothing, until Ctrl-C.
+
+    The scene is set up anew, with the next seed, whenever its task succeeds.
+    """
+
+    robot: str = "sim"
+    """The robot to drive: sim."""
+    teleop: str = "spacemouse"
+    """Who drives: scripted, spacemouse, gamepad, keyboard, or leader:<LeRobot type>."""
+    task: str = "put-cube-in-bin"
+    """The scene to set up; `tandem tasks` lists the tasks."""
+    scenes: int = _SCENES
+    """End after so many scenes."""
+    seed: int = 0
+    """Scene i is set up with seed + i."""
+    fast: bool = False
+    """Run the simulator under a virtual clock; only for the scripted operator."""
+    headless: bool = False
+    """Show no live view."""
+    json: bool = False
+    """Print one JSON object at the end."""
+
+    def run(self, screen: Screen) -> Answer:
+        """Drive until the scenes are over or Ctrl-C."""
+        require_session(robot=self.robot, teleop=self.teleop, task=self.task, fast=self.fast,
+                        episodes=self.scenes)
+        with screen.progress("driving", self.scenes) as progress:
+            narrator = Narrator(progress)
+            problem = run_session(
+                SessionRequest(
+                    plan=SessionPlan(tasks=(self.task,) * self.scenes, seed=self.seed,
+                                     max_duration_s=_SCENE_S, practice=True,
+                                     attended=self.teleop != "scripted"),
+                    robot=self.robot, teleop=self.teleop, fast=self.fast,
+                    live=not self.headless),
+                on_outcome=narrator.on_outcome, on_snapshot=narrator.on_snapshot, say=screen.say)
+        if problem:
+            screen.say(f"the session ended early: {problem}")
+        return Answer({"task": self.task, "problem": problem, "scenes": [
+            {"seed": o.seed, "detector": o.detector, "duration_s": o.duration_s}
+            for o in narrator.outcomes]}, ok=not problem)
