@@ -205,6 +205,7 @@ class RecorderHealth(msgspec.Struct, frozen=True):
     last_label: str = ""
     last_commit_ms: float = 0.0  # from "stop" to "committed"
     error: str = ""
+    interrupted: tuple[str, ...] = ()   # episodes left unfinished: to be kept or discarded
 
 
 class Snapshot(msgspec.Struct, frozen=True):
