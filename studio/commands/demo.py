@@ -19,8 +19,6 @@ from studio.commands.output import Answer, Screen, readable_bytes
 from studio.commands.replay import Replayed, describe_replay, replay_in_simulator
 from studio.commands.session_report import Narrator, kept_episodes, longest_s
 from studio.sim.tasks import TASKS
-from studio.station.launch import SessionRequest, run_session
-from studio.station.session import SessionPlan
 
 COLUMNS = ("task", "recorded", "succeeded", "seconds", "dropped", "size", "replayed as",
            "objects off by", "joints off by")
@@ -72,6 +70,10 @@ class Demo:
                        "damage": damage, "tasks": describe_tasks(recorded, replayed)}, ok=well)
 
     def _record(self, screen: Screen, store_path: Path) -> tuple[list[EpisodeSummary], str]:
+        # Here, because the station brings MuJoCo: --help and a mistyped option need not wait.
+        from studio.station.launch import SessionRequest, run_session
+        from studio.station.session import SessionPlan
+
         tasks = tuple(task for task in TASKS for _ in range(self.episodes))
         with screen.progress("recording", len(tasks)) as progress:
             narrator = Narrator(progress)

@@ -19,8 +19,6 @@ from studio.commands.session_report import (
     print_kept,
     require_session,
 )
-from studio.station.launch import SessionRequest, run_session
-from studio.station.session import SessionPlan
 
 _PERSONS_TIME_S = 120.0     # for one episode; a hand is slower than the script
 
@@ -62,6 +60,10 @@ class Record:
         """Record, and print what the store holds of it."""
         require_session(robot=self.robot, teleop=self.teleop, task=self.task, fast=self.fast,
                         episodes=self.episodes)
+        # Here, because the station brings MuJoCo: --help and a mistyped option need not wait.
+        from studio.station.launch import SessionRequest, run_session
+        from studio.station.session import SessionPlan
+
         scripted = self.teleop == SCRIPTED
         plan = SessionPlan(
             tasks=(self.task,) * self.episodes, seed=self.seed, attended=not scripted,

@@ -6,7 +6,7 @@ how a session is run.
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recorders.episode import EpisodeSummary
 from recorders.store import DemoStore
@@ -14,7 +14,9 @@ from studio.commands.output import Progress, Screen, UsersMistakeError, readable
 from studio.devices.registry import teleoperator_names
 from studio.sim.tasks import TASKS
 from studio.station.messages import Mode, Snapshot
-from studio.station.session import Outcome
+
+if TYPE_CHECKING:
+    from studio.station.session import Outcome
 
 ROBOTS = ("sim",)
 SCRIPTED = "scripted"
@@ -52,7 +54,7 @@ class Narrator:
         self._progress = progress
         self.outcomes: list[Outcome] = []
 
-    def on_outcome(self, outcome: Outcome) -> None:
+    def on_outcome(self, outcome: "Outcome") -> None:
         """An episode is over."""
         self.outcomes.append(outcome)
         verdict = outcome.detector or "no verdict"
@@ -79,7 +81,7 @@ def status_line(snapshot: Snapshot) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def kept_episodes(store_path: Path, outcomes: Sequence[Outcome]) -> list[EpisodeSummary]:
+def kept_episodes(store_path: Path, outcomes: "Sequence[Outcome]") -> list[EpisodeSummary]:
     """What the store says about the episodes of a session, in their order."""
     with DemoStore.open(store_path) as store:
         by_id = {summary.episode: summary for summary in store.episodes()}

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from studio.commands.output import Answer, Screen
 from studio.commands.session_report import Narrator, require_session
-from studio.station.launch import SessionRequest, run_session
-from studio.station.session import SessionPlan
 
 _SCENES = 1000              # set up one after the other, each for this long
 _SCENE_S = 600.0
@@ -42,6 +40,10 @@ class Teleop:
         """Drive until the scenes are over or Ctrl-C."""
         require_session(robot=self.robot, teleop=self.teleop, task=self.task, fast=self.fast,
                         episodes=self.scenes)
+        # Here, because the station brings MuJoCo: --help and a mistyped option need not wait.
+        from studio.station.launch import SessionRequest, run_session
+        from studio.station.session import SessionPlan
+
         with screen.progress("driving", self.scenes) as progress:
             narrator = Narrator(progress)
             problem = run_session(
