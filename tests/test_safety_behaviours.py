@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from recorders.clock import NS_PER_S, ManualClock
@@ -20,6 +20,7 @@ from studio.station.safety import SafetyLimits
 LIMITS = SafetyLimits()
 ROUNDING = 1 + 1e-6
 thorough = settings(max_examples=12, deadline=None,
+                    phases=(Phase.explicit, Phase.reuse, Phase.generate),    # no shrinking
                     suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

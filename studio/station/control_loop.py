@@ -66,7 +66,7 @@ class ControlLoop:
         kinematics = ArmKinematics(robot.info)
         self.limiter = MotionLimiter(robot.info, limits, kinematics, dt_s)
         self.clutch = Clutch(kinematics, limits, dt_s)
-        self.guards = Guards(limits, rate_hz)
+        self.guards = Guards(limits, rate_hz, len(robot.info.joint_names))
         self.subscribers: list[Subscriber] = []
         self.between_ticks: Callable[[], None] = lambda: None
         self.player: Callable[[int], np.ndarray | None] | None = None

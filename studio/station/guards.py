@@ -40,19 +40,18 @@ class Finding(msgspec.Struct, frozen=True):
 class Guards:
     """The checks and the little memory that they need."""
 
-    def __init__(self, limits: SafetyLimits, rate_hz: float) -> None:
-        self._limits, self._period_ns = limits, int(NS_PER_S / rate_hz)
+    def __init__(self, limits: SafetyLimits, rate_hz: float, joints: int) -> None:
+        self._limits, self._period_ns, self._joints = limits, int(NS_PER_S / rate_hz), joints
         self._path: deque[np.ndarray] = deque(maxlen=max(1, int(BACK_OFF_S * rate_hz)))
         self._retreat: np.ndarray | None = None
         self._off_track_ns = 0
         self._stale_ns = 0
 
     def trust(self, human: HumanInput, now_ns: int) -> tuple[HumanInput, Guard]:
-        """The human's input, or rest if its device is lost (S4) or silent (S2)."""
+        """The human's input, or rest if its device is lost (S4), silent (S2) or mad (S8)."""
         if human.status is not DeviceStatus.OK:
             return idle_input(human.stamp_ns, human.status), Guard.DEVICE_LOST
-        numbers = [human.twist, *([human.joints] if human.joints is not None else [])]
-        if not all(np.all(np.isfinite(n)) for n in numbers):
+        if not self._sane(human):
             return idle_input(human.stamp_ns), Guard.REJECTED
         if human.enabled and now_ns - human.stamp_ns > self._limits.input_age_s * NS_PER_S:
             return idle_input(human.stamp_ns), Guard.COMMAND_TIMEOUT
@@ -78,6 +77,13 @@ class Guards:
         if lost := self._off_track(arm["position"], sent, driven):
             return lost
         return self._forced(wrench, sent)
+
+    def _sane(self, human: HumanInput) -> bool:
+        """S8: finite numbers of the right shape."""
+        joints = np.zeros(self._joints) if human.joints is None else human.joints
+        gripper = 0.0 if human.gripper is None else human.gripper
+        shapes = np.shape(human.twist) == (6,) and np.shape(joints) == (self._joints,)
+        return shapes and all(bool(np.all(np.isfinite(n))) for n in (human.twist, joints, gripper))
 
     def forget_path(self) -> None:
         """Start a new history: after a reset the old path leads nowhere."""

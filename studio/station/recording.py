@@ -6,6 +6,8 @@ closing waits for every camera to speak once more, but not for long. Knows the r
 something that takes messages and never blocks.
 """
 
+import secrets
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,14 +38,13 @@ class EpisodeFeed:
     """Feeds the open episode to the recorder, tick by tick."""
 
     def __init__(self, sink: RecordSink, clock: Clock, info: RobotInfo, tick: StreamSpec,
-                 token: str) -> None:
-        self._sink, self._clock, self._info, self._token = sink, clock, info, token
+                 new_token: Callable[[], str] = lambda: secrets.token_hex(4)) -> None:
+        self._sink, self._clock, self._info, self._new_token = sink, clock, info, new_token
         self._streams = (tick, *info.streams)
         self._cameras = {spec.name for spec in info.streams if spec.images}
         self._begin_ns = self._end_ns = 0
         self._awaited: set[str] = set()
         self._closing: tuple[str, str, str] | None = None
-        self._serial = 0
         self.episode = ""
         self.practice = False
 
@@ -65,9 +66,8 @@ class EpisodeFeed:
               teleop: str, software: dict[str, str]) -> str:
         """Open an episode from now on; returns its id."""
         self._begin_ns, wall_ns = self._clock.now_ns(), self._clock.wall_ns()
-        self._serial += 1
         self.practice, self._closing = practice, None
-        self.episode = new_episode_id(wall_ns, f"{self._token}{self._serial}")
+        self.episode = new_episode_id(wall_ns, self._new_token())
         if not practice:
             robot = {f: getattr(self._info, f) for f in self._info.__struct_fields__
                      if f not in ("model_xml", "streams")}

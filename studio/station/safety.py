@@ -16,6 +16,7 @@ from ruckig import (
     OutputParameter,
     Result,
     Ruckig,
+    RuckigError,
     Synchronization,
 )
 
@@ -25,6 +26,7 @@ from studio.station.messages import Guard
 
 FEEDFORWARD = 0.9        # of the velocity limit; Ruckig refuses a target faster than the limit
 SPEED_BRAKE = 1.1        # of the tool's speed limit: beyond it the arm brakes whatever it is told
+AT_REST = 1e-6           # rad/s and rad/s²: less is rounding
 
 
 class SafetyLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +100,7 @@ class MotionLimiter:
     @property
     def standing(self) -> bool:
         """Whether the command has come to rest."""
-        return bool(np.all(np.abs(self.velocity) < 1e-6))
+        return bool(np.all(np.abs(self.velocity) < AT_REST))
 
     def step(self, wish: np.ndarray | None, *, speed_scale: float = 1.0) -> SafeCommand:
         """One tick towards a wish (D,), or braking to a stop for None.
@@ -124,6 +126,8 @@ class MotionLimiter:
         if np.any(np.abs(feedforward) > velocity_limit):    # a jump is no velocity to follow
             guards |= Guard.RATE_LIMITED
             feedforward = np.zeros_like(feedforward)
+        if self._at_rest() and np.all(np.abs(inside - self.position) < AT_REST):
+            return self._advance_stopping(guards)
         slowed = self._tool_speed_limit(inside, velocity_limit)
         if slowed < 1.0:
             guards |= Guard.TOOL_SPEED
@@ -163,6 +167,10 @@ class MotionLimiter:
         speed = self._kinematics.tool_speed(self.position, step / fastest)
         return min(1.0, self._limits.tool_speed_m_s / max(speed, 1e-9))
 
+    def _at_rest(self) -> bool:
+        accelerating = np.abs(np.array(self._in.current_acceleration)) > AT_REST
+        return self.standing and not np.any(accelerating)
+
     def _coming_tool_speed(self) -> float:
         """The tool's speed once the present acceleration has been taken back as jerk allows."""
         acceleration = np.array(self._in.current_acceleration)
@@ -177,17 +185,24 @@ class MotionLimiter:
         self._in.max_velocity = list(velocity_limit)
         self._in.target_position = list(wish)
         self._in.target_velocity = list(np.where(at_edge, 0.0, np.clip(feedforward, -bound, bound)))
-        return self._update(guards) or self._advance_stopping(guards | Guard.REJECTED)
+        return self._update(guards) or self._advance_stopping(guards)
 
     def _advance_stopping(self, guards: Guard) -> SafeCommand:
+        if self._at_rest():                                 # exactly: rounding must not creep
+            self.start_from(self.position)
+            return SafeCommand(self.position, self.velocity, guards)
         self._in.control_interface = ControlInterface.Velocity
         self._in.max_velocity = list(self._max_velocity)
         self._in.target_velocity = [0.0] * len(self.position)
-        return self._update(guards) or SafeCommand(self.position, self.velocity * 0, guards)
+        return self._update(guards) or SafeCommand(self.position, self.velocity, guards)
 
     def _update(self, guards: Guard) -> SafeCommand | None:
+        """Apply Ruckig's next step, or nothing: steps of a few nanoradians it may fail to time."""
         self._in.target_acceleration = [0.0] * len(self.position)
-        result = self._otg.update(self._in, self._out)
+        try:
+            result = self._otg.update(self._in, self._out)
+        except RuckigError:
+            return None
         if result not in (Result.Working, Result.Finished):
             return None
         self._out.pass_to_input(self._in)

@@ -47,6 +47,14 @@ class Outcome(msgspec.Struct, frozen=True):
     duration_s: float
 
 
+class SessionReport(msgspec.Struct, frozen=True):
+    """How a session goes."""
+
+    outcomes: tuple[Outcome, ...] = ()
+    done: bool = False
+    problem: str = ""
+
+
 class Step(Enum):
     """Where the session is."""
 
@@ -73,9 +81,9 @@ class Session:
         station.loop.subscribers.append(self)
 
     @property
-    def done(self) -> bool:
-        """Whether every planned episode was recorded, or the session gave up."""
-        return self._step is Step.DONE
+    def report(self) -> SessionReport:
+        """So far. Done means that every planned episode was driven, or that it gave up."""
+        return SessionReport(tuple(self.outcomes), self._step is Step.DONE, self.problem)
 
     @property
     def _task(self) -> str:
@@ -87,6 +95,10 @@ class Session:
 
     def on_tick(self, tick: TickRecord) -> None:
         """Take the next step if it is time."""
+        if self._station.ending and self._step is not Step.DONE:
+            if self._step is Step.DRIVE:
+                self._note(tick)
+            self._step = Step.DONE
         if self._step is not Step.DONE and self._station.loop.ownership.mode in (Mode.STOP,
                                                                                 Mode.FAULT):
             self._give_up(self._station.loop.ownership.reason)

@@ -44,10 +44,10 @@ class Station:
     def __init__(self, *, clock: Clock, robot: RobotDriver, teleop: Teleoperator,
                  sink: RecordSink, limits: SafetyLimits | None = None, rate_hz: float = 100.0,
                  publish: Callable[[Snapshot], None] = lambda snapshot: None,
-                 token: str = "", software: dict[str, str] | None = None) -> None:
+                 software: dict[str, str] | None = None) -> None:
         self.loop = ControlLoop(clock=clock, robot=robot, teleop=teleop,
                                 limits=limits or SafetyLimits(), rate_hz=rate_hz)
-        self.feed = EpisodeFeed(sink, clock, robot.info, self.loop.spec, token)
+        self.feed = EpisodeFeed(sink, clock, robot.info, self.loop.spec)
         self.health = Health(self.loop, self.feed, sink.health, publish)
         self.ending = False
         self._sink, self._software = sink, software or {}

@@ -1,0 +1,212 @@
+"""Runs a recording session: starts what it needs, tells how it goes, and ends everything.
+
+In real time the robot, the recorder, the station and the viewer are processes of their own under
+one supervisor; under the virtual clock of `--fast` the same station drives the simulator in this
+process and waits for the recorder instead of overflowing. Knows which processes there are; refuses
+to know what the screen looks like.
+"""
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any, Literal
+
+import msgspec
+
+from recorders.clock import NS_PER_S, ManualClock, SystemClock
+from studio.station.bus import CommandClient, Endpoints, StationSilent, private_endpoints
+from studio.station.endpoints import open_context
+from studio.station.messages import Command, Reply, Shutdown, Snapshot
+from studio.station.record_link import RecorderClient
+from studio.station.recorder import RecorderConfig
+from studio.station.session import Outcome, Session, SessionPlan, SessionReport
+from studio.station.station import Station
+from studio.station.station_worker import StationConfig
+from studio.station.supervisor import Supervisor, WorkerFailed, WorkerSpec
+from studio.station.watch import Watcher
+
+START_S, WRITTEN_S, CLOSE_S = 60.0, 60.0, 5.0
+
+
+class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody wants to do at the desk."""
+
+    plan: SessionPlan
+    robot: str = "sim"
+    teleop: str = "scripted"
+    teleop_options: dict[str, Any] = {}
+    store: str = ""
+    """Folder of the store; empty keeps nothing (then the plan must be practice)."""
+    fast: bool = False
+    """Virtual time: as fast as the machine allows."""
+    live: bool = False
+    """Serve a live view in Rerun."""
+    image_size: tuple[int, int] = (240, 320)
+    images: Literal["jpeg", "jpegxl-lossless"] = "jpeg"
+    rate_hz: float = 100.0
+
+
+class Listener(msgspec.Struct, frozen=True):
+    """Who is told what."""
+
+    on_outcome: Callable[[Outcome], None] = lambda outcome: None
+    on_snapshot: Callable[[Snapshot], None] = lambda snapshot: None
+    say: Callable[[str], None] = lambda line: None
+
+
+def run_session(request: SessionRequest, *,
+                on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+                on_snapshot: Callable[[Snapshot], None] = lambda snapshot: None,
+                say: Callable[[str], None] = lambda line: None,
+                on_start: Callable[[CommandClient[Command, Reply]], None] | None = None) -> str:
+    """Run a session to its end.
+
+    Args:
+        request: what to do.
+        on_outcome: told each episode's end.
+        on_snapshot: told the state of the station, some times a second.
+        say: told what the operator should know.
+        on_start: given the way to send commands, once the station serves (real time only).
+
+    Returns:
+        Empty, or one sentence on why the session ended early.
+
+    Raises:
+        WorkerFailed: a process did not start; says its reason.
+    """
+    listener = Listener(on_outcome, on_snapshot, say)
+    with private_endpoints() as links, Supervisor(SystemClock(), say) as supervisor:
+        if request.store:
+            supervisor.start(WorkerSpec(name="recorder", role="recorder", restart=True, config=
+                                        RecorderConfig(store=request.store, links=links)))
+        if request.fast:
+            return _run_virtual(request, links, supervisor, listener)
+        return _run_live(request, links, supervisor, listener, on_start)
+
+
+def software_versions() -> dict[str, str]:
+    """What made the recording."""
+    return {name: version(name) for name in ("tandem-studio", "mujoco", "zarr", "numpy")}
+
+
+class _Progress:
+    """Tells each outcome once."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener, self._told = listener, 0
+        self.report = SessionReport()
+
+    def update(self, report: SessionReport | None) -> None:
+        if report is None:
+            return
+        self.report = report
+        for outcome in report.outcomes[self._told:]:
+            self._listener.on_outcome(outcome)
+        self._told = len(report.outcomes)
+
+
+def _run_virtual(request: SessionRequest, links: Endpoints, supervisor: Supervisor,
+                 listener: Listener) -> str:
+    from studio.sim.operator import ScriptedOperator
+    from studio.sim.robot import SimRobot
+
+    machine = SystemClock()
+    clock = ManualClock(machine.now_ns(), machine.wall_ns())
+    robot = SimRobot(clock, image_size=request.image_size, image_encoding=request.images)
+    operator = ScriptedOperator(seed=request.plan.seed)
+    progress = _Progress(listener)
+    robot.connect()
+    operator.connect()
+    try:
+        with open_context() as context:
+            recorder = RecorderClient(context, links, machine, block=True)
+            supervisor.wait_ready("recorder", timeout_s=START_S)
+            recorder.wait_alive(START_S)
+            station = Station(clock=clock, robot=robot, teleop=operator, sink=recorder,
+                              rate_hz=request.rate_hz, publish=listener.on_snapshot,
+                              software=software_versions())
+            session = Session(station, request.plan, simulated=True)
+
+            def between_ticks() -> None:
+                progress.update(session.report)
+                supervisor.poll()
+
+            station.loop.between_ticks = between_ticks
+            try:
+                station.run()
+            except KeyboardInterrupt:
+                station.handle(Shutdown())
+                station.run()
+                raise
+            finally:
+                written = recorder.wait_written(WRITTEN_S)
+                recorder.close()
+            progress.update(session.report)
+            return session.problem or _recorder_problem(recorder, written)
+    finally:
+        robot.disconnect()
+
+
+def _recorder_problem(recorder: RecorderClient, written: bool) -> str:
+    health = recorder.health()
+    if not written:
+        return f"the recorder has not written {health.queued} messages: {health.error}"
+    return health.error
+
+
+def _run_live(request: SessionRequest, links: Endpoints, supervisor: Supervisor,
+              listener: Listener,
+              on_start: Callable[[CommandClient[Command, Reply]], None] | None) -> str:
+    from studio.station.robot_host import RobotHostConfig
+
+    height, width = request.image_size
+    supervisor.start(WorkerSpec(name="robot", role="robot", config=RobotHostConfig(
+        links=links, robot=request.robot,
+        options={"image_size": [height, width], "image_encoding": request.images})))
+    supervisor.wait_ready("robot", *(["recorder"] if request.store else []), timeout_s=START_S)
+    supervisor.start(WorkerSpec(name="station", role="station", config=StationConfig(
+        links=links, teleop=request.teleop, teleop_options=request.teleop_options,
+        plan=request.plan, rate_hz=request.rate_hz, watched=request.live,
+        software=software_versions())))
+    supervisor.wait_ready("station", timeout_s=START_S)
+    progress = _Progress(listener)
+    with open_context() as context:
+        watcher = Watcher(context, links)
+        commands: CommandClient[Command, Reply] = CommandClient(context, links.command, Reply)
+        if on_start is not None:
+            on_start(commands)
+        try:
+            _watch(watcher, supervisor, listener, progress)
+        except KeyboardInterrupt:
+            _end(commands, watcher, listener, progress)
+            raise
+    ended = supervisor.ended.get("station") or supervisor.ended.get("robot")
+    return progress.report.problem or (f"the station ended: {ended}" if ended else "")
+
+
+def _watch(watcher: Watcher, supervisor: Supervisor, listener: Listener,
+           progress: _Progress) -> None:
+    """Follow the session to its end, or to the end of a process without which it cannot go on."""
+    while not progress.report.done:
+        progress.update(watcher.report(timeout_ms=100))
+        if (snapshot := watcher.snapshot()) is not None:
+            listener.on_snapshot(snapshot)
+        supervisor.poll()
+        if not {"station", "robot"}.isdisjoint(supervisor.ended):
+            return
+
+
+def _end(commands: CommandClient[Command, Reply], watcher: Watcher, listener: Listener,
+         progress: _Progress) -> None:
+    """Ask the station to hold the arm and to close the open episode; wait for it, but not long."""
+    try:
+        commands.call(Shutdown(), timeout_s=1.0)
+    except StationSilent as silent:
+        listener.say(str(silent))
+        return
+    clock = SystemClock()
+    deadline_ns = clock.now_ns() + int(CLOSE_S * NS_PER_S)
+    while not progress.report.done and clock.now_ns() < deadline_ns:
+        progress.update(watcher.report(timeout_ms=100))
+
+
+__all__ = ["SessionRequest", "WorkerFailed", "run_session"]

@@ -1,0 +1,79 @@
+"""The station's process: role "station" of worker.py.
+
+Puts a control loop together with the robot over the bus, a teleoperator, the recorder's link and
+the commands, and ticks until told to end. Knows how the parts are wired; what they do is theirs.
+"""
+
+import gc
+from typing import Any
+
+import msgspec
+
+from studio.devices.registry import make_teleoperator
+from studio.sim.operator import register_scripted_operator
+from studio.station.bus import CommandServer, Endpoints, open_context
+from studio.station.messages import Command, Reply, Shutdown
+from studio.station.record_link import RecorderClient
+from studio.station.remote_robot import RemoteRobot
+from studio.station.safety import SafetyLimits
+from studio.station.session import Session, SessionPlan
+from studio.station.station import Station
+from studio.station.watch import WatchPublisher
+from studio.station.worker import Life
+
+FAREWELL_S = 0.05           # between two sayings of the session's end
+FIRST_WORD_S = 10.0         # a recorder that says nothing for so long will not
+
+
+class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What the station is told."""
+
+    links: Endpoints
+    teleop: str
+    teleop_options: dict[str, Any] = {}
+    plan: SessionPlan
+    rate_hz: float = 100.0
+    limits: SafetyLimits = SafetyLimits()
+    watched: bool = False
+    """Whether somebody wants to see every row and picture (Rerun, consoles)."""
+    software: dict[str, str] = {}
+
+
+def run(config: bytes, life: Life) -> None:
+    """Entry point of the role: drive until the session ends or the supervisor wants an end."""
+    told = msgspec.json.decode(config, type=StationConfig)
+    register_scripted_operator()
+    teleop = make_teleoperator(told.teleop, life.clock, **told.teleop_options)
+    with open_context() as context:
+        robot = RemoteRobot(context, told.links, life.clock)
+        robot.connect()
+        teleop.connect()
+        recorder = RecorderClient(context, told.links, life.clock)
+        server: CommandServer[Command, Reply] = CommandServer(context, told.links.command)
+        watch = WatchPublisher(context, told.links, batches=told.watched)
+        recorder.wait_alive(FIRST_WORD_S)
+        station = Station(clock=life.clock, robot=robot, teleop=teleop, sink=recorder,
+                          limits=told.limits, rate_hz=told.rate_hz, publish=watch.on_snapshot,
+                          software=told.software)
+        station.loop.subscribers.append(watch)
+        watch.session = Session(station, told.plan, simulated=robot.info.name == "sim")
+
+        def between_ticks() -> None:
+            for command, answer in server.poll():
+                answer(station.handle(command))
+            if life.stopping and not station.ending:
+                station.handle(Shutdown())
+            life.beat()
+
+        station.loop.between_ticks = between_ticks
+        gc.collect()
+        gc.freeze()         # what is here now stays: a full collection would be a late tick
+        life.ready()
+        station.run()
+        robot.hold()
+        teleop.disconnect()
+        recorder.close()
+        while not life.wait_for_stop(FAREWELL_S):
+            watch.tell_session()
+            life.beat()
+        robot.disconnect()
