@@ -22,7 +22,8 @@ from recorders.commit_log import (
     decode_line,
 )
 from recorders.episode import EpisodeSummary
-from recorders.store_errors import NotAStore, StoreError
+from recorders.store_description import require_store
+from recorders.store_errors import StoreError
 from recorders.store_folders import StoreFolders
 
 ChangeKind = Literal["committed", "labelled", "relabelled", "trashed", "restored"]
@@ -54,11 +55,10 @@ class StoreFollower:
 
         Raises:
             NotAStore: if there is no store.
+            UnknownFormat: if this version cannot read it.
         """
         self._folders = StoreFolders(Path(path))
-        if not self._folders.description.exists():
-            raise NotAStore(f"{path} is no demonstration store: it has no store.json. Name a "
-                            f"folder that 'tandem record --to' has made")
+        require_store(self._folders)
         self._episodes: dict[str, EpisodeSummary] = {}
         self._read_bytes = 0
         self._lines = 0

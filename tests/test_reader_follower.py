@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recorders.clock import ManualClock
 from recorders.commit_log import (
     Commit,
     Fact,
@@ -18,7 +19,9 @@ from recorders.commit_log import (
 )
 from recorders.episode import EpisodeSummary
 from recorders.follower import StoreFollower
+from recorders.store_description import create_store
 from recorders.store_errors import NotAStore, StoreError
+from recorders.store_folders import StoreFolders
 
 
 def summary(episode: str, trashed: bool = False) -> EpisodeSummary:
@@ -48,9 +51,8 @@ LOG = b"".join(encode_fact(fact) for fact in FACTS)
 
 
 def new_store(folder: Path) -> Path:
-    folder.joinpath("store.json").write_text("{}")
-    folder.joinpath("commits.jsonl").write_bytes(b"")
-    return folder
+    create_store(StoreFolders(folder / "store"), ManualClock())
+    return folder / "store"
 
 
 @given(cuts=st.lists(st.integers(0, len(LOG)), max_size=12))
