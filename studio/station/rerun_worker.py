@@ -1,0 +1,181 @@
+"""The live view's process: role "rerun" of worker.py.
+
+Listens to what the station says to everybody who watches, collects it for a tenth of a second (a
+call of Rerun's costs as much for one row as for ten), and logs it to a server on this machine. A
+new recording begins with every episode. It may be slow, be killed and be started again without
+anybody else noticing: what it misses is counted and said in the log.
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import numpy as np
+import rerun as rr
+import zmq
+
+from recorders.clock import NS_PER_S
+from recorders.rerun_blueprint import episode_blueprint
+from recorders.rerun_file import APPLICATION
+from recorders.rerun_log import EpisodeLog
+from recorders.streams import Batch, StreamSpec
+from studio.devices.interfaces import RobotInfo
+from studio.station.bus import CommandClient, Endpoints, LatestSubscriber, open_context
+from studio.station.messages import Snapshot, tick_stream
+from studio.station.rerun_server import DEFAULT_PORT, ViewerServer, ViewerServerFailed
+from studio.station.robot_host import Describe, RobotReply, RobotRequest
+from studio.station.watch import BATCHES, SNAPSHOT
+from studio.station.wire import decode_batches, unpack
+from studio.station.worker import Life
+
+COLLECT_S = 0.1
+DESCRIBE_S = 10.0
+# Messages that may wait here: two seconds of ticks, for the moments in which a new recording opens.
+BACKLOG = 200
+
+_snapshots = msgspec.msgpack.Decoder(Snapshot)
+
+
+class RerunConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What the live view is told."""
+
+    links: Endpoints
+    """Where the station's links listen."""
+    rate_hz: float = 100.0
+    """Of the control loop."""
+    port: int = DEFAULT_PORT
+    """Where viewers connect; another free port is taken if it is in use."""
+    memory_limit: str = "512MB"
+    """Of what a viewer that connects late can still see; about a minute of two 640×480 cameras
+    with depth, ten minutes without."""
+
+
+class LiveView:
+    """Turns what is watched into recordings, one per episode.
+
+    Args:
+        url: of the server.
+        streams: all that the station may send.
+        model_xml: MJCF of the robot and its scene, or empty.
+    """
+
+    def __init__(self, url: str, streams: Sequence[StreamSpec], model_xml: str) -> None:
+        self._url, self._streams, self._model_xml = url, streams, model_xml
+        self._recording: rr.RecordingStream | None = None
+        self._log: EpisodeLog | None = None
+        self._episode: str | None = None
+        self._told: dict[str, str] = {}
+        self._problems: tuple[str, ...] = ()
+        self._missed = self._idle = 0
+
+    def show(self, batches: Iterable[Batch]) -> None:
+        """Log rows and pictures into the present recording."""
+        if self._log is None:
+            self._begin("", None)
+        assert self._log is not None
+        self._log.log(merged(batches))
+
+    def follow(self, snapshot: Snapshot) -> None:
+        """Begin a recording when an episode begins or ends; log what a snapshot says anew."""
+        if snapshot.episode != self._episode:
+            started_ns = snapshot.stamp_ns - round(snapshot.episode_s * NS_PER_S)
+            self._begin(snapshot.episode, started_ns)
+        assert self._log is not None
+        stamp_ns = snapshot.stamp_ns
+        if snapshot.phase:
+            self._log.state(stamp_ns, "phase", snapshot.phase)
+        for kind, text, level in (("instruction", snapshot.instruction, "INFO"),
+                                  ("station", snapshot.reason, "WARN"),
+                                  ("recorder", snapshot.recorder.error, "ERROR")):
+            if text and self._told.get(kind) != text:
+                self._log.write(stamp_ns, text, kind=kind, level=level)
+            self._told[kind] = text
+        for problem in snapshot.problems:
+            if problem not in self._problems:
+                self._log.write(stamp_ns, problem, kind="problem", level="WARN")
+        self._problems = snapshot.problems
+
+    def missed(self, stamp_ns: int, count: int) -> None:
+        """Say how many messages of the station this process was too slow for, if it grew."""
+        if count > self._missed and self._log is not None:
+            self._log.write(stamp_ns, f"this view missed {count - self._missed} ticks; the "
+                            "recording of the episode is not affected", kind="view", level="WARN")
+        self._missed = count
+
+    def close(self) -> None:
+        """Send what is left."""
+        if self._recording is not None:
+            self._recording.flush(timeout_sec=2.0)
+            self._recording.disconnect()
+
+    def _begin(self, episode: str, started_ns: int | None) -> None:
+        self.close()
+        self._idle += not episode
+        name = episode or f"between episodes {self._idle}"
+        self._episode, self._told, self._problems = episode, {}, ()
+        self._recording = rr.RecordingStream(APPLICATION, recording_id=f"live {name}")
+        self._recording.connect_grpc(self._url, default_blueprint=episode_blueprint(
+            self._streams, scene=bool(self._model_xml), live=True))
+        self._recording.send_recording_name(name)
+        self._log = EpisodeLog(self._recording, self._streams, self._model_xml,
+                               started_mono_ns=started_ns)
+
+
+def merged(batches: Iterable[Batch]) -> list[Batch]:
+    """One batch per stream, with the rows in the order in which they came."""
+    by_stream: dict[str, list[Batch]] = {}
+    for batch in batches:
+        by_stream.setdefault(batch.stream, []).append(batch)
+    return [Batch(name, np.concatenate([batch.rows for batch in parts]),
+                  tuple(pictures for batch in parts for pictures in batch.images))
+            for name, parts in by_stream.items()]
+
+
+def described_robot(context: zmq.Context, links: Endpoints) -> RobotInfo:
+    """What the robot's process says of its robot; asking takes no samples from the station.
+
+    Raises:
+        StationSilent: it does not answer.
+    """
+    requests = CommandClient[RobotRequest, RobotReply](context, links.robot_request, RobotReply,
+                                                       "the robot's process")
+    try:
+        reply = requests.call(Describe(), DESCRIBE_S)
+    finally:
+        requests.close()
+    assert reply.info is not None       # Describe is never refused
+    return reply.info
+
+
+def run(config: bytes, life: Life) -> None:
+    """Entry point of the role: show the station until told to end.
+
+    Raises:
+        StationSilent: the robot's process does not answer.
+        ViewerServerFailed: the server does not start, or has died.
+    """
+    told = msgspec.json.decode(config, type=RerunConfig)
+    with open_context() as context, ViewerServer(life.clock, port=told.port,
+                                                 memory_limit=told.memory_limit) as server:
+        info = described_robot(context, told.links)
+        streams = (tick_stream(info, told.rate_hz), *info.streams)
+        dtypes = {spec.name: spec.row_dtype for spec in streams}
+        ticks = LatestSubscriber(context, told.links.watch, BATCHES, capacity=BACKLOG)
+        snapshots = LatestSubscriber(context, told.links.watch, SNAPSHOT)
+        view = LiveView(server.url, streams, info.model_xml)
+        print(f"live view: rerun {server.url}", file=sys.stderr, flush=True)
+        life.ready(server.url)
+        try:
+            while not life.wait_for_stop(COLLECT_S):
+                if not server.alive:
+                    raise ViewerServerFailed(f"the Rerun server has died: {server.said[-1:]}")
+                if (frames := snapshots.newest()) is not None:
+                    view.follow(unpack(frames[0], _snapshots))
+                view.show([batch for message in ticks.drain()
+                           for batch in decode_batches(message, dtypes)])
+                view.missed(life.clock.now_ns(), ticks.dropped)
+                life.beat()
+        finally:
+            view.close()
+            ticks.close()
+            snapshots.close()
