@@ -18,6 +18,8 @@ from studio.station.endpoints import open_context
 from studio.station.messages import Command, Reply, Shutdown, Snapshot
 from studio.station.record_link import RecorderClient
 from studio.station.recorder import RecorderConfig
+from studio.station.rerun_worker import RerunConfig
+from studio.station.robot_host import RobotHostConfig
 from studio.station.session import Outcome, Session, SessionPlan, SessionReport
 from studio.station.station import Station
 from studio.station.station_worker import StationConfig
@@ -25,6 +27,7 @@ from studio.station.supervisor import Supervisor, WorkerFailed, WorkerSpec
 from studio.station.watch import Watcher
 
 START_S, WRITTEN_S, CLOSE_S = 60.0, 60.0, 5.0
+DRIVERS = {"sim": "studio.sim.robot:SimRobot"}
 
 
 class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,8 +122,9 @@ def _run_virtual(request: SessionRequest, links: Endpoints, supervisor: Supervis
     try:
         with open_context() as context:
             recorder = RecorderClient(context, links, machine, block=True)
-            supervisor.wait_ready("recorder", timeout_s=START_S)
-            recorder.wait_alive(START_S)
+            if request.store:
+                supervisor.wait_ready("recorder", timeout_s=START_S)
+                recorder.wait_alive(START_S)
             station = Station(clock=clock, robot=robot, teleop=operator, sink=recorder,
                               rate_hz=request.rate_hz, publish=listener.on_snapshot,
                               software=software_versions())
@@ -138,16 +142,16 @@ def _run_virtual(request: SessionRequest, links: Endpoints, supervisor: Supervis
                 station.run()
                 raise
             finally:
-                written = recorder.wait_written(WRITTEN_S)
+                problem = _recorder_problem(recorder) if request.store else ""
                 recorder.close()
             progress.update(session.report)
-            return session.problem or _recorder_problem(recorder, written)
+            return session.problem or problem
     finally:
         robot.disconnect()
 
 
-def _recorder_problem(recorder: RecorderClient, written: bool) -> str:
-    health = recorder.health()
+def _recorder_problem(recorder: RecorderClient) -> str:
+    written, health = recorder.wait_written(WRITTEN_S), recorder.health()
     if not written:
         return f"the recorder has not written {health.queued} messages: {health.error}"
     return health.error
@@ -156,18 +160,18 @@ def _recorder_problem(recorder: RecorderClient, written: bool) -> str:
 def _run_live(request: SessionRequest, links: Endpoints, supervisor: Supervisor,
               listener: Listener,
               on_start: Callable[[CommandClient[Command, Reply]], None] | None) -> str:
-    from studio.station.robot_host import RobotHostConfig
-
-    height, width = request.image_size
     supervisor.start(WorkerSpec(name="robot", role="robot", config=RobotHostConfig(
-        links=links, robot=request.robot,
-        options={"image_size": [height, width], "image_encoding": request.images})))
+        links=links, driver=DRIVERS[request.robot],
+        options={"image_size": request.image_size, "image_encoding": request.images})))
     supervisor.wait_ready("robot", *(["recorder"] if request.store else []), timeout_s=START_S)
     supervisor.start(WorkerSpec(name="station", role="station", config=StationConfig(
         links=links, teleop=request.teleop, teleop_options=request.teleop_options,
         plan=request.plan, rate_hz=request.rate_hz, watched=request.live,
         software=software_versions())))
     supervisor.wait_ready("station", timeout_s=START_S)
+    if request.live:
+        supervisor.start(WorkerSpec(name="rerun", role="rerun", restart=True,
+                                    config=RerunConfig(links=links, rate_hz=request.rate_hz)))
     progress = _Progress(listener)
     with open_context() as context:
         watcher = Watcher(context, links)

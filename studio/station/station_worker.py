@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from studio.devices.registry import make_teleoperator
-from studio.sim.operator import register_scripted_operator
+from studio.devices.registry import make_teleoperator, register
+from studio.sim.operator import ScriptedOperator
 from studio.station.bus import CommandServer, Endpoints, open_context
 from studio.station.messages import Command, Reply, Shutdown
 from studio.station.record_link import RecorderClient
-from studio.station.remote_robot import RemoteRobot
+from studio.station.remote_robot import RemoteSimulator, open_remote_robot
 from studio.station.safety import SafetyLimits
 from studio.station.session import Session, SessionPlan
 from studio.station.station import Station
@@ -42,21 +42,21 @@ class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
 def run(config: bytes, life: Life) -> None:
     """Entry point of the role: drive until the session ends or the supervisor wants an end."""
     told = msgspec.json.decode(config, type=StationConfig)
-    register_scripted_operator()
+    register("scripted", lambda clock, **options: ScriptedOperator(**options))
     teleop = make_teleoperator(told.teleop, life.clock, **told.teleop_options)
     with open_context() as context:
-        robot = RemoteRobot(context, told.links, life.clock)
-        robot.connect()
+        robot = open_remote_robot(context, told.links, life.clock)
         teleop.connect()
         recorder = RecorderClient(context, told.links, life.clock)
         server: CommandServer[Command, Reply] = CommandServer(context, told.links.command)
         watch = WatchPublisher(context, told.links, batches=told.watched)
-        recorder.wait_alive(FIRST_WORD_S)
+        if not told.plan.practice:
+            recorder.wait_alive(FIRST_WORD_S)
         station = Station(clock=life.clock, robot=robot, teleop=teleop, sink=recorder,
                           limits=told.limits, rate_hz=told.rate_hz, publish=watch.on_snapshot,
                           software=told.software)
         station.loop.subscribers.append(watch)
-        watch.session = Session(station, told.plan, simulated=robot.info.name == "sim")
+        watch.session = Session(station, told.plan, simulated=isinstance(robot, RemoteSimulator))
 
         def between_ticks() -> None:
             for command, answer in server.poll():
