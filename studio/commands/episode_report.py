@@ -13,6 +13,7 @@ from recorders.episode_reader import EpisodeReader
 from recorders.quality import Quality, assess
 from studio.commands.output import Screen
 
+_SHOWN_NAMES = 6            # of what a stream carries
 _SHOWN_EVENTS = 20          # on screen; `--json` has all of them
 
 
@@ -46,7 +47,9 @@ def print_episode(screen: Screen, path: Path) -> dict[str, Any]:
 def _carries(episode: EpisodeReader, stream: str) -> str:
     spec = episode[stream].spec
     pictures = [f"{i.name} {i.width}×{i.height} {i.encoding}" for i in spec.images]
-    return ", ".join([*pictures, *(column.name for column in spec.columns)])
+    names = [*pictures, *(column.name for column in spec.columns)]
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    return ", ".join(names[:_SHOWN_NAMES]) + more
 
 
 def _print_quality(screen: Screen, quality: Quality) -> None:

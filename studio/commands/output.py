@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TextIO
 
+_WIDE = 200                 # columns
+
 
 class UsersMistakeError(RuntimeError):
     """Something that the user can put right; the message is one line that says how."""
@@ -88,9 +90,12 @@ class Screen:
             drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
         for row in rows:
             drawn.add_row(*(Text(readable(cell)) for cell in row))
-        # Nobody reads a pipe in eighty columns: give programs and files the whole line.
-        width = None if self._out.isatty() else 200
-        Console(file=self._out, width=width).print(drawn)
+        # A pipe or a file is not eighty columns wide: give it the whole line.
+        width = None if self._out.isatty() else _WIDE
+        canvas = Console(file=self._out, width=width)
+        with canvas.capture() as capture:
+            canvas.print(drawn)
+        self._out.write("\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n")
 
     def answer(self, answer: Answer) -> None:
         """Print the payload if `--json` asks for it."""
