@@ -90,7 +90,7 @@ class SimWorld:
         self._object_bodies = [model.body(name).id for name in OBJECT_NAMES[:-1]]
         self._handle = model.site(OBJECT_NAMES[-1]).id
         self._clear()
-        self._begin()
+        self._settle()
 
     # ------------------------------------------------------------------ setting up and coming back
 
