@@ -20,6 +20,9 @@ from recorders.streams import StreamSpec
 
 STREAM_START_NS = 5_000_000_000
 
+# Stand-ins for hardware, `from doubles.…`; a package called `tests` belongs to draccus.
+sys.path.append(str(Path(__file__).parent))
+
 os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", GRADIO_ANALYTICS_ENABLED="False")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

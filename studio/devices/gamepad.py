@@ -12,6 +12,7 @@ they first move. Refuses to know the robot.
 """
 
 import os
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,6 +94,8 @@ class SdlPad:
         os.environ.setdefault("SDL_JOYSTICK_ALLOW_BACKGROUND_EVENTS", "1")
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")    # stdout belongs to --json
+        # pygame 2.6.1 tells every user about its own packaging on import.
+        warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
         import pygame
 
         self._pygame = pygame

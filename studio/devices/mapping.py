@@ -136,7 +136,7 @@ def bounded_axes(values: Any) -> np.ndarray:
     axes = np.zeros(RAW_WIDTH)
     given = np.asarray(values, dtype=float)[:RAW_WIDTH]
     axes[: len(given)] = np.clip(np.nan_to_num(given, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)
-    return axes
+    return axes + 0.0   # no negative zeros: rest looks like rest
 
 
 def deflections(axes: np.ndarray, mapping: AxisMapping) -> np.ndarray:

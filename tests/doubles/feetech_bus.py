@@ -91,7 +91,7 @@ class FeetechBus:
             return b""
         if instruction == _SYNC_READ:
             address, size = data[0], data[1]
-            return b"".join(self._status(n, self._tables[n][address:address + size])
+            return b"".join(self._status(n, bytes(self._tables[n][address:address + size]))
                             for n in data[2:] if n in self._tables)
         asked = list(self._tables) if number == _BROADCAST else [number]
         return b"".join(self._one(n, instruction, data) for n in asked if n in self._tables)
@@ -99,7 +99,7 @@ class FeetechBus:
     def _one(self, number: int, instruction: int, data: bytes) -> bytes:
         table = self._tables[number]
         if instruction == _READ:
-            return self._status(number, table[data[0]:data[0] + data[1]])
+            return self._status(number, bytes(table[data[0]:data[0] + data[1]]))
         if instruction == _WRITE:
             table[data[0]:data[0] + len(data) - 1] = data[1:]
         return self._status(number)

@@ -48,6 +48,8 @@ class HidSocket:
     def opened(self) -> None:
         """Take the call of a driver that has opened this interface."""
         assert self._listener is not None
+        if self._line:
+            self._line.close()
         self._line, _ = self._listener.accept()
         self._line.settimeout(10)
 

@@ -1,10 +1,11 @@
 """A gamepad that SDL believes in: its own virtual joystick, plugged and unplugged at will."""
 
 import ctypes
+import os
 from pathlib import Path
 from typing import Any
 
-_GAME_CONTROLLER = 1
+_UNKNOWN_TYPE = 0       # SDL rearranges the axes of the types that it knows
 _FULL = 32767
 
 
@@ -24,21 +25,35 @@ class VirtualPad:
     """Six axes, twelve buttons, one D-pad. Its calls belong to the thread that uses pygame."""
 
     def __init__(self) -> None:
+        os.environ.update(SDL_VIDEODRIVER="dummy", PYGAME_HIDE_SUPPORT_PROMPT="1",
+                          SDL_JOYSTICK_ALLOW_BACKGROUND_EVENTS="1")
         import pygame
 
         self._pygame: Any = pygame
         self._index = self._instance = -1
 
+    @property
+    def plugged(self) -> bool:
+        """Whether SDL still knows the pad; closing SDL takes it away."""
+        return bool(self._index >= 0 and self._pygame.joystick.get_init())
+
+    def quit(self) -> None:
+        """Close SDL, whatever is plugged in."""
+        self._index = -1
+        self._pygame.joystick.quit()
+        self._pygame.display.quit()
+
     def plug(self) -> None:
         self._pygame.display.init()
         self._pygame.joystick.init()
         self._library = _sdl()
-        self._index = self._library.SDL_JoystickAttachVirtual(_GAME_CONTROLLER, 6, 12, 1)
+        self._index = self._library.SDL_JoystickAttachVirtual(_UNKNOWN_TYPE, 6, 12, 1)
         assert self._index >= 0, "SDL refused a virtual joystick"
         self._instance = self._library.SDL_JoystickGetDeviceInstanceID(self._index)
 
     def unplug(self) -> None:
         self._library.SDL_JoystickDetachVirtual(self._index)
+        self._index = -1
 
     def release_triggers(self) -> None:
         """What a real pad says first."""
