@@ -140,6 +140,7 @@ class DemoStore:
             self._writer.abandon()
         try:
             hands.finisher.close()
+            hands.reserve.give_up()     # a store that nobody writes keeps no space from others
         finally:
             self._lock.release()
 
