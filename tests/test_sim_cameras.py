@@ -146,7 +146,7 @@ def test_a_busy_camera_skips_a_picture_and_its_number() -> None:
     with SimRobot(clock, image_size=SIZE, depth=False, cameras=("front",)) as robot:
         for duration_ms in (99, 31):    # 0, 1 and 2 come due at once; only two may be in the making
             clock.advance(duration_ms * MS)
-            batches = [batch for batch in robot.poll() if batch.images] + robot._rig.collect_all()
+            batches = [batch for batch in robot.poll() if batch.images] + robot.rig.collect_all()
             numbers += [int(batch.rows["seq"][0]) for batch in batches]
     assert numbers == [0, 1, 3]
 

@@ -48,6 +48,7 @@ class Hand:
         data.qpos[:7] = HOME_RAD
         data.qpos[0] = data.qpos[6] = np.arctan2(place_m[1], place_m[0])
         down = np.diag([1.0, -1.0, -1.0])
+        error = np.ones(6)
         linear, angular = np.zeros((3, model.nv)), np.zeros((3, model.nv))
         for _ in range(80):
             mujoco.mj_kinematics(model, data)
@@ -199,7 +200,7 @@ def test_poses_and_velocities_belong_to_the_present_state(world: SimWorld) -> No
     # The trapezoidal rule is good to a few per cent here; a twist one step old is not.
     integrated = 0.002 * (speeds[1:] + speeds[:-1]).sum(axis=0) / 2
     assert np.linalg.norm(travelled) > 0.005
-    np.testing.assert_allclose(integrated, travelled, atol=0.01 * np.linalg.norm(travelled))
+    np.testing.assert_allclose(integrated, travelled, atol=0.01 * float(np.linalg.norm(travelled)))
 
 
 def test_the_gripper_lifts_a_cube_and_keeps_it_for_five_seconds(hand: Hand) -> None:

@@ -50,6 +50,7 @@ class SimRobot:
     Attributes:
         info: limits, model and streams; readable before connecting.
         world: the simulated world.
+        rig: the cameras and their thread.
         fault: see `RobotDriver`.
     """
 
@@ -63,11 +64,11 @@ class SimRobot:
         self._clock = clock or SystemClock()
         self.world = world or SimWorld(self._clock)
         self._sampler = Sampler(self.world)
-        self._rig = CameraRig(self.world.model, CameraOptions(
+        self.rig = CameraRig(self.world.model, CameraOptions(
             names=tuple(cameras) if render else (), height=image_size[0], width=image_size[1],
             rate_hz=camera_hz, depth=depth, encoding=image_encoding, shadows=shadows))
-        self.cameras = {spec.name: SimCamera(*image_size, camera_hz) for spec in self._rig.streams}
-        self.info = _describe(self.world, (*self._sampler.streams, *self._rig.streams))
+        self.cameras = {spec.name: SimCamera(*image_size, camera_hz) for spec in self.rig.streams}
+        self.info = _describe(self.world, (*self._sampler.streams, *self.rig.streams))
         self.fault = ""
         self._connected = False
         self._origin_ns = self.world.stamp_ns
@@ -84,7 +85,7 @@ class SimRobot:
         if self._connected:
             raise DeviceError("the simulated robot is connected already: disconnect it first")
         if self.cameras:
-            self._rig.start()
+            self.rig.start()
         self._connected, self.fault = True, ""
         self.world.skip_to(self._clock.now_ns())
         self._origin_ns, self._captured = self.world.stamp_ns, -1
@@ -96,7 +97,7 @@ class SimRobot:
         """Hold the present position and end the cameras' thread."""
         if self._connected:
             self.hold()
-            self._rig.stop()
+            self.rig.stop()
             self._connected = False
 
     def poll(self) -> list[Batch]:
@@ -114,7 +115,7 @@ class SimRobot:
         self.world.advance_to(now_ns, self._after_step)
         batches = self._sampler.take(self._wall_minus_mono_ns())
         try:
-            batches += self._rig.collect(now_ns, wait=self._clock.virtual)
+            batches += self.rig.collect(now_ns, wait=self._clock.virtual)
         except DeviceError as error:
             self.fault = str(error)
         if self.world.unstable:
@@ -193,11 +194,11 @@ class SimRobot:
         What `poll` would return is used up: a loop calls one or the other.
         """
         self.poll()
-        if len(self._rig.newest) < len(self.cameras):
-            self._rig.collect_all()     # the first picture may still be in the making
+        if len(self.rig.newest) < len(self.cameras):
+            self.rig.collect_all()     # the first picture may still be in the making
         joints = {f"{name}.pos": float(value)
                   for name, value in zip(JOINT_NAMES, self.world.position, strict=True)}
-        return {**joints, **self._rig.newest}
+        return {**joints, **self.rig.newest}
 
     def send_action(self, action: dict[str, Any]) -> dict[str, Any]:
         """Command a position for each joint that is named; the others keep theirs.
@@ -233,12 +234,12 @@ class SimRobot:
     def _capture_what_is_due(self) -> None:
         """Picture k is taken at the first physics step at or after k periods."""
         world = self.world
-        number = int((world.stamp_ns - self._origin_ns) * self._rig.options.rate_hz) // NS_PER_S
+        number = int((world.stamp_ns - self._origin_ns) * self.rig.options.rate_hz) // NS_PER_S
         if not self.cameras or number <= self._captured:
             return
         self._captured = number
-        if self._clock.virtual or not self._rig.busy:
-            self._rig.capture(Snapshot(
+        if self._clock.virtual or not self.rig.busy:
+            self.rig.capture(Snapshot(
                 t_mono_ns=world.stamp_ns, t_wall_ns=world.stamp_ns + self._wall_minus_mono_ns(),
                 t_device_ns=round(world.time_s * NS_PER_S), seq=number, state=world.state))
 

@@ -156,8 +156,11 @@ class _WrenchReading:
                                       "wrist_position", "hand_com")}
         self._weight_n = (model.body_subtreemass[model.body(f"{ARM_NAME}/hand").id]
                           * model.opt.gravity)                                        # (3,)
-        self._tool_m = (model.site(f"{ARM_NAME}/tool").pos
-                        - model.site(f"{ARM_NAME}/wrist_sensor").pos)   # same axes as the hand
+        tool_m = (model.site(f"{ARM_NAME}/tool").pos
+                  - model.site(f"{ARM_NAME}/wrist_sensor").pos)     # same axes as the hand
+        # Both cross products have a constant side: one product with a matrix each.
+        self._crossed_by_weight = -_skew(self._weight_n)
+        self._tool_crosses = _skew(tool_m)
         self._tare = np.zeros(6)
 
     def tare(self, measured: np.ndarray) -> None:
@@ -166,11 +169,11 @@ class _WrenchReading:
     def read(self, sensors: np.ndarray) -> np.ndarray:
         """(N, n_sensordata) to (N, 6): N and N·m at the tool, in its frame."""
         at = {name: sensors[:, columns] for name, columns in self._columns.items()}
-        sensor_from_world = _matrices(at["wrist_pose"]).transpose(0, 2, 1)            # (N, 3, 3)
-        weight = sensor_from_world @ self._weight_n                                   # (N, 3)
-        arm_m = np.einsum("nij,nj->ni", sensor_from_world, at["hand_com"] - at["wrist_position"])
-        force = -at["wrist_force"] - weight
-        torque = -at["wrist_torque"] - np.cross(arm_m, weight) - np.cross(self._tool_m, force)
+        world_from_sensor = _matrices(at["wrist_pose"])                               # (N, 3, 3)
+        moment = (at["hand_com"] - at["wrist_position"]) @ self._crossed_by_weight.T  # (N, 3)
+        force = -at["wrist_force"] - self._weight_n @ world_from_sensor
+        torque = (-at["wrist_torque"] - (moment[:, None] @ world_from_sensor)[:, 0]
+                  - force @ self._tool_crosses.T)
         return np.concatenate([force, torque], axis=1) - self._tare
 
 
@@ -185,6 +188,12 @@ def _addresses(model: mujoco.MjModel, sensor: str) -> np.ndarray:
 
 def _address(model: mujoco.MjModel, sensor: str) -> int:
     return int(_addresses(model, sensor)[0])
+
+
+def _skew(vector: np.ndarray) -> np.ndarray:
+    """The matrix by which `vector x other` is `matrix @ other`."""
+    x, y, z = vector
+    return np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
 
 
 def _matrices(quats: np.ndarray) -> np.ndarray:
