@@ -22,7 +22,7 @@ from studio.station.wire import Frame, encode_batches, pack, unpack
 
 STATUS = "recorder"         # topic of RecorderStatus
 CAPACITY = 1000             # messages: ten seconds at 100 Hz, some 80 MB with two cameras
-ALIVE_NS = NS_PER_S         # the recorder speaks ten times a second; a slow fsync may cost a few
+ALIVE_NS = 2 * NS_PER_S     # the recorder speaks ten times a second; a slow fsync may cost many
 MOST_WORDS = 1000           # that may wait for room; nobody presses keys that fast
 
 
@@ -111,7 +111,7 @@ class RecorderClient:
 
     def __init__(self, context: zmq.Context, links: Endpoints, clock: Clock, *,
                  capacity: int = CAPACITY, block: bool = False) -> None:
-        self._clock = clock
+        self._clock, self._waits = clock, block
         self._sender = LosslessSender(context, links.record, capacity=capacity, block=block)
         self._status = LatestSubscriber(context, links.recorder_status, STATUS)
         self._session = secrets.token_hex(8)
@@ -163,7 +163,8 @@ class RecorderClient:
         self._hear()
         if self._last is None:
             return RecorderHealth(queued=self._number, overflowed=self._overflowed)
-        fresh = self._clock.now_ns() - self._last.stamp_ns < ALIVE_NS
+        # Who waits for room cannot lose anything to a recorder that is merely slow to speak.
+        fresh = self._waits or self._clock.now_ns() - self._last.stamp_ns < ALIVE_NS
         taken = self._last.taken if self._last.session == self._session else 0
         return msgspec.structs.replace(
             self._last.health, alive=fresh and not self._broken,

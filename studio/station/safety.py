@@ -26,6 +26,7 @@ from studio.station.messages import Guard
 
 FEEDFORWARD = 0.9        # of the velocity limit; Ruckig refuses a target faster than the limit
 SPEED_BRAKE = 1.1        # of the tool's speed limit: beyond it the arm brakes whatever it is told
+SPEED_SHOWN = 0.95       # … and within 5 % of it the limit counts as reached
 AT_REST = 1e-6           # rad/s and rad/s²: less is rounding
 
 
@@ -129,9 +130,10 @@ class MotionLimiter:
         if self._at_rest() and np.all(np.abs(inside - self.position) < AT_REST):
             return self._advance_stopping(guards)
         slowed = self._tool_speed_limit(inside, velocity_limit)
-        if slowed < 1.0:
+        coming = self._coming_tool_speed() / self._limits.tool_speed_m_s
+        if slowed < 1.0 and coming > SPEED_SHOWN:
             guards |= Guard.TOOL_SPEED
-        if self._coming_tool_speed() > SPEED_BRAKE * self._limits.tool_speed_m_s:
+        if coming > SPEED_BRAKE:
             return self._advance_stopping(guards)
         return self._advance(inside, feedforward, velocity_limit * slowed, guards)
 

@@ -50,6 +50,7 @@ class Station:
         self.feed = EpisodeFeed(sink, clock, robot.info, self.loop.spec)
         self.health = Health(self.loop, self.feed, sink.health, publish)
         self.ending = False
+        self._mode = self.loop.ownership.mode
         self._sink, self._software = sink, software or {}
         self.loop.subscribers += [self.feed, self.health, self]
 
@@ -65,10 +66,15 @@ class Station:
             self.loop.clock.wait_until(self.loop.clock.now_ns() + 10_000_000)
 
     def on_tick(self, tick: TickRecord) -> None:
-        """Data that nobody keeps is no demonstration: hold when the recorder is gone."""
+        """Note changes of mode; hold when the recorder is gone: data nobody keeps is none."""
+        ownership = self.loop.ownership
+        if ownership.mode is not self._mode:
+            self.feed.event("mode", before=self._mode.name, after=ownership.mode.name,
+                            why=ownership.reason)
+            self._mode = ownership.mode
         if self.feed.open and not self.feed.practice and not self._sink.health().alive:
-            self.loop.ownership.on(Event.TROUBLE, "the recorder has died: what it acknowledged is "
-                                   "safe; it is being restarted, arm again when it is back")
+            ownership.on(Event.TROUBLE, "the recorder has died: what it acknowledged is safe; "
+                         "it is being restarted, arm again when it is back")
 
     def detected(self) -> str:
         """The scene's verdict on its task: "success", "failure", or "" if it has none."""
@@ -77,11 +83,7 @@ class Station:
 
     def _change(self, event: Event, reason: str = "") -> Reply:
         ownership = self.loop.ownership
-        before = ownership.mode
-        if not ownership.on(event, reason):
-            return Reply(False, ownership.refusal(event))
-        self.feed.event("mode", before=before.name, after=ownership.mode.name, why=reason)
-        return ACCEPTED
+        return ACCEPTED if ownership.on(event, reason) else Reply(False, ownership.refusal(event))
 
     @singledispatchmethod
     def _obey(self, command: Command) -> Reply:

@@ -70,6 +70,7 @@ def run(config: bytes, life: Life) -> None:
         gc.freeze()         # what is here now stays: a full collection would be a late tick
         life.ready()
         station.run()
+        gc.unfreeze()
         robot.hold()
         teleop.disconnect()
         recorder.close()
