@@ -28,6 +28,7 @@ from studio.sim.skills import Memory, Move, next_move
 POINTING_DOWN = np.array([0.0, 1.0, 0.0, 0.0])      # tool x ahead, z down
 APPROACH_PER_S = 5.0            # speed per distance: slows down over the last 5 cm
 TURN_PER_S = 4.0
+HAND_S = 0.15                   # from rest to full deflection: a hand has inertia
 JUMP_M = 0.05                   # in one tick: nothing on the table is that fast
 AT_REST = 0.012                 # of full deflection; below it a hand lets go
 
@@ -84,6 +85,7 @@ class ScriptedOperator:
         self._goal = None if self._task is None else draw_goal(self._task, rng)[0]
         self._memory, self._instruction = Memory(), ""
         self._last_seen: Sight | None = None
+        self._clean = np.zeros(6)       # deflection of the last tick, without its errors
         self.done, self.problem = False, ""
 
     def disconnect(self) -> None:
@@ -126,7 +128,7 @@ class ScriptedOperator:
         self._last_seen = sight
         self._memory.watch(sight, self._goal, since_s)
         move = next_move(sight, self._goal, self._memory)
-        self.done = move.done
+        self.done = bool(move.done)
         self._input = self._act(move, sight, stamp_ns, since_s)
 
     def _listen(self, instruction: str) -> None:
@@ -143,8 +145,10 @@ class ScriptedOperator:
             self._goal, self._memory, self.done = goal, Memory(), False
 
     def _act(self, move: Move, sight: Sight, stamp_ns: int, since_s: float) -> HumanInput:
-        clean = deflections_for(wanted_twist(move, sight), self._mapping)
-        clean[np.abs(clean) < AT_REST] = 0.0
+        wanted = deflections_for(wanted_twist(move, sight), self._mapping)
+        wanted[np.abs(wanted) < AT_REST] = 0.0
+        step = since_s / HAND_S
+        clean = self._clean = self._clean + np.clip(wanted - self._clean, -step, step)
         given, corrective = clean, None
         if self._hand is not None:
             given = self._hand.disturb(clean, since_s)

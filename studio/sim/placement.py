@@ -16,6 +16,7 @@ from studio.sim.scene_view import CUBE_HALF_M, TaskWorld
 
 # x and y of the cubes: reachable with the tool pointing down, and out of the drawer's way.
 CUBE_AREA_M = ((0.33, 0.57), (-0.07, 0.17))
+CUBE_BY_CHEST_M = (0.50, 0.0)                   # beyond both, the hand would hit the chest
 CUBE_GAP_M = 0.09                               # between centres: fingers fit between two cubes
 CUBE_YAW_RAD = 0.35
 START_JITTER_RAD = 0.06
@@ -68,6 +69,7 @@ def _scatter(rng: np.random.Generator, taken: list[tuple[float, float, float]]) 
     while len(placed) < len(COLOURS):
         x_m, y_m = rng.uniform(x_low, x_high), rng.uniform(y_low, y_high)
         clear = (all(math.dist((x_m, y_m), other) >= CUBE_GAP_M for other in placed)
+                 and (x_m < CUBE_BY_CHEST_M[0] or y_m > CUBE_BY_CHEST_M[1])
                  and all(math.dist((x_m, y_m), at[:2]) >= at[2] for at in taken))
         if clear:
             placed.append((x_m, y_m))

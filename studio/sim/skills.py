@@ -22,6 +22,7 @@ TRAVEL_M = 0.17                     # tool height at which everything on the tab
 FUNNEL_SLOPE = 3.0                  # height gained per distance aside
 ALIGNED_M = 0.006                   # aside: near enough to go straight down
 GRASP_M = 0.008                     # from a cube's centre: near enough to close the fingers
+LIFTED_M = 0.03
 OPEN, CLOSED = 1.0, 0.0
 LET_GO = 0.8                        # opening at which a cube is free
 CLICKED_N = 11.0                    # the button's spring past its click
@@ -164,10 +165,12 @@ def _carry(sight: Sight, colour: str, cube_target: np.ndarray, yaw_rad: float) -
     aside, height = _aside(cube, cube_target)
     arrived = aside < ALIGNED_M and abs(height) < 0.004
     letting_go = sight.opening > 0.62 and aside < 2 * ALIGNED_M     # do not close again half-way
-    move = Move(_funnel(sight, target, TRAVEL_M + 0.02), yaw_rad, CLOSED)
     if arrived or letting_go:
-        return Move(sight.tool_m, sight.tool_yaw_rad, OPEN)
-    return move
+        return _let_go(sight)
+    aim = _funnel(sight, target, TRAVEL_M + 0.02)
+    if aside > LIFTED_M and cube[2] < CUBE_M / 2 + LIFTED_M:    # gently and straight off the table
+        return Move(aim, sight.tool_yaw_rad, CLOSED, speed_m_s=0.12)
+    return Move(aim, yaw_rad, CLOSED)
 
 
 def _let_go(sight: Sight) -> Move:
