@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import pytest
 import zarr
+from hypothesis import settings
 
 from recorders.images import zarr_codecs
 from recorders.streams import StreamSpec
@@ -22,6 +23,10 @@ STREAM_START_NS = 5_000_000_000
 
 # Stand-ins for hardware, `from doubles.…`; a package called `tests` belongs to draccus.
 sys.path.append(str(Path(__file__).parent))
+
+# How long an example takes says something about the machine and nothing about the law.
+settings.register_profile("laws", deadline=None)
+settings.load_profile("laws")
 
 os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", GRADIO_ANALYTICS_ENABLED="False")
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -1,0 +1,1 @@
+"""What `tandem doctor` looks at, one file per part of the machine."""

@@ -1,0 +1,81 @@
+"""Whether pictures of the simulated arm can be drawn, and whether a window can be opened.
+
+Graphics drivers end the process when they do not like it, so every attempt is made in a process of
+its own.
+"""
+
+import os
+import subprocess
+import sys
+
+from studio.commands.checks.finding import Finding, Surroundings
+
+_RENDER = """
+import mujoco, numpy
+model = mujoco.MjModel.from_xml_string(
+    "<mujoco><worldbody><light pos='0 0 3'/><geom type='sphere' size='.5' rgba='1 0 0 1'/>"
+    "</worldbody></mujoco>")
+data = mujoco.MjData(model)
+mujoco.mj_forward(model, data)
+with mujoco.Renderer(model, 16, 16) as renderer:
+    renderer.update_scene(data)
+    picture = renderer.render()
+assert picture.shape == (16, 16, 3) and numpy.ptp(picture) > 0, "the picture is empty"
+"""
+_DISPLAY = """
+import ctypes, os
+name = os.environ["DISPLAY"]
+x11 = ctypes.CDLL("libX11.so.6")
+x11.XOpenDisplay.restype = ctypes.c_void_p
+x11.XQueryExtension.argtypes = [ctypes.c_void_p, ctypes.c_char_p] + [ctypes.c_void_p] * 3
+display = x11.XOpenDisplay(name.encode())
+assert display, f"display {name} cannot be opened"
+numbers = [ctypes.c_int() for _ in range(3)]
+found = x11.XQueryExtension(display, b"GLX", *[ctypes.byref(number) for number in numbers])
+assert found, f"display {name} has no GLX"
+ctypes.CDLL("libGL.so.1")
+"""
+_TIMEOUT_S = 60.0
+_APT_RENDER = "apt install libegl1 libosmesa6 libgl1 libgl1-mesa-dri"
+_VIRTUAL = "or start it with xvfb-run -s '-screen 0 1600x930x24 +extension GLX'"
+
+
+def attempt(code: str, **environment: str) -> str:
+    """Run Python code in a process of its own; the reason if it fails, else an empty string."""
+    try:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                              timeout=_TIMEOUT_S, env={**os.environ, **environment})
+    except subprocess.TimeoutExpired:
+        return f"no answer within {_TIMEOUT_S:.0f} s"
+    if done.returncode == 0:
+        return ""
+    if done.returncode < 0:
+        return f"ended by signal {-done.returncode}"
+    lines = done.stderr.strip().splitlines()
+    return lines[-1] if lines else f"exit code {done.returncode}"
+
+
+def check_rendering(_: Surroundings) -> list[Finding]:
+    """Draw a small picture with each way of drawing without a display."""
+    chosen = os.environ.get("MUJOCO_GL", "").lower()
+    backends = (chosen,) if chosen in ("egl", "osmesa", "glfw") else ("egl", "osmesa")
+    reasons = {name: attempt(_RENDER, MUJOCO_GL=name) for name in backends}
+    works = [name for name, reason in reasons.items() if not reason]
+    broken = "; ".join(f"{name}: {reason}" for name, reason in reasons.items() if reason)
+    if works:
+        what = f"the simulator draws with {' and '.join(works)}"
+        return [Finding("rendering", "ok", f"{what} ({broken})" if broken else what)]
+    fix = f"{_APT_RENDER}, or unset MUJOCO_GL" if chosen else _APT_RENDER
+    return [Finding("rendering", "fail", f"the simulated cameras cannot draw ({broken})", fix)]
+
+
+def check_display(_: Surroundings) -> list[Finding]:
+    """Whether the desktop console could open its window."""
+    if not os.environ.get("DISPLAY"):
+        return [Finding("display", "warn", "no display: only the desktop console needs one",
+                        f"use the web console, {_VIRTUAL}")]
+    reason = attempt(_DISPLAY)
+    if reason:
+        return [Finding("display", "warn", f"no window can be opened ({reason})",
+                        f"apt install libx11-6 libgl1 libglx-mesa0, {_VIRTUAL}")]
+    return [Finding("display", "ok", f"display {os.environ['DISPLAY']} with GLX")]
