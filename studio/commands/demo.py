@@ -17,10 +17,11 @@ from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
 from studio.commands.output import Answer, Screen, readable_bytes
 from studio.commands.replay import Replayed, describe_replay, replay_in_simulator
-from studio.commands.session_report import Narrator, kept_episodes, longest_s
+from studio.commands.session_report import kept_episodes, longest_s, make_store
+from studio.commands.session_run import run_and_tell
 from studio.sim.tasks import TASKS
 
-COLUMNS = ("task", "recorded", "succeeded", "seconds", "dropped", "size", "replayed as",
+COLUMNS = ("task", "recorded", "succeeded", "mean length", "dropped", "size", "replayed as",
            "objects off by", "joints off by")
 # The longest task, two steps: the most to see.
 _SHOWN_TASK = "bin-then-button"
@@ -71,18 +72,17 @@ class Demo:
 
     def _record(self, screen: Screen, store_path: Path) -> tuple[list[EpisodeSummary], str]:
         # Here, because the station brings MuJoCo: --help and a mistyped option need not wait.
-        from studio.station.launch import SessionRequest, run_session
-        from studio.station.session import SessionPlan
+        from studio.station.launch import SessionRequest
+        from studio.station.session import Outcome, SessionPlan
 
         tasks = tuple(task for task in TASKS for _ in range(self.episodes))
-        with screen.progress("recording", len(tasks)) as progress:
-            narrator = Narrator(progress)
-            problem = run_session(
-                SessionRequest(plan=SessionPlan(tasks=tasks, seed=self.seed,
-                                                max_duration_s=longest_s(TASKS)),
-                               store=str(store_path), fast=True, image_size=self.image_size),
-                on_outcome=narrator.on_outcome, on_snapshot=narrator.on_snapshot, say=screen.say)
-        return kept_episodes(store_path, narrator.outcomes), problem
+        request = SessionRequest(
+            plan=SessionPlan(tasks=tasks, seed=self.seed, max_duration_s=longest_s(TASKS)),
+            store=str(store_path), fast=True, image_size=self.image_size)
+        make_store(store_path)
+        outcomes: list[Outcome] = []
+        problem = run_and_tell(screen, request, "recording", outcomes)
+        return kept_episodes(store_path, outcomes), problem
 
 
 def _new_folder(parent: Path, wall_ns: int) -> Path:
@@ -135,7 +135,7 @@ def table_rows(recorded: Sequence[EpisodeSummary],
         mine, replay = [e for e in recorded if e.task == task], again.get(task)
         rows.append((
             task, len(mine), sum(e.label == "success" for e in mine),
-            round(sum(e.duration_s for e in mine) / len(mine), 1),
+            f"{sum(e.duration_s for e in mine) / len(mine):.1f} s",
             sum(e.dropped for e in mine), readable_bytes(sum(e.bytes for e in mine)),
             *(("", "", "") if replay is None else
               (f"{replay.replayed}{'' if replay.same else ' (recorded ' + replay.recorded + ')'}",

@@ -6,7 +6,7 @@ Knows rich and JSON. Refuses to know stores, robots and tasks.
 """
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TextIO
@@ -59,9 +59,12 @@ class Screen:
         self.json = json
         self._out = out if out is not None else sys.stdout
         self._err = err if err is not None else sys.stderr
+        self._above_bar: Callable[[str], None] | None = None
 
     def say(self, text: str) -> None:
         """A remark for the person, on stderr."""
+        if self._above_bar is not None:
+            return self._above_bar(text)
         self._err.write(text + "\n")
         self._err.flush()
 
@@ -129,7 +132,12 @@ class Screen:
                    TimeElapsedColumn(), TextColumn("{task.fields[now]}", style="dim"))
         console = Console(file=self._err)
         with RichProgress(*columns, console=console, transient=True) as bar:
-            yield _Bar(bar, bar.add_task(what, total=total, now=""))
+            # Written by itself, a remark would tear the bar apart.
+            self._above_bar = lambda text: bar.console.print(text, markup=False, highlight=False)
+            try:
+                yield _Bar(bar, bar.add_task(what, total=total, now=""))
+            finally:
+                self._above_bar = None
 
 
 class _Bar:

@@ -12,13 +12,14 @@ from studio.commands.data import describe_episode
 from studio.commands.output import Answer, Screen
 from studio.commands.session_report import (
     SCRIPTED,
-    Narrator,
     count_labels,
     kept_episodes,
     longest_s,
+    make_store,
     print_kept,
     require_session,
 )
+from studio.commands.session_run import run_and_tell
 
 _PERSONS_TIME_S = 120.0     # for one episode; a hand is slower than the script
 
@@ -61,22 +62,26 @@ class Record:
         require_session(robot=self.robot, teleop=self.teleop, task=self.task, fast=self.fast,
                         episodes=self.episodes)
         # Here, because the station brings MuJoCo: --help and a mistyped option need not wait.
-        from studio.station.launch import SessionRequest, run_session
-        from studio.station.session import SessionPlan
+        from studio.station.launch import SessionRequest
+        from studio.station.session import Outcome, SessionPlan
 
         scripted = self.teleop == SCRIPTED
-        plan = SessionPlan(
-            tasks=(self.task,) * self.episodes, seed=self.seed, attended=not scripted,
-            max_duration_s=longest_s([self.task]) if scripted else _PERSONS_TIME_S,
-            operator=self.operator or ("" if scripted else getpass.getuser()))
-        with screen.progress(f"recording {self.task}", self.episodes) as progress:
-            narrator = Narrator(progress)
-            problem = run_session(
-                SessionRequest(plan=plan, robot=self.robot, teleop=self.teleop,
-                               store=str(self.to), fast=self.fast, live=not self.headless,
-                               image_size=self.image_size, images=self.images),
-                on_outcome=narrator.on_outcome, on_snapshot=narrator.on_snapshot, say=screen.say)
-        kept = kept_episodes(self.to, narrator.outcomes)
+        request = SessionRequest(
+            plan=SessionPlan(
+                tasks=(self.task,) * self.episodes, seed=self.seed, attended=not scripted,
+                max_duration_s=longest_s([self.task]) if scripted else _PERSONS_TIME_S,
+                operator=self.operator or ("" if scripted else getpass.getuser())),
+            robot=self.robot, teleop=self.teleop, store=str(self.to), fast=self.fast,
+            live=not self.headless, image_size=self.image_size, images=self.images)
+        make_store(self.to)
+        outcomes: list[Outcome] = []
+        try:
+            problem = run_and_tell(screen, request, f"recording {self.task}", outcomes)
+        except KeyboardInterrupt:
+            kept = kept_episodes(self.to, outcomes)
+            screen.say(f"kept {len(kept)} episodes; `tandem data ls {self.to}` lists them")
+            raise
+        kept = kept_episodes(self.to, outcomes)
         print_kept(screen, kept)
         if problem:
             screen.say(f"the session ended early: {problem}")

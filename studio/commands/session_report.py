@@ -48,15 +48,14 @@ def longest_s(tasks: Iterable[str]) -> float:
 
 
 class Narrator:
-    """Tells what a running session does."""
+    """Tells what a running session does, and keeps the outcomes in a list of its owner."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self.outcomes: list[Outcome] = []
+    def __init__(self, progress: Progress, outcomes: "list[Outcome]") -> None:
+        self._progress, self._outcomes = progress, outcomes
 
     def on_outcome(self, outcome: "Outcome") -> None:
         """An episode is over."""
-        self.outcomes.append(outcome)
+        self._outcomes.append(outcome)
         verdict = outcome.detector or "no verdict"
         self._progress.step(f"{outcome.task}, seed {outcome.seed}: {verdict} after "
                             f"{outcome.duration_s:.1f} s")
@@ -79,6 +78,16 @@ def status_line(snapshot: Snapshot) -> str:
               f"tool {x:.0f} {y:.0f} {z:.0f} mm",
               f"{snapshot.control_hz:.0f} Hz, late p99 {snapshot.lateness_p99_ms:.1f} ms"]
     return " · ".join(part for part in parts if part)
+
+
+def make_store(store_path: Path) -> None:
+    """Make the store, or see that an existing one may be written, before anything is started.
+
+    Raises:
+        StoreError: it is locked, protected, or of an unknown format.
+    """
+    with DemoStore.open(store_path, write=True, create=True):
+        pass
 
 
 def kept_episodes(store_path: Path, outcomes: "Sequence[Outcome]") -> list[EpisodeSummary]:

@@ -6,7 +6,8 @@ Knows options and words. The session itself is run by the station.
 from dataclasses import dataclass
 
 from studio.commands.output import Answer, Screen
-from studio.commands.session_report import Narrator, require_session
+from studio.commands.session_report import SCRIPTED, require_session
+from studio.commands.session_run import run_and_tell
 
 _SCENES = 1000              # set up one after the other, each for this long
 _SCENE_S = 600.0
@@ -41,21 +42,18 @@ class Teleop:
         require_session(robot=self.robot, teleop=self.teleop, task=self.task, fast=self.fast,
                         episodes=self.scenes)
         # Here, because the station brings MuJoCo: --help and a mistyped option need not wait.
-        from studio.station.launch import SessionRequest, run_session
-        from studio.station.session import SessionPlan
+        from studio.station.launch import SessionRequest
+        from studio.station.session import Outcome, SessionPlan
 
-        with screen.progress("driving", self.scenes) as progress:
-            narrator = Narrator(progress)
-            problem = run_session(
-                SessionRequest(
-                    plan=SessionPlan(tasks=(self.task,) * self.scenes, seed=self.seed,
-                                     max_duration_s=_SCENE_S, practice=True,
-                                     attended=self.teleop != "scripted"),
-                    robot=self.robot, teleop=self.teleop, fast=self.fast,
-                    live=not self.headless),
-                on_outcome=narrator.on_outcome, on_snapshot=narrator.on_snapshot, say=screen.say)
+        request = SessionRequest(
+            plan=SessionPlan(tasks=(self.task,) * self.scenes, seed=self.seed,
+                             max_duration_s=_SCENE_S, practice=True,
+                             attended=self.teleop != SCRIPTED),
+            robot=self.robot, teleop=self.teleop, fast=self.fast, live=not self.headless)
+        outcomes: list[Outcome] = []
+        problem = run_and_tell(screen, request, "driving", outcomes)
         if problem:
             screen.say(f"the session ended early: {problem}")
         return Answer({"task": self.task, "problem": problem, "scenes": [
             {"seed": o.seed, "detector": o.detector, "duration_s": o.duration_s}
-            for o in narrator.outcomes]}, ok=not problem)
+            for o in outcomes]}, ok=not problem)
