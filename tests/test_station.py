@@ -1,0 +1,281 @@
+"""The station's commands, episodes and sessions, on the real simulator under the manual clock."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recorders.clock import NS_PER_S, ManualClock
+from recorders.episode import EpisodeHeader
+from recorders.streams import Batch
+from studio.devices.absent import AbsentTeleoperator
+from studio.sim.operator import ScriptedOperator
+from studio.sim.robot import SimRobot
+from studio.station.messages import (
+    Arm,
+    Disarm,
+    DiscardEpisode,
+    EndEpisode,
+    Keys,
+    Mode,
+    Pause,
+    Rearm,
+    RecorderHealth,
+    ResetScene,
+    SetInstruction,
+    SetSpeed,
+    Snapshot,
+    StartEpisode,
+    Stop,
+)
+from studio.station.session import Session, SessionPlan
+from studio.station.station import Station
+
+
+class Notebook:
+    """A recorder that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.headers: list[EpisodeHeader] = []
+        self.rows: dict[str, list[np.ndarray]] = {}
+        self.pictures = 0
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.ends: list[tuple[int, str, str, str]] = []
+        self.discarded = 0
+        self.alive = True
+
+    def begin(self, header: EpisodeHeader) -> None:
+        self.headers.append(header)
+        self.rows = {}
+
+    def append(self, batches: tuple[Batch, ...]) -> None:
+        for batch in batches:
+            self.rows.setdefault(batch.stream, []).append(batch.rows.copy())
+            self.pictures += len(batch.images)
+
+    def event(self, t_mono_ns: int, kind: str, **fields: Any) -> None:
+        self.events.append((kind, fields))
+
+    def end(self, ended_mono_ns: int, detector: str, label: str, note: str) -> None:
+        self.ends.append((ended_mono_ns, detector, label, note))
+
+    def discard(self) -> None:
+        self.discarded += 1
+
+    def health(self) -> RecorderHealth:
+        return RecorderHealth(alive=self.alive)
+
+    def stamps(self, stream: str) -> np.ndarray:
+        return np.concatenate([rows["t_mono_ns"] for rows in self.rows[stream]])
+
+
+class Desk:
+    """A station with a notebook for a recorder."""
+
+    def __init__(self, teleop: Any = None, *, render: bool = False) -> None:
+        self.clock = ManualClock(5 * NS_PER_S)
+        self.robot = SimRobot(self.clock, render=render, image_size=(48, 64), depth=False)
+        self.robot.connect()
+        self.notebook = Notebook()
+        self.snapshots: list[Snapshot] = []
+        self.teleop = teleop or AbsentTeleoperator(self.clock)
+        self.teleop.connect()
+        self.station = Station(clock=self.clock, robot=self.robot, teleop=self.teleop,
+                               sink=self.notebook, publish=self.snapshots.append)
+
+    def ticks(self, count: int) -> None:
+        for _ in range(count):
+            self.clock.advance(NS_PER_S // 100)
+            self.station.loop.tick()
+
+    def do(self, command: Any) -> str:
+        """Obeyed: its value. Refused: fails with the reason."""
+        reply = self.station.handle(command)
+        assert reply.accepted, reply.reason
+        return reply.value
+
+    def refused(self, command: Any) -> str:
+        reply = self.station.handle(command)
+        assert not reply.accepted and reply.reason
+        return reply.reason
+
+    @property
+    def mode(self) -> Mode:
+        return self.station.loop.ownership.mode
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    made = Desk()
+    yield made
+    made.robot.disconnect()
+
+
+def test_commands_walk_through_the_modes_and_refusals_say_what_to_do(desk):
+    assert "not said where it is" in desk.refused(Arm())
+    desk.do(ResetScene("open-drawer", 3))
+    desk.ticks(3)
+    desk.do(Arm())
+    assert desk.mode is Mode.ARMED
+    desk.do(Pause())
+    assert "arm first" in desk.refused(Pause())
+    desk.do(Arm())
+    desk.do(Stop("test"))
+    assert "re-arm" in desk.refused(Arm())
+    assert "re-arm" in desk.refused(ResetScene("open-drawer", 3))
+    desk.do(Rearm())
+    assert desk.mode is Mode.IDLE
+    desk.do(Disarm())
+
+
+def test_an_unknown_task_is_refused_with_the_valid_names(desk):
+    assert "put-cube-in-bin" in desk.refused(ResetScene("fold-laundry", 0))
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, 1.5, float("nan")])
+def test_a_speed_outside_its_range_is_refused(desk, scale):
+    assert "at most 1" in desk.refused(SetSpeed(scale))
+    desk.do(SetSpeed(0.5))
+
+
+def test_a_device_without_keys_refuses_them(desk):
+    assert "takes no keys" in desk.refused(Keys(("w",), 0))
+
+
+def test_an_episode_holds_every_tick_between_its_beginning_and_its_end(desk):
+    desk.do(ResetScene("push-button", 1))
+    desk.ticks(3)
+    episode = desk.do(StartEpisode("push-button", seed=1))
+    begun_ns = desk.clock.now_ns()
+    desk.ticks(50)
+    desk.do(EndEpisode(label="partial", note="stopped early"))
+    ended_ns = desk.clock.now_ns()
+    desk.ticks(20)
+    assert desk.notebook.headers[0].episode == episode
+    assert desk.notebook.headers[0].instruction
+    assert desk.notebook.ends == [(ended_ns, "failure", "partial", "stopped early")]
+    stamps = desk.notebook.stamps("tick")
+    assert len(stamps) == 50 and np.all(np.diff(stamps) == NS_PER_S // 100)
+    assert begun_ns <= stamps[0] and stamps[-1] == ended_ns
+    contact = desk.notebook.stamps("contact")
+    assert np.all(np.diff(contact) == NS_PER_S // 500)
+    assert begun_ns <= contact[0] < begun_ns + NS_PER_S // 100 and contact[-1] == ended_ns
+    assert not desk.station.feed.busy
+
+
+def test_pictures_taken_before_the_end_arrive_after_it_and_are_kept():
+    desk = Desk(render=True)
+    desk.do(ResetScene("push-button", 1))
+    desk.ticks(10)
+    desk.do(StartEpisode("push-button"))
+    desk.ticks(30)
+    desk.do(EndEpisode())
+    assert desk.station.feed.busy
+    desk.ticks(20)
+    assert not desk.station.feed.busy
+    begun, ended = desk.notebook.headers[0].started_mono_ns, desk.notebook.ends[0][0]
+    expected = [n for n in range(60) if begun <= 5 * NS_PER_S + n * NS_PER_S // 30 <= ended]
+    assert len(desk.notebook.stamps("front")) == len(expected)
+    assert desk.notebook.stamps("front").max() <= ended
+    desk.robot.disconnect()
+
+
+def test_a_second_episode_is_refused_while_one_is_open(desk):
+    desk.ticks(2)
+    episode = desk.do(StartEpisode("push-button"))
+    assert episode in desk.refused(StartEpisode("push-button"))
+    assert "open" in desk.refused(ResetScene("push-button", 2))
+    desk.do(DiscardEpisode())
+    assert desk.notebook.discarded == 1
+    assert "no episode" in desk.refused(EndEpisode())
+
+
+def test_practice_keeps_nothing(desk):
+    desk.do(StartEpisode("push-button", practice=True))
+    desk.ticks(20)
+    desk.do(EndEpisode())
+    desk.ticks(20)
+    assert not desk.notebook.headers and not desk.notebook.rows and not desk.notebook.ends
+    assert not desk.station.feed.busy
+
+
+def test_a_new_instruction_is_recorded_with_its_tick(desk):
+    desk.do(StartEpisode("push-button"))
+    desk.ticks(7)
+    desk.do(SetInstruction("put the red cube in the bin"))
+    kind, fields = desk.notebook.events[-1]
+    assert kind == "instruction" and fields["after"] == "put the red cube in the bin"
+    assert fields["tick"] == desk.station.loop.number
+
+
+def test_the_arm_is_held_when_the_recorder_dies_during_an_episode(desk):
+    desk.do(ResetScene("push-button", 1))
+    desk.ticks(3)
+    desk.do(Arm())
+    desk.do(StartEpisode("push-button"))
+    desk.ticks(5)
+    desk.notebook.alive = False
+    desk.ticks(1)
+    assert desk.mode is Mode.HOLD
+    assert "recorder" in desk.station.loop.ownership.reason
+    desk.do(EndEpisode())
+    desk.ticks(20)
+    assert "nothing would be kept" in desk.refused(StartEpisode("push-button"))
+
+
+def test_snapshots_tell_rates_and_age_twenty_times_a_second(desk):
+    desk.do(ResetScene("push-button", 1))
+    desk.ticks(300)
+    last = desk.snapshots[-1]
+    assert len(desk.snapshots) == 60
+    assert last.control_hz == pytest.approx(100, rel=0.01)
+    rates = {stream.name: stream for stream in last.streams}
+    assert rates["arm"].rate_hz == pytest.approx(100, rel=0.02)
+    assert rates["contact"].rate_hz == pytest.approx(500, rel=0.02)
+    assert all(stream.dropped == 0 for stream in last.streams)
+    assert last.task == "push-button" and last.instruction
+
+
+def test_a_session_records_its_plan_and_ends():
+    desk = Desk(ScriptedOperator(seed=0))
+    plan = SessionPlan(tasks=("push-button", "open-drawer"), seed=11, max_duration_s=20)
+    session = Session(desk.station, plan, simulated=True)
+    desk.station.run()
+    assert session.report.done and not session.report.problem
+    assert [o.task for o in session.report.outcomes] == ["push-button", "open-drawer"]
+    assert [o.detector for o in session.report.outcomes] == ["success", "success"]
+    assert [h.seed for h in desk.notebook.headers] == [11, 12]
+    assert len(desk.notebook.ends) == 2
+    desk.robot.disconnect()
+
+
+def test_a_session_of_a_person_waits_for_the_first_motion_and_ends_when_time_is_up():
+    desk = Desk()
+    session = Session(desk.station, SessionPlan(tasks=("push-button",), max_duration_s=1.0,
+                                                attended=True), simulated=True)
+    desk.ticks(200)
+    assert not desk.notebook.headers and desk.mode is Mode.ARMED
+    desk.teleop.read = lambda: _push(desk.clock)
+    desk.ticks(150)
+    assert session.report.done
+    assert session.report.outcomes[0].detector == "failure"
+    desk.robot.disconnect()
+
+
+def test_a_session_gives_up_with_the_reason_when_the_arm_is_stopped():
+    desk = Desk(ScriptedOperator(seed=0))
+    session = Session(desk.station, SessionPlan(tasks=("push-button",) * 3), simulated=True)
+    desk.ticks(60)
+    desk.do(Stop("somebody pressed stop"))
+    desk.ticks(30)
+    assert session.report.done and session.report.problem == "somebody pressed stop"
+    assert desk.notebook.ends           # what was recorded until then is committed
+    desk.robot.disconnect()
+
+
+def _push(clock: ManualClock) -> Any:
+    from studio.devices.interfaces import DeviceStatus, HumanInput
+
+    return HumanInput(clock.now_ns(), DeviceStatus.OK, np.zeros(8), 0, True,
+                      np.array([0.05, 0, 0, 0, 0, 0]))
