@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 import zarr
+import zarr.codecs
 from doubles.synthetic_episodes import (
     ARM,
     FRONT,
@@ -42,7 +43,8 @@ def store(tmp_path: Path) -> Iterator[DemoStore]:
 
 
 def record(store: DemoStore, number: int = 0, ticks: int = 6) -> EpisodeSummary:
-    """Record a made-up episode: per tick one row of `tick`, five of `arm`; every third, pictures."""
+    """Record a made-up episode: a row of `tick` and five of `arm` per tick; pictures with each
+    third."""
     writer = store.begin(header(number))
     for i in range(ticks):
         writer.append(batch(TICK, i, 1))
@@ -300,7 +302,7 @@ def test_a_second_episode_waits_for_the_first(store: DemoStore) -> None:
     with pytest.raises(StoreError, match="still open: commit or discard it"):
         store.begin(header(1))
     writer.commit(START_MONO_NS)
-    with pytest.raises(StoreError, match="there is an episode .* already"):
+    with pytest.raises(StoreError, match=r"there is an episode .* already"):
         store.begin(header(0))
     with pytest.raises(StoreError, match="closed already: begin a new one"):
         writer.append(batch(TICK, 0, 1))

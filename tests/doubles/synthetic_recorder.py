@@ -14,7 +14,7 @@ from recorders.store import DemoStore
 
 sys.path.append(str(Path(__file__).parent.parent))
 
-from doubles.synthetic_episodes import FRONT, START_MONO_NS, TICK, batch, header  # noqa: E402
+from doubles.synthetic_episodes import FRONT, START_MONO_NS, TICK, batch, header
 
 ROWS_PER_PICTURE = 2
 
