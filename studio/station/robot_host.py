@@ -1,8 +1,9 @@
 """The robot's process: holds the device, forwards what it says, and stops it when nobody speaks.
 
 Whatever happens to the station, this process still holds the arm: a moving arm that hears no
-target for 100 ms is braked to a stand and held until a fresh target comes that begins where it
-stands. Fresh targets that are not finite or outside the robot's limits are refused here once more.
+target for 100 ms is braked to a stand. After any such silence, and at the start, the arm moves
+again only for a target that begins where it stands. Targets that are not finite or outside the
+robot's limits are refused here once more.
 It knows one `RobotDriver`; it refuses to know who drives and why.
 """
 
@@ -22,6 +23,7 @@ from studio.station.bus import (
     LosslessSender,
     open_context,
 )
+from studio.station.priority import raise_priority
 from studio.station.wire import WireError, encode_batches, pack, unpack
 from studio.station.worker import Life, resolve
 
@@ -112,7 +114,8 @@ class RobotHost:
         self._driver, self._clock = driver, clock
         self._lower, self._upper = np.array(driver.info.lower), np.array(driver.info.upper)
         self._deceleration = np.array(driver.info.max_acceleration)
-        self._reach = np.array(driver.info.max_velocity) * SILENCE_NS / NS_PER_S
+        self._speed = np.array(driver.info.max_velocity)
+        self._reach = self._speed * SILENCE_NS / NS_PER_S
         self._robot = LosslessSender(context, links.robot, capacity=STATION_WAITS, bind=True,
                                      linger_s=0)
         self._targets = LatestSubscriber(context, links.target, TARGET)
@@ -121,6 +124,7 @@ class RobotHost:
         self._arm: np.void | None = None
         self._commanded: np.ndarray | None = None   # (D,)
         self._heard_ns = self._fresh_since_ns = clock.now_ns()
+        self._following = False         # the station speaks, and began where the arm stood
         self._braking_since_ns: int | None = None
         self._complaint, self._complaint_ns = "", 0
         self._next_report_ns = 0
@@ -131,6 +135,7 @@ class RobotHost:
         self._answer()
         self._follow()
         if self._clock.now_ns() - self._heard_ns > SILENCE_NS:
+            self._following = False
             self._hold_if_moving()
         self._forward(self._driver.poll())
 
@@ -166,7 +171,7 @@ class RobotHost:
         if refusal := self._refusal(position):
             return self._complain(refusal)
         self._heard_ns, self._commanded = self._clock.now_ns(), position
-        self._braking_since_ns, self.held = None, False
+        self._following, self._braking_since_ns, self.held = True, None, False
         self._driver.send(position)
 
     def _refusal(self, position: np.ndarray) -> str:
@@ -176,11 +181,13 @@ class RobotHost:
         if ((position < self._lower - 1e-6) | (position > self._upper + 1e-6)).any():
             return (f"target {position.round(3).tolist()} is outside the joints' limits: the arm "
                     f"keeps its last target; re-arm")
-        if self.held and self._commanded is not None and self._arm is not None:
-            away = np.abs(position - self._commanded)
-            if (away > self._reach).any():
-                return ("the arm was stopped because the station was silent for 100 ms, and does "
-                        "not jump to where the station believes it is: re-arm")
+        if not self._following:
+            if self._arm is None:
+                return "the arm has not said where it is yet: wait, or check its cable"
+            away = np.abs(position - self._arm["position"])[:-1]    # a gripper holds what it holds
+            if (away > self._reach[:-1]).any():
+                return ("the station was silent for 100 ms or has just begun, and wants to go on "
+                        f"{away.max():.2f} rad from where the arm stands: it does not jump; re-arm")
         return ""
 
     def _answer(self) -> None:
@@ -201,7 +208,7 @@ class RobotHost:
             return RobotReply(False, reason=str(error))
         self._fresh_since_ns = self._heard_ns = self._clock.now_ns()
         self._arm = self._commanded = self._braking_since_ns = None
-        self.held = False
+        self._following = self.held = False
         return RobotReply(True, self._fresh_since_ns, value=instruction)
 
     # ---- when it says nothing -------------------------------------------------------------------
@@ -224,7 +231,7 @@ class RobotHost:
                 self._braking_since_ns = None
                 self._driver.hold()     # it does not do as told: leave it to the device
         elif self._moving and not self.held and self._arm is not None:
-            velocity = self._arm["velocity"]
+            velocity = np.clip(self._arm["velocity"], -self._speed, self._speed)
             stop = self._arm["position"] + velocity * np.abs(velocity) / (2 * self._deceleration)
             if self._commanded is not None:
                 stop[-1] = self._commanded[-1]
@@ -264,7 +271,7 @@ def run(config: bytes, life: Life) -> None:
         driver.connect()
         try:
             host = RobotHost(driver, context, told.links, clock)
-            life.ready()
+            life.ready(raise_priority())
             next_ns = clock.now_ns()
             while not life.stopping:
                 host.step()

@@ -13,6 +13,7 @@ from studio.devices.registry import make_teleoperator, register
 from studio.sim.operator import ScriptedOperator
 from studio.station.bus import CommandServer, Endpoints, open_context
 from studio.station.messages import Command, Reply, Shutdown
+from studio.station.priority import raise_priority
 from studio.station.record_link import RecorderClient
 from studio.station.remote_robot import RemoteSimulator, open_remote_robot
 from studio.station.safety import SafetyLimits
@@ -68,7 +69,7 @@ def run(config: bytes, life: Life) -> None:
         station.loop.between_ticks = between_ticks
         gc.collect()
         gc.freeze()         # what is here now stays: a full collection would be a late tick
-        life.ready()
+        life.ready(raise_priority())
         station.run()
         gc.unfreeze()
         robot.hold()
