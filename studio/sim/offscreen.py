@@ -59,7 +59,10 @@ class OffscreenView:
         backend = choose_backend()
         self._model = copy.copy(model)
         self._model.vis.global_.offheight, self._model.vis.global_.offwidth = height, width
-        self._model.vis.quality.offsamples = 4 if shadows else 0
+        quality = self._model.vis.quality
+        quality.offsamples = 4 if shadows else 0
+        if shadows:
+            quality.numslices, quality.numstacks, quality.numquads = 48, 6, 8
         try:
             self._gl = importlib.import_module(f"mujoco.{backend}").GLContext(width, height)
             self._gl.make_current()
