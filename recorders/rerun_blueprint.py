@@ -23,7 +23,7 @@ _TITLES = {
     "joints/position": "Joints: measured",
     "joints/velocity": "Joints: velocity",
     "joints/effort": "Joints: effort",
-    "contact/wrench": "Force and torque at the wrist",
+    "contact/wrench": "Force (N) and torque (N m) at the wrist",
     "contact/touch": "Finger tips",
     "contact/button_force": "Button",
     "commands/human": "Command: human",
@@ -107,7 +107,7 @@ def _plot_view(plot: Plot) -> rrb.View:
     title = _TITLES.get(plot.entity, plot.entity)
     return rrb.TimeSeriesView(
         origin=plot.entity,
-        name=f"{title} ({plot.unit.replace(' ', ', ')})" if plot.unit else title,
+        name=f"{title} ({plot.unit})" if plot.unit and "(" not in title else title,
         plot_legend=rrb.PlotLegend(rrb.Corner2D.LeftTop, visible=len(plot.series) > 1),
         axis_x=rrb.TimeAxis(link=rrb.components.LinkAxis.LinkToGlobal))
 

@@ -59,7 +59,7 @@ def write_rrd(episode_group_path: Path, rrd_path: Path, store_models_dir: Path) 
 
 def read_model(episode: EpisodeReader, store_models_dir: Path) -> str:
     """The MJCF with which the episode was recorded, or nothing if none was kept."""
-    name = episode.attrs.get("robot", {}).get("model", "")
+    name = episode.attrs.get("model", "")
     path = store_models_dir / f"{name}.xml"
     return path.read_text() if name and path.is_file() else ""
 

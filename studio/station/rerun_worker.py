@@ -64,7 +64,7 @@ class LiveView:
         self._recording: rr.RecordingStream | None = None
         self._log: EpisodeLog | None = None
         self._episode: str | None = None
-        self._told: dict[str, str] = {}
+        self._instruction = ""
         self._problems: tuple[str, ...] = ()
         self._missed = self._idle = 0
 
@@ -84,12 +84,9 @@ class LiveView:
         stamp_ns = snapshot.stamp_ns
         if snapshot.phase:
             self._log.state(stamp_ns, "phase", snapshot.phase)
-        for kind, text, level in (("instruction", snapshot.instruction, "INFO"),
-                                  ("station", snapshot.reason, "WARN"),
-                                  ("recorder", snapshot.recorder.error, "ERROR")):
-            if text and self._told.get(kind) != text:
-                self._log.write(stamp_ns, text, kind=kind, level=level)
-            self._told[kind] = text
+        if snapshot.instruction and snapshot.instruction != self._instruction:
+            self._log.write(stamp_ns, snapshot.instruction, kind="instruction")
+        self._instruction = snapshot.instruction
         for problem in snapshot.problems:
             if problem not in self._problems:
                 self._log.write(stamp_ns, problem, kind="problem", level="WARN")
@@ -112,7 +109,7 @@ class LiveView:
         self.close()
         self._idle += not episode
         name = episode or f"between episodes {self._idle}"
-        self._episode, self._told, self._problems = episode, {}, ()
+        self._episode, self._instruction, self._problems = episode, "", ()
         self._recording = rr.RecordingStream(APPLICATION, recording_id=f"live {name}")
         self._recording.connect_grpc(self._url, default_blueprint=episode_blueprint(
             self._streams, scene=bool(self._model_xml), live=True))
