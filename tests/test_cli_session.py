@@ -1,0 +1,161 @@
+"""`tandem record`, `teleop` and `demo`: the whole station, started from the command line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recorders.episode_reader import EpisodeReader
+from recorders.store import DemoStore
+from studio import cli
+from studio.commands.session_report import ROBOTS
+from studio.commands.session_run import KEY_HELP, KeySender
+from studio.devices.keyboard import KEYS
+from studio.station.launch import DRIVERS
+from studio.station.messages import Keys
+
+ROOT = Path(__file__).resolve().parent.parent
+SMALL = ("--image-size", "48", "64")
+
+
+@pytest.fixture
+def tandem(capsys):
+    """Runs a command with `--json`; returns its exit code and its object."""
+
+    def run(*words: object) -> tuple[int, dict[str, Any]]:
+        code = cli.main([*(str(word) for word in words), "--json"])
+        return code, json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def sent_commands(path: Path) -> list[np.ndarray]:
+    with DemoStore.open(path) as store:
+        return [EpisodeReader(store.episode_path(summary.episode))["tick"]["sent"]
+                for summary in store.episodes()]
+
+
+@pytest.mark.gl
+def test_record_adds_to_a_store_and_a_seed_repeats_an_episode(tandem, tmp_path):
+    words = ("record", "--task", "push-button", "--fast", "--seed", 5, *SMALL,
+             "--to", tmp_path / "store")
+    code, answer = tandem(*words, "--episodes", 2)
+    assert code == 0 and answer["labels"] == {"success": 2}
+    assert [e["seed"] for e in answer["episodes"]] == [5, 6]
+    assert all(e["dropped"] == 0 for e in answer["episodes"])
+    code, again = tandem(*words, "--episodes", 1)
+    assert code == 0 and again["episodes"][0]["label"] == "success"
+    listed = tandem("data", "ls", tmp_path / "store")[1]["episodes"]
+    assert listed == answer["episodes"] + again["episodes"]
+    assert tandem("data", "check", tmp_path / "store")[0] == 0
+    first, other, repeated = sent_commands(tmp_path / "store")
+    np.testing.assert_array_equal(repeated, first)
+    assert other.shape != first.shape or not np.array_equal(other, first)
+
+
+@pytest.mark.gl
+def test_record_in_real_time_passes_through_the_same_store(tandem, tmp_path):
+    code, answer = tandem("record", "--task", "push-button", "--episodes", 1, "--headless",
+                          *SMALL, "--to", tmp_path / "store")
+    assert code == 0 and len(answer["episodes"]) == 1
+    assert tandem("data", "check", tmp_path / "store")[0] == 0
+
+
+@pytest.mark.gl
+def test_teleop_keeps_nothing(tandem, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, answer = tandem("teleop", "--teleop", "scripted", "--task", "push-button", "--scenes", 1,
+                          "--fast")
+    assert code == 0 and [scene["detector"] for scene in answer["scenes"]] == ["success"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.gl
+def test_ctrl_c_keeps_what_was_recorded_and_leaves_no_process_behind(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "studio.cli", "record", "--task", "push-button", "--fast",
+         "--episodes", "500", *SMALL, "--to", tmp_path / "store"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("[1/500]"):
+            break
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err and err.endswith("tandem: stopped\n")
+    with DemoStore.open(tmp_path / "store", write=True) as store:     # nobody holds the lock
+        assert len(store.episodes()) >= 1
+        assert store.check() == []
+        assert store.interrupted() == []
+
+
+@pytest.mark.gl
+@pytest.mark.slow
+def test_demo_records_checks_replays_and_says_where_to_look(tandem, tmp_path):
+    code, answer = tandem("demo", "--episodes", 1, "--to", tmp_path, *SMALL)
+    assert code == 0 and answer["damage"] == [] and answer["problem"] == ""
+    assert len(answer["tasks"]) == 6
+    for task in answer["tasks"]:
+        assert task["replay"]["same"]
+        assert task["replay"]["max_object_error_m"] == 0.0
+    assert all(task["task"] in Path(answer["table"]).read_text() for task in answer["tasks"])
+    assert Path(answer["rrd"]).stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(("words", "valid"), [
+    (("--task", "nothing"), "put-cube-in-bin"),
+    (("--robot", "nothing"), "sim"),
+    (("--teleop", "nothing"), "spacemouse"),
+    (("--teleop", "spacemouse", "--fast"), "scripted"),
+    (("--episodes", "0"), "at least one"),
+], ids=str)
+def test_what_cannot_be_recorded_is_one_line_that_names_what_can(
+        tandem, capsys, tmp_path, words, valid):
+    code, answer = tandem("record", *words, "--to", tmp_path / "store")
+    assert code == 2 and valid in answer["error"]
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_store_that_cannot_be_written_is_said_before_anything_starts(tandem, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    assert tandem("record", "--fast", "--to", tmp_path / "file" / "store")[0] == 2
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("years of work")
+    assert tandem("record", "--fast", "--to", tmp_path / "other")[0] == 2
+    with DemoStore.open(tmp_path / "busy", write=True, create=True):
+        code, answer = tandem("record", "--fast", "--to", tmp_path / "busy")
+    assert code == 2 and str(os.getpid()) in answer["error"]
+
+
+def test_the_robots_that_the_help_names_are_those_that_can_be_driven():
+    assert set(ROBOTS) == set(DRIVERS)
+
+
+def test_keys_are_sent_only_once_the_station_serves_and_then_every_time():
+    told: list[Keys] = []
+
+    class Station:
+        def call(self, command: Keys) -> None:
+            told.append(command)
+
+    sender = KeySender()
+    sender.held(frozenset("w"), 1)
+    sender.send()
+    assert told == []
+    sender.attach(Station())
+    sender.send()
+    sender.held(frozenset(), 2)
+    sender.send()
+    assert told == [Keys(("w",), 1), Keys((), 2)]
+
+
+def test_the_line_about_keys_names_every_key():
+    words = set(KEY_HELP.lower().replace("capital letters:", "shift").split())
+    assert {key for key in KEYS if key not in words} == set()
