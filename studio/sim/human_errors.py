@@ -40,11 +40,14 @@ class ErringHand:
     Args:
         errors: how it errs.
         rng: the episode's own, so that the same seed errs alike.
+
+    Attributes:
+        erring: the error that is going on: "pause", "overshoot", "noise", or empty.
     """
 
     def __init__(self, errors: Errors, rng: np.random.Generator) -> None:
         self._errors, self._rng = errors, rng
-        self._kind = ""                     # of the error that is going on
+        self.erring = ""
         self._left_s = 0.0
         self._peak = 0.0                    # largest speed since the hand last slowed down
         self._going = np.zeros(6)           # deflection that an overshoot keeps
@@ -59,13 +62,13 @@ class ErringHand:
         """
         self._left_s -= since_s
         if self._left_s <= 0.0:
-            self._kind = ""
+            self.erring = ""
             self._begin_an_error(clean, since_s)
-        if self._kind == "pause":
+        if self.erring == "pause":
             return np.zeros(6)
-        if self._kind == "overshoot":
+        if self.erring == "overshoot":
             return self._going.copy()
-        if self._kind == "noise":
+        if self.erring == "noise":
             fresh = self._rng.normal(0.0, self._errors.noise, 6)
             self._tremor = TREMOR_KEEP * self._tremor + np.sqrt(1 - TREMOR_KEEP**2) * fresh
             return np.clip(clean + self._tremor, -1.0, 1.0)
@@ -90,4 +93,4 @@ class ErringHand:
             self._tremor = np.zeros(6)
 
     def _start(self, kind: str, mean_s: float) -> None:
-        self._kind, self._left_s = kind, mean_s * float(self._rng.uniform(0.5, 1.5))
+        self.erring, self._left_s = kind, mean_s * float(self._rng.uniform(0.5, 1.5))

@@ -69,6 +69,11 @@ class ScriptedOperator:
         return {"stamp_ns": int, "instruction": str, "task": str, "rows": dict}
 
     @property
+    def erring(self) -> str:
+        """The error that is going on: "pause", "overshoot", "noise", or empty."""
+        return "" if self._hand is None else self._hand.erring
+
+    @property
     def is_connected(self) -> bool:
         """Whether it is at its desk."""
         return self._connected
