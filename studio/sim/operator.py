@@ -203,6 +203,7 @@ def _scene_changed(before: Sight, now: Sight) -> bool:
 
 def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Product of two quaternions (w, x, y, z)."""
-    scalar = left[0] * right[0] - left[1:] @ right[1:]
-    vector = left[0] * right[1:] + right[0] * left[1:] + np.cross(left[1:], right[1:])
-    return np.array([scalar, *vector])
+    w, x, y, z = left
+    a, b, c, d = right
+    return np.array([w * a - x * b - y * c - z * d, w * b + x * a + y * d - z * c,
+                     w * c + y * a + z * b - x * d, w * d + z * a + x * c - y * b])

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from studio.sim.instructions import COLOURS
+
 CUBE_HALF_M = 0.022
 
 
@@ -38,6 +40,9 @@ class SceneView:
         model = self.model
         self._tool = model.site("arm/tool").id
         self._bin = model.body("bin").id
+        cubes = {colour: model.body(f"cube_{colour}") for colour in COLOURS}
+        self._cubes = {colour: int(body.id) for colour, body in cubes.items()}
+        self._cube_dofs = {colour: int(body.dofadr[0]) for colour, body in cubes.items()}
         self._button_qpos = model.joint("button_press").qposadr[0]
         self._drawer_qpos = model.joint("drawer_slide").qposadr[0]
         self._drawer_dof = model.joint("drawer_slide").dofadr[0]
@@ -84,22 +89,27 @@ class SceneView:
 
     def cube_m(self, colour: str) -> np.ndarray:
         """(3,) a cube's centre, in the world."""
-        return self.data.body(f"cube_{colour}").xpos
+        return self.data.xpos[self._cubes[colour]]
+
+    @property
+    def bin_m(self) -> np.ndarray:
+        """(3,) the middle of the bin's foot, in the world."""
+        return self.data.xpos[self._bin]
 
     def cube_in_bin_frame_m(self, colour: str) -> np.ndarray:
         """(3,) a cube's centre, in the bin's frame."""
         bin_from_world = self.data.xmat[self._bin].reshape(3, 3).T
-        return bin_from_world @ (self.cube_m(colour) - self.data.xpos[self._bin])
+        return bin_from_world @ (self.cube_m(colour) - self.bin_m)
 
     def cube_speed_m_s(self, colour: str) -> float:
         """Linear speed of a cube, with its rotation counted at its edge."""
-        first = self.model.joint(int(self.model.body(f"cube_{colour}").jntadr[0])).dofadr[0]
+        first = self._cube_dofs[colour]
         velocity = self.data.qvel[first:first + 6]
         return float(np.linalg.norm(velocity[:3]) + CUBE_HALF_M * np.linalg.norm(velocity[3:]))
 
     def arm_touches(self, colour: str) -> bool:
         """Whether any part of the arm is in contact with a cube."""
-        cube = self.model.body(f"cube_{colour}").id
+        cube = self._cubes[colour]
         pairs = self.model.geom_bodyid[self.data.contact.geom]      # (contacts, 2)
         return any((a == cube and b in self._arm_bodies) or (b == cube and a in self._arm_bodies)
                    for a, b in pairs)

@@ -62,13 +62,18 @@ class CubeInBin(_CubeStage, frozen=True):
     hold_s: ClassVar[float] = 0.3
 
     def _inside(self, view: SceneView) -> tuple[float, bool]:
+        """How far from the bin's middle, and whether within its walls seen from above."""
+        cube_m, bin_m = view.cube_m(self.colour), view.bin_m
+        aside_m = math.hypot(cube_m[0] - bin_m[0], cube_m[1] - bin_m[1])
+        if aside_m > 1.5 * BIN_INNER_HALF_M:        # beyond its corners: no need to turn the bin
+            return aside_m, False
         x, y, _ = view.cube_in_bin_frame_m(self.colour)
-        return math.hypot(x, y), max(abs(x), abs(y)) < BIN_INNER_HALF_M - CUBE_HALF_M / 2
+        return aside_m, max(abs(x), abs(y)) < BIN_INNER_HALF_M - CUBE_HALF_M / 2
 
     def holds(self, view: SceneView) -> bool:
         """In, below the rim, at rest and let go."""
-        return (self._inside(view)[1]
-                and 0.0 < view.cube_in_bin_frame_m(self.colour)[2] < BIN_RIM_M
+        height_m = view.cube_m(self.colour)[2] - view.bin_m[2]
+        return (0.0 < height_m < BIN_RIM_M and self._inside(view)[1]
                 and view.cube_speed_m_s(self.colour) < REST_SPEED_M_S
                 and not view.arm_touches(self.colour))
 
