@@ -106,6 +106,8 @@ def _faults_of(
 def _faults_of_stream(
     folder: Path, spec: StreamSpec, rows: int, deep: bool
 ) -> Iterator[tuple[Path, str]]:
+    if _read_json(folder / "zarr.json") is None:
+        yield folder / "zarr.json", "it is missing or no JSON, so Zarr does not see the stream"
     for column in columns_of(spec):
         array = folder / column.name
         yield from _faults_of_metadata(array, column_json(column, rows))
@@ -135,12 +137,7 @@ def _faults_of_chunk(path: Path, deep: bool) -> Iterator[tuple[Path, str]]:
     if not path.exists():
         yield path, "a chunk of rows is missing"
         return
-    if not deep:
-        if path.stat().st_size <= CRC_BYTES:
-            yield path, "a chunk of rows is empty"
-        return
-    data = path.read_bytes()
-    if google_crc32c.value(data[:-CRC_BYTES]) != int.from_bytes(data[-CRC_BYTES:], "little"):
+    if deep and not _checksum_is_right(path.read_bytes()):
         yield path, "a chunk of rows is damaged: its checksum is wrong"
 
 
@@ -162,10 +159,14 @@ def _faults_of_shard(path: Path, pictures: int, deep: bool) -> Iterator[tuple[Pa
             if not deep:
                 continue
             file.seek(offset)
-            data = file.read(length)
-            stored = int.from_bytes(data[-CRC_BYTES:], "little")
-            if google_crc32c.value(data[:-CRC_BYTES]) != stored:
+            if not _checksum_is_right(file.read(length)):
                 yield path, f"picture {slot} is damaged: its checksum is wrong"
+
+
+def _checksum_is_right(data: bytes) -> bool:
+    body, stored = data[:-CRC_BYTES], data[-CRC_BYTES:]
+    # Nothing at all would fit the checksum 0; something is always stored.
+    return bool(body) and google_crc32c.value(body) == int.from_bytes(stored, "little")
 
 
 def _strays(

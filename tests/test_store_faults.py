@@ -277,8 +277,8 @@ def test_a_full_disk_closes_the_episode_with_everything_acknowledged(small_disk:
     with DemoStore.open(small_disk / "store", write=True, reserve_bytes=4 << 20) as store:
         with pytest.raises(DiskFull, match="less than the 4 MiB that are kept for closing"):
             store.begin(header(1, streams=[TICK]))
-        store.trash(0)                  # a full disk still lets one tidy up
-        store.restore(0)
+        store.trash(summary.episode)        # a full disk still lets one tidy up
+        store.restore(summary.episode)
 
 
 def test_a_size_limit_closes_the_episode_as_a_full_disk_does(tmp_path: Path) -> None:
