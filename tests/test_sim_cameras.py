@@ -10,7 +10,7 @@ from recorders import images
 from recorders.clock import ManualClock
 from recorders.streams import Batch
 from studio.devices.interfaces import DeviceError
-from studio.sim.cameras import LATENCY_NS, CameraOptions, CameraRig
+from studio.sim.cameras import LATENCY_NS, CameraOptions, CameraRig, Snapshot
 from studio.sim.offscreen import OffscreenView, choose_backend
 from studio.sim.robot import SimRobot
 from studio.sim.scene import OBJECT_NAMES
@@ -149,6 +149,16 @@ def test_a_busy_camera_skips_a_picture_and_its_number() -> None:
             batches = [batch for batch in robot.poll() if batch.images] + robot.rig.collect_all()
             numbers += [int(batch.rows["seq"][0]) for batch in batches]
     assert numbers == [0, 1, 3]
+
+
+def test_a_camera_that_fails_is_a_fault_and_the_arm_goes_on(
+    robot: SimRobot, clock: ManualClock,
+) -> None:
+    robot.rig.capture(Snapshot(0, 0, 0, 0, state=np.zeros(3)))
+    clock.advance(50 * MS)
+    streams = {batch.stream for batch in robot.poll()}
+    assert "the simulated cameras failed" in robot.fault
+    assert "arm" in streams
 
 
 def test_lerobots_observation_is_exactly_what_its_features_say(

@@ -4,6 +4,7 @@ import inspect
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -169,6 +170,19 @@ def test_a_robot_that_is_not_connected_says_so(clock: ManualClock) -> None:
         with pytest.raises(DeviceError, match="call connect"):
             call()
     robot.disconnect()      # once more than connected is harmless
+
+
+def test_diverged_physics_are_a_fault_until_the_scene_is_reset(
+    robot: SimRobot, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)         # MuJoCo writes its log where it stands
+    robot.world.data.qvel[:] = 1e12
+    run(robot, clock, 2)
+    assert robot.fault == "the simulated physics diverged: reset the scene"
+    robot.reset("push-button", 0)
+    rows = run(robot, clock, 2)
+    assert robot.fault == ""
+    assert np.isfinite(rows["sim"]["state"]).all()
 
 
 def test_reset_tells_the_instruction_and_moves_the_world_but_not_the_stamps(

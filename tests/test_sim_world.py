@@ -149,6 +149,18 @@ def test_an_unknown_task_is_refused_with_the_valid_names(world: SimWorld) -> Non
         world.reset("fly", 0)
 
 
+def test_an_edited_instruction_is_what_is_saved_and_judged(world: SimWorld) -> None:
+    with pytest.raises(DeviceError, match="reset it first"):
+        world.set_instruction("push the button")
+    world.reset("put-cube-in-bin", 3, "put the red cube in the bin")
+    world.set_instruction("put the blue cube in the bin")
+    saved = world.save()
+    world.reset("push-button", 3)
+    world.restore(saved)
+    assert world.run.instruction == "put the blue cube in the bin"
+    assert world.run.goal.colour == "blue"
+
+
 def test_the_recorded_xml_compiles_to_the_same_model(world: SimWorld) -> None:
     again = mujoco.MjModel.from_xml_string(world.model_xml)
     assert [again.body(i).name for i in range(again.nbody)] == [

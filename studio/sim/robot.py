@@ -158,6 +158,10 @@ class SimRobot:
         self.fault = ""
         return instruction
 
+    def set_instruction(self, text: str) -> None:
+        """Let the task's judge look for something else; see `SimWorld.set_instruction`."""
+        self.world.set_instruction(text)
+
     # ---------------------------------------------------------------------------- LeRobot's face
 
     @property

@@ -120,6 +120,17 @@ class SimWorld:
         self._said = (task, seed, self.run.instruction)
         return self.run.instruction
 
+    def set_instruction(self, text: str) -> None:
+        """Aim for something else in the same scene; what was reached before does not count.
+
+        Raises:
+            DeviceError: before the first reset.
+            InstructionError: the text names no goal; the goal stays as it was.
+        """
+        if self.run is None:
+            raise DeviceError("no task is set up in the simulated scene: reset it first")
+        self.run.set_instruction(text)
+
     def save(self) -> SavedWorld:
         """The present moment."""
         task, seed, _ = self._said
