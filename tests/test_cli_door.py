@@ -4,6 +4,7 @@ import ast
 import errno
 import importlib
 import inspect
+import io
 import itertools
 import json
 import os
@@ -213,3 +214,29 @@ def test_version_names_what_a_bug_report_needs(capsys):
                                              (2_000_000, "2.0 MB"), (3 * 10**12, "3.0 TB")])
 def test_sizes_are_readable(count, text):
     assert readable_bytes(count) == text
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_bar_is_drawn_on_a_terminal_and_remarks_stand_above_it():
+    err = Terminal()
+    screen = Screen(json=False, out=io.StringIO(), err=err)
+    with screen.progress("recording", 2) as progress:
+        progress.step("one")
+        screen.say("[watch] out")
+        progress.now("moving")
+    screen.say("afterwards")
+    drawn = err.getvalue()
+    assert "recording" in drawn and "[watch] out" in drawn and drawn.endswith("afterwards\n")
+
+
+def test_in_a_log_every_finished_step_is_a_line_and_nothing_else():
+    err = io.StringIO()
+    with Screen(json=False, out=io.StringIO(), err=err).progress("recording", 2) as progress:
+        progress.now("moving")
+        progress.count(1, 2)
+        progress.step("one")
+    assert err.getvalue() == "[1/2] one\n"
