@@ -92,8 +92,6 @@ class SimWorld:
         self._clear()
         self._settle()
 
-    # ------------------------------------------------------------------ setting up and coming back
-
     def reset(self, task: str, seed: int, instruction: str | None = None) -> str:
         """Set the scene for a task.
 
@@ -171,8 +169,6 @@ class SimWorld:
         self.command(self.position if target is None else target)
         self._begin()
 
-    # ------------------------------------------------------------------------------------- running
-
     def command(self, target: np.ndarray) -> None:
         """What the motors aim for from the next step on: (8,) rad, and 0..1 for the gripper."""
         self.target = np.array(target, float)
@@ -207,8 +203,6 @@ class SimWorld:
         return any(warnings[kind].number for kind in (mujoco.mjtWarning.mjWARN_BADQPOS,
                                                       mujoco.mjtWarning.mjWARN_BADQVEL,
                                                       mujoco.mjtWarning.mjWARN_BADQACC))
-
-    # ------------------------------------------------------------------------------------- looking
 
     @property
     def time_s(self) -> float:
@@ -255,8 +249,6 @@ class SimWorld:
         poses[:-1, 3:] = self.data.xquat[self._object_bodies]
         poses[-1] = _site_pose(self.data, self._handle)
         return poses
-
-    # -------------------------------------------------------------------------------------- inside
 
     def _clear(self) -> None:
         mujoco.mj_resetData(self.model, self.data)
