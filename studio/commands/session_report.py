@@ -74,10 +74,17 @@ def status_line(snapshot: Snapshot) -> str:
     parts += list(snapshot.problems)
     parts += [f"{snapshot.episode_s:.1f} s" if snapshot.episode else "",
               snapshot.instruction,
-              snapshot.phase,
+              phase_name(snapshot.task, snapshot.phase),
               f"tool {x:.0f} {y:.0f} {z:.0f} mm",
               f"{snapshot.control_hz:.0f} Hz, late p99 {snapshot.lateness_p99_ms:.1f} ms"]
     return " · ".join(part for part in parts if part)
+
+
+def phase_name(task: str, phase: str) -> str:
+    """The name of a phase that the simulator gives as a number."""
+    if task in TASKS and phase.isdecimal() and int(phase) < len(TASKS[task].phases):
+        return TASKS[task].phases[int(phase)]
+    return phase
 
 
 def make_store(store_path: Path) -> None:
