@@ -11,6 +11,7 @@ import select
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -33,7 +34,8 @@ from studio.devices.reader import RETRY_S, DeviceReader
 _NS_PER_MS = 1_000_000
 _LISTEN_S = 0.05
 _OPEN_TIMEOUT_S = 60.0      # importing LeRobot alone takes 5 s, far more on a busy machine
-_END_TIMEOUT_S = 2.0
+_END_TIMEOUT_S = 4.0        # less than DeviceReader waits for its thread
+_COMMAND = (sys.executable, "-m", "studio.devices.leader_process")
 
 
 class _Reading(msgspec.Struct, frozen=True):
@@ -47,14 +49,23 @@ class _Reading(msgspec.Struct, frozen=True):
 class LerobotLeader:
     """A LeRobot teleoperator, hosted in a process of its own."""
 
-    def __init__(self, clock: Clock, config: LeaderConfig, *, background: bool = True) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        config: LeaderConfig,
+        *,
+        background: bool = True,
+        command: Sequence[str] = _COMMAND,
+    ) -> None:
         """Prepare, without starting anything.
 
         Args:
             clock: stamps what arrives.
             config: which leader, and its units.
             background: listen in a thread; without it the owner calls `poll` itself.
+            command: starts the process that hosts the leader.
         """
+        self._command = command
         self.name = f"leader:{config.teleop_type}"
         self.fault = ""
         self._clock = clock
@@ -202,8 +213,7 @@ class LerobotLeader:
         self._partial = b""
         self._stderr = tempfile.TemporaryFile()     # noqa: SIM115 - lives as long as the process
         process = subprocess.Popen(
-            [sys.executable, "-m", "studio.devices.leader_process"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr)
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr)
         request = LeaderRequest(self._config.teleop_type, self._config.fields, self._config.rate_hz)
         assert process.stdin is not None
         process.stdin.write(msgspec.json.encode(request) + b"\n")

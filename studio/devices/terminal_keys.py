@@ -8,6 +8,7 @@ key at a time moves the arm. Refuses to know what keys mean.
 The terminal's settings are restored on every way out of the `with` block.
 """
 
+import contextlib
 import os
 import select
 import termios
@@ -105,8 +106,10 @@ class TerminalKeys:
                 self._thread.join()
         finally:
             if self._settings is not None:
-                # What was typed but not read belongs to the arm, not to the shell.
-                termios.tcsetattr(self._fd, termios.TCSAFLUSH, self._settings)
+                # What was typed but not read belongs to the arm, not to the shell. A terminal
+                # that has hung up has nothing left to restore.
+                with contextlib.suppress(termios.error):
+                    termios.tcsetattr(self._fd, termios.TCSAFLUSH, self._settings)
             os.close(self._wake_read)
             os.close(self._wake_write)
             self._sink(frozenset(), self._clock.now_ns())
