@@ -18,6 +18,7 @@ from recorders.store import DemoStore
 from recorders.streams import Batch, Column, ImageField, StreamSpec
 from recorders.windows import ActionWindow, WindowSampler
 
+SAMPLE = Path(__file__).parent.parent / "datasets" / "samples" / "format-1"
 START_NS = 7 * NS_PER_S
 PICTURES = 270                      # one full shard of 256, and a second one that is not full
 STREAMS = (
@@ -105,7 +106,7 @@ def test_pictures_come_back_as_they_were_encoded(episode: EpisodeReader) -> None
     assert len(episode["front"]["rgb"].missing()) == 0
 
 
-def test_every_array_equals_what_zarr_python_reads(episode: EpisodeReader) -> None:
+def require_equal_to_zarr_python(episode: EpisodeReader) -> None:
     group = zarr.open_group(episode.path, mode="r")
     for stream in episode.streams.values():
         for name in (*stream.column_names, *stream.image_names):
@@ -113,6 +114,21 @@ def test_every_array_equals_what_zarr_python_reads(episode: EpisodeReader) -> No
             ours = stream[name][:]
             assert ours.dtype == theirs.dtype, name
             np.testing.assert_array_equal(ours, theirs, err_msg=name)
+
+
+def test_every_array_equals_what_zarr_python_reads(episode: EpisodeReader) -> None:
+    require_equal_to_zarr_python(episode)
+
+
+def test_the_sample_of_format_1_is_read_forever() -> None:
+    store = DemoStore.open(SAMPLE)
+    summaries = store.episodes(include_trashed=True)
+    assert summaries
+    for summary in summaries:
+        episode = EpisodeReader(store.episode_path(summary.episode))
+        assert {name: len(stream) for name, stream in episode.streams.items()} == summary.rows
+        require_equal_to_zarr_python(episode)
+        assert sum(stream.dropped for stream in assess(episode).streams) == summary.dropped
 
 
 def test_xarray_opens_every_stream_with_its_dimensions(episode: EpisodeReader) -> None:
