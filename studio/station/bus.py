@@ -110,6 +110,7 @@ class LosslessReceiver:
     def close(self) -> None:
         """Close; what was not received is lost."""
         self._socket.disable_monitor()
+        self._events.close()
         self._socket.close()
 
 

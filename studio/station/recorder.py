@@ -73,7 +73,7 @@ class Recorder:
         self._session, self._expected = "", 0
         self._writer: EpisodeWriter | None = None
         self._dtypes: dict[str, np.dtype] = {}
-        self._disk_free = 0
+        self._disk_free = shutil.disk_usage(store.path).free
         self._next_disk_ns = self._next_status_ns = 0
         self._sender_ended = False
         self._health = RecorderHealth(alive=True, interrupted=tuple(
