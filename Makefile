@@ -19,7 +19,7 @@ test: check         ## set up all that is missing, check the code, run all tests
 
 check: setup        ## ruff and pyright
 	@$(PYTHON) -m ruff check --quiet .
-	@$(PYTHON) -m pyright
+	@$(PYTHON) -m pyright --level error
 
 setup:              ## install what is missing (see .ci/setup); quick when nothing is
 	@bash .ci/setup

@@ -9,17 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recorders.clock import NS_PER_S, SystemClock
 from recorders.episode import EpisodeSummary
 from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
 from studio.commands.output import Answer, Screen, readable_bytes
-from studio.commands.replay import Replayed, describe_replay, replay_in_simulator
+from studio.commands.replay import describe_replay
 from studio.commands.session_report import kept_episodes, longest_s, make_store
 from studio.commands.session_run import run_and_tell
 from studio.sim.tasks import TASKS
+
+if TYPE_CHECKING:
+    from studio.sim.replay import Replayed
 
 COLUMNS = ("task", "recorded", "succeeded", "mean length", "dropped", "size", "replayed as",
            "objects off by", "joints off by")
@@ -79,7 +82,7 @@ class Demo:
         request = SessionRequest(
             plan=SessionPlan(tasks=tasks, seed=self.seed, max_duration_s=longest_s(TASKS)),
             store=str(store_path), fast=True, image_size=self.image_size)
-        make_store(store_path)
+        make_store(screen, store_path)
         outcomes: list[Outcome] = []
         problem = run_and_tell(screen, request, "recording", outcomes)
         return kept_episodes(store_path, outcomes), problem
@@ -103,7 +106,9 @@ def _check(screen: Screen, store_path: Path,
     return [f"{p.episode}: {p.what}" for p in problems], groups
 
 
-def _replay(screen: Screen, groups: dict[str, Path]) -> list[Replayed]:
+def _replay(screen: Screen, groups: dict[str, Path]) -> list["Replayed"]:
+    from studio.sim.replay import replay_in_simulator
+
     replayed = []
     with screen.progress("replaying", len(groups)) as progress:
         for task in (task for task in TASKS if task in groups):
@@ -127,7 +132,7 @@ def _write_rrd(screen: Screen, folder: Path, groups: dict[str, Path]) -> Path | 
 
 
 def table_rows(recorded: Sequence[EpisodeSummary],
-               replayed: Sequence[Replayed]) -> list[tuple[object, ...]]:
+               replayed: Sequence["Replayed"]) -> list[tuple[object, ...]]:
     """One row of `COLUMNS` for each task that was recorded."""
     again = {replay.task: replay for replay in replayed}
     rows: list[tuple[object, ...]] = []
@@ -145,7 +150,7 @@ def table_rows(recorded: Sequence[EpisodeSummary],
 
 
 def describe_tasks(recorded: Sequence[EpisodeSummary],
-                   replayed: Sequence[Replayed]) -> list[dict[str, Any]]:
+                   replayed: Sequence["Replayed"]) -> list[dict[str, Any]]:
     """The table's rows for `--json`."""
     again = {replay.task: describe_replay(replay) for replay in replayed}
     return [{"task": task, "replay": again.get(task),

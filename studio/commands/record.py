@@ -73,7 +73,7 @@ class Record:
                 operator=self.operator or ("" if scripted else getpass.getuser())),
             robot=self.robot, teleop=self.teleop, store=str(self.to), fast=self.fast,
             live=not self.headless, image_size=self.image_size, images=self.images)
-        make_store(self.to)
+        make_store(screen, self.to)
         outcomes: list[Outcome] = []
         try:
             problem = run_and_tell(screen, request, f"recording {self.task}", outcomes)

@@ -87,14 +87,17 @@ def phase_name(task: str, phase: str) -> str:
     return phase
 
 
-def make_store(store_path: Path) -> None:
+def make_store(screen: Screen, store_path: Path) -> None:
     """Make the store, or see that an existing one may be written, before anything is started.
 
     Raises:
         StoreError: it is locked, protected, or of an unknown format.
     """
-    with DemoStore.open(store_path, write=True, create=True):
-        pass
+    with DemoStore.open(store_path, write=True, create=True) as store:
+        interrupted = store.interrupted()
+    if interrupted:
+        screen.say(f"{len(interrupted)} interrupted episodes wait in {store_path}: "
+                   f"`tandem data recover {store_path}` keeps them")
 
 
 def kept_episodes(store_path: Path, outcomes: "Sequence[Outcome]") -> list[EpisodeSummary]:
