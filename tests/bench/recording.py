@@ -2,10 +2,10 @@
 
 A 100 Hz loop hands over one row each of the streams `tick` and `arm` per tick, and the pictures of
 two 640x480 cameras at 30 Hz. Each side runs in a process of its own, in turns, for the same time.
-The loop's thread asks for the priority that our station asks for, on both sides. Hand-over is
-timed where it happens: every tick on our side, every frame on LeRobot's. Lateness is
-against absolute deadlines that are never moved, so a stall of 100 ms makes ten late ticks. CPU time
-is of everything from the first picture until the episode is committed, over the recorded time.
+The loop's thread asks for the priority that our station asks for, on both sides. Hand-over is timed
+where it happens: every tick on our side, every frame on LeRobot's. Lateness is against absolute
+deadlines that are never moved, so a stall of 100 ms makes ten late ticks. CPU time is of everything
+from the first picture until the episode is committed, over the recorded time.
 
 Run it with `python tests/bench/recording.py [--seconds 60] [--repetitions 3]`; it prints a table
 and writes out/bench/recording.json.
