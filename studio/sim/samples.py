@@ -39,7 +39,9 @@ def stream_specs(world: SimWorld) -> tuple[StreamSpec, ...]:
             Column(name="wrench", dtype="<f4", shape=(6,), unit="N N m",
                    names=("fx", "fy", "fz", "tx", "ty", "tz")),
             Column(name="touch", dtype="<f4", shape=(2,), unit="N", names=("left", "right")),
-            Column(name="button_force", dtype="<f4", unit="N"))),
+            Column(name="button_force", dtype="<f4", unit="N"),
+            # What the motors aimed for during the step: with `sim/state`, all that a replay needs.
+            joints("target", "rad"))),
         StreamSpec(name="sim", rate_hz=ARM_HZ, columns=(
             Column(name="state", dtype="<f8", shape=world.state.shape),
             joints("target", "rad"),
@@ -70,7 +72,8 @@ class Sampler:
                        for side in ("left", "right")]
         self._button = _address(world.model, "button_force")
         self._rows: dict[str, list[np.ndarray]] = {"arm": [], "sim": []}
-        self._measured: list[tuple[int, int, np.ndarray]] = []  # stamp, device stamp, sensors
+        # Of each step: its stamp, its device stamp, the sensors, the motors' target.
+        self._measured: list[tuple[int, int, np.ndarray, np.ndarray]] = []
         self._seq = {spec.name: 0 for spec in self.streams}
         self._next_arm_ns = world.stamp_ns
 
@@ -79,7 +82,7 @@ class Sampler:
         world = self._world
         device_ns = _device_ns(world)
         self._measured.append((world.stamp_ns - STEP_NS, device_ns - STEP_NS,
-                               world.measured.copy()))
+                               world.measured.copy(), world.target))
         if world.stamp_ns >= self._next_arm_ns:
             self.sample()
 
@@ -131,10 +134,11 @@ class Sampler:
         return row
 
     def _contact_rows(self) -> np.ndarray:
-        sensors = np.array([sensors for _, _, sensors in self._measured])
+        stamps_ns, device_ns, measured, targets = zip(*self._measured, strict=True)
+        sensors = np.array(measured)
         rows = np.zeros(len(sensors), self._contact)
-        rows["t_mono_ns"] = [stamp_ns for stamp_ns, _, _ in self._measured]
-        rows["t_device_ns"] = [device_ns for _, device_ns, _ in self._measured]
+        rows["t_mono_ns"], rows["t_device_ns"] = stamps_ns, device_ns
+        rows["target"] = targets
         rows["seq"] = self._seq["contact"] + np.arange(len(rows))
         rows["wrench"] = self._wrench.read(sensors)
         rows["touch"] = sensors[:, self._touch]
