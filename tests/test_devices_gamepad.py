@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from doubles.virtual_pad import VirtualPad
+from doubles.virtual_pad import CONTROLLER, VirtualPad
 
 from recorders.clock import ManualClock
-from studio.devices.gamepad import Gamepad, GamepadConfig, TriggerMemory
+from studio.devices.gamepad import Gamepad, GamepadConfig
 from studio.devices.interfaces import DeviceError, DeviceStatus
+from studio.devices.sdl_pad import GamepadLayout, TriggerMemory
 
 MS = 1_000_000
 HAT_UP, HAT_DOWN = 1, 4
@@ -96,10 +97,47 @@ def test_triggers_that_have_not_spoken_yet_do_not_lift_the_arm(pad, clock):
     assert polled(fresh) == [0, 0, 0, 0, 0, 0]
     fresh.disconnect()
     memory = TriggerMemory()
+    assert memory.pressed(2, 0.5) == 0.0
     assert memory.pressed(2, 0.0) == 0.0
-    assert memory.pressed(2, -1.0) == 0.0
-    assert memory.pressed(2, 0.0) == 0.5
-    assert memory.pressed(5, 0.0) == 0.0
+    assert memory.pressed(2, 0.5) == 0.5
+    assert memory.pressed(5, 0.5) == 0.0
+
+
+@pytest.fixture
+def known_pad(clock: ManualClock) -> Iterator[VirtualPad]:
+    """A pad in SDL's table, whose driver numbers right stick and triggers in another order."""
+    made = VirtualPad(CONTROLLER)
+    made.plug()
+    yield made
+    made.quit()
+
+
+@pytest.mark.parametrize(("axis", "value", "expected"), [
+    (1, -1.0, [1, 0, 0, 0, 0, 0]), (0, -1.0, [0, 1, 0, 0, 0, 0]),
+    (5, 1.0, [0, 0, 1, 0, 0, 0]), (4, 1.0, [0, 0, -1, 0, 0, 0]),
+    (3, -1.0, [0, 0, 0, 0, 1, 0]), (2, -1.0, [0, 0, 0, 0, 0, 1]),
+])
+def test_a_pad_that_sdl_knows_needs_no_numbers(known_pad, clock, axis, value, expected):
+    gamepad = Gamepad(clock, background=False)
+    gamepad.connect()
+    gamepad.poll()
+    known_pad.axis(axis, value)
+    assert polled(gamepad) == expected
+    known_pad.axis(axis, -1.0 if axis in (4, 5) else 0.0)
+    known_pad.button(10, True)      # its right bumper
+    known_pad.button(1, True)
+    assert polled(gamepad) == [0, 0, 0, 1, 0, 0]
+    assert gamepad.read().gripper == 1.0
+    gamepad.disconnect()
+
+
+def test_numbers_that_are_given_beat_sdl_s_table(known_pad, clock):
+    gamepad = Gamepad(clock, GamepadConfig(layout=GamepadLayout(left_x=2, right_x=0)),
+                      background=False)
+    gamepad.connect()
+    known_pad.axis(2, -1.0)
+    assert polled(gamepad)[1] == 1.0
+    gamepad.disconnect()
 
 
 def test_a_thread_that_hangs_with_a_deflected_stick_makes_the_pad_stale(gamepad, pad, clock):

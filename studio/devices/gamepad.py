@@ -1,18 +1,14 @@
-"""A gamepad as a teleoperator with all six degrees of freedom, through pygame (SDL).
+"""A gamepad as a teleoperator with all six degrees of freedom.
 
-Layout, which Xbox, PlayStation and most other pads share on Linux:
     left stick      forward/back, left/right        left, right trigger     down, up
     right stick     pitch (up: nose down), yaw      left, right bumper      roll left, right
     A (cross)       close the gripper               B (circle)              open the gripper
     D-pad up/down   up, down as well, for pads whose triggers are mere buttons
 
-Knows SDL's habits: everything of a pad is touched by one thread; an unplug is an event, after which
-axes read as zero and the object still claims to be open; triggers read 0, half pressed, until
-they first move. Refuses to know the robot.
+Knows what the sticks mean and what to do when the pad is gone. Refuses to know SDL (`sdl_pad`) and
+the robot.
 """
 
-import os
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,33 +25,11 @@ from studio.devices.mapping import (
     unless_silent,
 )
 from studio.devices.reader import RETRY_S, DeviceReader
+from studio.devices.sdl_pad import GamepadLayout, SdlPad, Sticks
 
 GAMEPAD_MAPPING = DeviceMapping(axes=AxisMapping(dead_zone=0.12))   # worn sticks rest at up to 0.1
 POLL_S = 0.004
 _OPEN_TIMEOUT_S = 5.0
-_TRIGGER_SEEN_AT_REST = -0.9
-
-
-@dataclass(frozen=True)
-class GamepadLayout:
-    """SDL's numbers of a pad's axes and buttons."""
-
-    left_x: int = 0
-    """Axis of the left stick to the right."""
-    left_y: int = 1
-    """Axis of the left stick towards the player."""
-    left_trigger: int = 2
-    """Axis of the left trigger, -1 released; -1 as number if the pad has none."""
-    right_x: int = 3
-    """Axis of the right stick to the right."""
-    right_y: int = 4
-    """Axis of the right stick towards the player."""
-    right_trigger: int = 5
-    """Axis of the right trigger, -1 released; -1 as number if the pad has none."""
-    left_bumper: int = 4
-    """Button of the left bumper."""
-    right_bumper: int = 5
-    """Button of the right bumper."""
 
 
 @dataclass(frozen=True)
@@ -64,100 +38,19 @@ class GamepadConfig:
 
     pad: str = ""
     """Part of the pad's name or its GUID; empty takes the first that is found."""
-    layout: GamepadLayout = GamepadLayout()
-    """Numbers of axes and buttons, for pads that differ."""
+    layout: GamepadLayout | None = None
+    """Numbers of axes and buttons; without it SDL's table of pads decides, and for a pad that is
+    not in it the numbers of Xbox and PlayStation pads on Linux."""
     mapping: DeviceMapping = GAMEPAD_MAPPING
     """Axes, clutch and gripper buttons (A closes, B opens)."""
     silence_ms: float = 100.0
     """A deflected pad whose thread has not looked for so long counts as stale."""
 
 
-class TriggerMemory:
-    """Which triggers have been seen at rest: before that, SDL's 0 says nothing."""
-
-    def __init__(self) -> None:
-        self._seen: set[int] = set()
-
-    def pressed(self, axis: int, value: float) -> float:
-        """How far a trigger is pressed, 0..1."""
-        if value <= _TRIGGER_SEEN_AT_REST:
-            self._seen.add(axis)
-        return (value + 1.0) / 2.0 if axis in self._seen else 0.0
-
-
-class SdlPad:
-    """One pad as pygame sees it. All calls come from one thread: SDL's rule."""
-
-    def __init__(self, config: GamepadConfig) -> None:
-        """Start SDL without a window."""
-        # The pad must speak whichever window is in front; a console draws elsewhere.
-        os.environ.setdefault("SDL_JOYSTICK_ALLOW_BACKGROUND_EVENTS", "1")
-        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
-        os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")    # stdout belongs to --json
-        # pygame 2.6.1 tells every user about its own packaging on import.
-        warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-        import pygame
-
-        self._pygame = pygame
-        self._config = config
-        self._joystick: Any = None
-        self._triggers = TriggerMemory()
-        pygame.display.init()   # SDL pumps no events without it
-        pygame.joystick.init()
-
-    def open(self) -> None:
-        """Open the wanted pad.
-
-        Raises:
-            DeviceError: naming the pads that are there.
-        """
-        self._pygame.event.pump()
-        pads = [self._pygame.joystick.Joystick(i)
-                for i in range(self._pygame.joystick.get_count())]
-        wanted = self._config.pad.lower()
-        for pad in pads:
-            if wanted in pad.get_name().lower() or wanted == pad.get_guid().lower():
-                self._joystick, self._triggers = pad, TriggerMemory()
-                return
-        if pads:
-            names = ", ".join(f"'{pad.get_name()}'" for pad in pads)
-            raise DeviceError(f"no gamepad named '{self._config.pad}': valid are {names}")
-        raise DeviceError("no gamepad is plugged in: plug it in, or run `tandem doctor`")
-
-    def read(self) -> tuple[tuple[float, ...], int] | None:
-        """Six ROS axes in -1..1 and the button bits now; None if the pad has gone."""
-        for event in self._pygame.event.get():      # all of them, or the queue would fill up
-            removed = event.type == self._pygame.JOYDEVICEREMOVED
-            if removed and self._joystick and (
-                event.instance_id == self._joystick.get_instance_id()
-            ):
-                self._joystick = None
-        pad, layout = self._joystick, self._config.layout
-        if pad is None:
-            return None
-        count = pad.get_numaxes()
-
-        def axis(number: int) -> float:
-            return pad.get_axis(number) if 0 <= number < count else 0.0
-
-        def trigger(number: int) -> float:
-            return self._triggers.pressed(number, axis(number)) if 0 <= number < count else 0.0
-
-        buttons = sum(1 << i for i in range(min(pad.get_numbuttons(), 32)) if pad.get_button(i))
-        lift = trigger(layout.right_trigger) - trigger(layout.left_trigger)
-        if pad.get_numhats():
-            lift += pad.get_hat(0)[1]
-        roll = (buttons >> layout.right_bumper & 1) - (buttons >> layout.left_bumper & 1)
-        return (
-            -axis(layout.left_y), -axis(layout.left_x), lift,
-            float(roll), -axis(layout.right_y), -axis(layout.right_x),
-        ), buttons
-
-    def close(self) -> None:
-        """Let go of the pad and of SDL."""
-        self._joystick = None
-        self._pygame.joystick.quit()
-        self._pygame.display.quit()
+def ros_axes(sticks: Sticks) -> tuple[float, ...]:
+    """x y z roll pitch yaw, REP 103; sticks count right and down as positive."""
+    return (-sticks.left_y, -sticks.left_x, sticks.right_trigger - sticks.left_trigger + sticks.hat,
+            sticks.roll, -sticks.right_y, -sticks.right_x)
 
 
 class Gamepad:
@@ -248,16 +141,15 @@ class Gamepad:
             The pause in s until the next round.
         """
         if self._pad is None:
-            self._pad = SdlPad(self._config)
+            self._pad = SdlPad(self._config.pad, self._config.layout)
         if self._lost:
             return self._look_for_it(self._pad)
-        reading = self._pad.read()
-        if reading is None:
+        sticks = self._pad.read()
+        if sticks is None:
             self._lose("the gamepad is unplugged: replug it")
             return RETRY_S
-        axes, buttons = reading
-        self._state = next_state(
-            self._state, bounded_axes(axes), buttons, self._clock.now_ns(), self._config.mapping)
+        self._state = next_state(self._state, bounded_axes(ros_axes(sticks)), sticks.buttons,
+                                 self._clock.now_ns(), self._config.mapping)
         return POLL_S
 
     def _look_for_it(self, pad: SdlPad) -> float:

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-_UNKNOWN_TYPE = 0       # SDL rearranges the axes of the types that it knows
+UNKNOWN, CONTROLLER = 0, 1      # types of SDL's; the second is in its table of controllers
 _FULL = 32767
 
 
@@ -24,7 +24,8 @@ def _sdl() -> ctypes.CDLL:
 class VirtualPad:
     """Six axes, twelve buttons, one D-pad. Its calls belong to the thread that uses pygame."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: int = UNKNOWN) -> None:
+        self._kind = kind
         os.environ.update(SDL_VIDEODRIVER="dummy", PYGAME_HIDE_SUPPORT_PROMPT="1",
                           SDL_JOYSTICK_ALLOW_BACKGROUND_EVENTS="1")
         import pygame
@@ -47,7 +48,7 @@ class VirtualPad:
         self._pygame.display.init()
         self._pygame.joystick.init()
         self._library = _sdl()
-        self._index = self._library.SDL_JoystickAttachVirtual(_UNKNOWN_TYPE, 6, 12, 1)
+        self._index = self._library.SDL_JoystickAttachVirtual(self._kind, 6, 12, 1)
         assert self._index >= 0, "SDL refused a virtual joystick"
         self._instance = self._library.SDL_JoystickGetDeviceInstanceID(self._index)
 
