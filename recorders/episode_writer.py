@@ -15,33 +15,21 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from recorders.clock import Clock
-from recorders.commit_log import Commit, CommitLog
+from recorders.batch_check import require_fitting
+from recorders.commit_log import Commit
 from recorders.episode import DETECTOR_VERDICTS, Detector, EpisodeSummary, plain
 from recorders.files import fsync_path, fsync_tree, means_full
-from recorders.finisher import Finisher
 from recorders.group_writer import EpisodeGroup
 from recorders.journal import EndRecord, JournalHeader, JournalWriter, Placement
 from recorders.shard_writer import ImageWriter
-from recorders.space import Reserve
 from recorders.store_errors import DiskFull, StoreError
-from recorders.store_folders import StoreFolders
+from recorders.store_hands import StoreHands
 from recorders.streams import Batch, ImageField, StreamSpec
 from recorders.sync_thread import SyncThread
 from recorders.zarr_metadata import picture_shape
 
 SYNC_OVERDUE_NS = 400_000_000
 MAX_PARALLEL_FSYNCS = 8         # a disk merges what is asked for at once; more brings nothing
-
-
-class StoreHands(msgspec.Struct, frozen=True):
-    """What an episode needs of its store."""
-
-    folders: StoreFolders
-    log: CommitLog
-    reserve: Reserve
-    finisher: Finisher
-    clock: Clock
 
 
 class EpisodeWriter:
@@ -90,7 +78,8 @@ class EpisodeWriter:
             DiskFull: if there is no room. The episode is closed with everything before this batch.
         """
         self._require_open()
-        number, images = self._require_fitting(batch)
+        number = require_fitting(batch, self._numbers, self.header.streams, self._dtypes)
+        images = self.header.streams[number].images
         try:
             self._raise_sync_error()
             if images:
@@ -156,9 +145,7 @@ class EpisodeWriter:
             return
         self._closed = True
         self._sync_thread.stop()
-        for writer in self._image_writers():
-            writer.abandon()
-        self._journal.close()
+        self._let_go()
 
     def _append_rows(self, number: int, rows: np.ndarray) -> None:
         stream = self._group.streams[number]
@@ -249,6 +236,7 @@ class EpisodeWriter:
             fsync_tree(self._group.folder)
             return summary
         except OSError as again:
+            self._let_go()
             raise DiskFull(
                 f"the disk is full, and not even episode {self.header.episode} could be closed "
                 f"({again}): everything acknowledged is in its journal; free some space, then run "
@@ -287,10 +275,13 @@ class EpisodeWriter:
             f"{summary.duration_s:.1f} s and kept with everything acknowledged until then; free "
             f"some space before recording on", summary.episode) from error
 
-    def _broken(self, error: OSError) -> StoreError:
+    def _let_go(self) -> None:
         for writer in self._image_writers():
             writer.abandon()
         self._journal.close()
+
+    def _broken(self, error: OSError) -> StoreError:
+        self._let_go()
         return StoreError(
             f"cannot write episode {self.header.episode} any more ({error}): what was acknowledged "
             f"is in its journal; check the disk, then run `tandem data recover`")
@@ -304,26 +295,6 @@ class EpisodeWriter:
             raise StoreError(f"episode {self.header.episode} is closed already: begin a new one")
         if self._closed:
             raise StoreError(f"episode {self.header.episode} was abandoned: recover it")
-
-    def _require_fitting(self, batch: Batch) -> tuple[int, tuple[ImageField, ...]]:
-        number = self._numbers.get(batch.stream)
-        if number is None:
-            raise StoreError(f"unknown stream '{batch.stream}': this episode records "
-                             f"{', '.join(self._numbers)}")
-        images = self._group.streams[number].spec.images
-        if batch.rows.dtype != self._dtypes[number] or batch.rows.ndim != 1:
-            raise StoreError(
-                f"rows of stream '{batch.stream}' must be (N,) of {self._dtypes[number]}, not "
-                f"{batch.rows.shape} of {batch.rows.dtype}")
-        wanted = {image.name for image in images}
-        if len(batch.images) != (len(batch.rows) if images else 0):
-            raise StoreError(f"stream '{batch.stream}' needs {sorted(wanted) or 'no images'} with "
-                             f"each of {len(batch.rows)} rows, not {len(batch.images)} mappings")
-        for pictures in batch.images:
-            if pictures.keys() != wanted:
-                raise StoreError(f"a row of stream '{batch.stream}' came with images "
-                                 f"{sorted(pictures)} instead of {sorted(wanted)}")
-        return number, images
 
     def _image_writers(self) -> Sequence[ImageWriter]:
         return [writer for writers in self._images for writer in writers.values()]

@@ -43,9 +43,14 @@ def write_all(file: int, parts: Iterable[bytes | memoryview]) -> int:
     return total
 
 
+def partial_of(path: Path) -> Path:
+    """Where a file lies until it is whole."""
+    return path.with_name(path.name + PARTIAL_SUFFIX)
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Put a file in place so that nobody ever sees half of it; not yet safe from a power cut."""
-    partial = path.with_name(path.name + PARTIAL_SUFFIX)
+    partial = partial_of(path)
     file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     try:
         write_all(file, [data])
@@ -56,7 +61,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def write_durably(path: Path, data: bytes) -> None:
     """Put a file in place so that it is there in full after a power cut, too."""
-    partial = path.with_name(path.name + PARTIAL_SUFFIX)
+    partial = partial_of(path)
     file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     try:
         write_all(file, [data])

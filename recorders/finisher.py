@@ -18,7 +18,7 @@ class Finisher:
 
     def __init__(self) -> None:
         self._jobs: Queue[tuple[Path, Path] | None] = Queue()
-        self._error: OSError | None = None
+        self._error: Exception | None = None
         self._thread = Thread(target=self._run, name="store-finisher", daemon=True)
         self._thread.start()
 
@@ -49,7 +49,7 @@ class Finisher:
         while (job := self._jobs.get()) is not None:
             try:
                 finish(*job)
-            except OSError as error:
+            except Exception as error:      # the edge of this thread: its owner raises it
                 self._error = error
             self._jobs.task_done()
         self._jobs.task_done()

@@ -7,7 +7,7 @@ decides whether an interrupted episode is worth keeping.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -16,7 +16,6 @@ import numpy as np
 from recorders.clock import NS_PER_S
 from recorders.commit_log import Commit, Recovered
 from recorders.episode import EpisodeSummary
-from recorders.episode_writer import StoreHands
 from recorders.files import fsync_tree
 from recorders.finisher import finish
 from recorders.group_writer import EpisodeGroup
@@ -24,6 +23,7 @@ from recorders.journal import EndRecord, JournalReader, Placement, RowsRecord
 from recorders.shard_repair import seal_again, sound_pictures
 from recorders.store_errors import DamagedJournal
 from recorders.store_folders import StoreFolders
+from recorders.store_hands import StoreHands
 from recorders.zarr_metadata import picture_shape
 
 
@@ -226,13 +226,21 @@ def rebuild(
                         recovered=recovered, trashed=trashed)
 
 
-def settle_folders(folders: StoreFolders, episodes: Sequence[EpisodeSummary]) -> None:
+def settle_folders(folders: StoreFolders, episodes: Mapping[str, EpisodeSummary]) -> None:
     """Move groups to where the log says they belong; a crash may have come before the move."""
-    for summary in episodes:
-        home = folders.home(summary.episode, summary.trashed)
-        stray = folders.home(summary.episode, not summary.trashed)
-        if not home.exists() and stray.exists():
-            stray.rename(home)
+    # Looks only at the trash and at what should be there: a store may have 10,000 others.
+    for folder in list(folders.trash.iterdir()):
+        known = episodes.get(folder.name)
+        if known is not None and not known.trashed:
+            _move(folder, folders.group(folder.name))
+    for episode, known in episodes.items():
+        if known.trashed:
+            _move(folders.group(episode), folders.trash_group(episode))
+
+
+def _move(source: Path, target: Path) -> None:
+    if source.exists() and not target.exists():
+        source.rename(target)
 
 
 def _folder_of(folders: StoreFolders, episode: str) -> Path:

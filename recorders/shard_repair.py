@@ -11,7 +11,7 @@ from pathlib import Path
 import google_crc32c
 import numpy as np
 
-from recorders.files import fsync_path
+from recorders.files import fsync_path, partial_of
 from recorders.journal import Placement
 from recorders.shard_writer import (
     CRC_BYTES,
@@ -19,7 +19,6 @@ from recorders.shard_writer import (
     decode_index,
     empty_index,
     encode_index,
-    partial_of,
 )
 from recorders.zarr_metadata import PICTURES_PER_SHARD, chunk_path
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import google_crc32c
 import numpy as np
 
-from recorders.files import PARTIAL_SUFFIX, fsync_path, write_all
+from recorders.files import fsync_path, partial_of, write_all
 from recorders.journal import Placement
 from recorders.zarr_metadata import PICTURES_PER_SHARD, chunk_path
 
@@ -38,11 +38,6 @@ def decode_index(data: bytes) -> np.ndarray | None:
     if len(crc) < CRC_BYTES or google_crc32c.value(body) != int.from_bytes(crc, "little"):
         return None
     return np.frombuffer(body, "<u8").reshape(PICTURES_PER_SHARD, 2)
-
-
-def partial_of(path: Path) -> Path:
-    """Where a shard lies while it is being written."""
-    return path.with_name(path.name + PARTIAL_SUFFIX)
 
 
 class Shard:

@@ -11,8 +11,8 @@ format.
 """
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,10 +20,11 @@ from typing import Self
 import msgspec
 
 from recorders.clock import Clock, SystemClock
-from recorders.commit_log import Commit, CommitLog, Fact, Labelled, Relabelled, Restored, Trashed
+from recorders.commit_log import CommitLog, Fact, Labelled, Relabelled, Restored, Trashed
 from recorders.episode import LABELS, EpisodeHeader, EpisodeSummary, Label, require_recordable
-from recorders.episode_writer import EpisodeWriter, StoreHands
-from recorders.files import fsync_path, fsync_tree, write_durably
+from recorders.episode_finder import find_episode
+from recorders.episode_writer import EpisodeWriter
+from recorders.files import write_durably
 from recorders.finisher import Finisher
 from recorders.journal import JournalHeader
 from recorders.recovery import (
@@ -37,6 +38,7 @@ from recorders.recovery import (
 )
 from recorders.space import RESERVE_BYTES, Reserve, WriterLock, free_bytes, is_locked
 from recorders.store_check import Problem, check_store
+from recorders.store_copy import copy_episodes
 from recorders.store_description import cannot_write, create_store, require_store
 from recorders.store_errors import (
     DamagedJournal,
@@ -49,17 +51,21 @@ from recorders.store_errors import (
     UnknownFormat,
 )
 from recorders.store_folders import StoreFolders
+from recorders.store_hands import StoreHands
 
 __all__ = [
     "DamagedJournal", "DemoStore", "DiskFull", "NoSuchEpisode", "NotAStore", "Problem",
     "StoreError", "StoreLocked", "StoreReadOnly", "UnknownFormat",
 ]
 
-_LISTED = 8                 # how many valid ids an error names before it says how many more
-
 
 class DemoStore:
-    """A store that was opened. Use `DemoStore.open`."""
+    """A store that was opened. Use `DemoStore.open`.
+
+    Attributes:
+        path: its folder.
+        unfinished: why committed episodes still need their journals; empty as a rule.
+    """
 
     def __init__(self, folders: StoreFolders, clock: Clock, hands: StoreHands | None,
                  lock: WriterLock | None) -> None:
@@ -97,31 +103,33 @@ class DemoStore:
             require_store(folders)
             if not write:
                 return cls(folders, clock, None, None)
-            lock = WriterLock(folders.lock)
+            return cls._open_for_writing(folders, clock, reserve_bytes)
         except OSError as error:
-            raise cannot_write(folders.root, error) from error
-        try:
-            return cls._open_for_writing(folders, clock, lock, reserve_bytes)
-        except OSError as error:
-            lock.release()
             raise cannot_write(folders.root, error) from error
 
     @classmethod
     def _open_for_writing(
-        cls, folders: StoreFolders, clock: Clock, lock: WriterLock, reserve_bytes: int
+        cls, folders: StoreFolders, clock: Clock, reserve_bytes: int
     ) -> Self:
-        for folder in folders.all_folders():
-            folder.mkdir(exist_ok=True)
-        log = CommitLog(folders.commits)
-        log.cut_torn_line()
-        hands = StoreHands(folders, log, Reserve(folders.reserve, reserve_bytes), Finisher(), clock)
-        store = cls(folders, clock, hands, lock)
-        settle_folders(folders, list(log.episodes.values()))
-        committed = [log.episodes[episode] for episode in store._journals()
-                     if episode in log.episodes]
-        store.unfinished = tuple(filter(None, [finish_committed(hands, one) for one in committed]))
-        for interrupted in store.interrupted():
-            remove_empty(folders, interrupted)
+        with ExitStack() as undo:
+            lock = WriterLock(folders.lock)
+            undo.callback(lock.release)
+            for folder in folders.all_folders():
+                folder.mkdir(exist_ok=True)
+            log = CommitLog(folders.commits)
+            log.cut_torn_line()
+            finisher = Finisher()
+            undo.callback(finisher.close)
+            hands = StoreHands(folders, log, Reserve(folders.reserve, reserve_bytes), finisher,
+                               clock)
+            store = cls(folders, clock, hands, lock)
+            settle_folders(folders, log.episodes)
+            store.unfinished = tuple(filter(None, (
+                finish_committed(hands, log.episodes[episode]) for episode in store._journals()
+                if episode in log.episodes)))
+            for interrupted in store.interrupted():
+                remove_empty(folders, interrupted)
+            undo.pop_all()
         return store
 
     def __enter__(self) -> Self:
@@ -162,21 +170,7 @@ class DemoStore:
             NoSuchEpisode: naming the valid ids.
         """
         self._log.refresh()
-        listed = self.episodes()
-        text = str(which).strip()
-        if text in self._log.episodes:
-            return self._log.episodes[text]
-        if text.removeprefix("-").isdecimal() and -len(listed) <= int(text) < len(listed):
-            return listed[int(text)]
-        fitting = [one for name, one in self._log.episodes.items()
-                   if text and name.startswith(text)]
-        if len(fitting) == 1:
-            return fitting[0]
-        ids = [one.episode for one in (fitting or listed)]
-        more = f" and {len(ids) - _LISTED} more" if len(ids) > _LISTED else ""
-        valid = ", ".join(ids[:_LISTED]) + more if ids else "none: the store is empty"
-        reason = f"'{text}' fits {len(fitting)} episodes" if fitting else f"no episode '{text}'"
-        raise NoSuchEpisode(f"{reason} in {self.path}; valid are {valid}")
+        return find_episode(self._log.episodes, which, self.path)
 
     def episode_path(self, which: str | int) -> Path:
         """The folder of an episode's Zarr group; in the trash, if the episode is."""
@@ -216,8 +210,12 @@ class DemoStore:
         if self._hands is not None:
             self._hands.finisher.drain()
         self._log.refresh()
-        interrupted = [one for one in self.interrupted() if not one.being_recorded]
-        return check_store(self._folders, self._log, interrupted, deep, progress)
+        if self._hands is None and is_locked(self._folders.lock):
+            interrupted, unfinished = [], []        # its writer is at work on them
+        else:
+            interrupted = self.interrupted()
+            unfinished = [one for one in self._journals() if one in self._log.episodes]
+        return check_store(self._folders, self._log, interrupted, unfinished, deep, progress)
 
     # Writing
 
@@ -275,7 +273,7 @@ class DemoStore:
         self._require_hands().finisher.drain()
         # First the line, then the move: readers stop looking before the folder goes.
         summary = self._state(Trashed(episode=found.episode, wall_ns=self._clock.wall_ns(), by=by))
-        settle_folders(self._folders, [summary])
+        settle_folders(self._folders, {found.episode: summary})
         return summary
 
     def restore(self, which: str | int, by: str = "") -> EpisodeSummary:
@@ -285,7 +283,8 @@ class DemoStore:
             return found
         self._require_hands().finisher.drain()
         # First the move, then the line: readers never look for a folder that is not there yet.
-        settle_folders(self._folders, [msgspec.structs.replace(found, trashed=False)])
+        settle_folders(self._folders,
+                       {found.episode: msgspec.structs.replace(found, trashed=False)})
         return self._state(Restored(episode=found.episode, wall_ns=self._clock.wall_ns(), by=by))
 
     def recover(self, episode: str, keep: bool = True) -> RecoveryReport:
@@ -316,28 +315,12 @@ class DemoStore:
         if self._hands is not None:
             self._hands.finisher.drain()
         with DemoStore.open(path, write=True, create=True, clock=self._clock) as other:
-            known = {one.episode for one in other.episodes(include_trashed=True)}
-            doubles = [one.episode for one in chosen if one.episode in known]
-            if doubles:
-                raise StoreError(f"{path} has {', '.join(doubles)} already: leave them out")
-            return [other._take_copy(self._folders, one) for one in chosen]
-
-    def _take_copy(self, source: StoreFolders, summary: EpisodeSummary) -> EpisodeSummary:
-        folders, episode = self._folders, summary.episode
-        copy, home = folders.open_group(episode), folders.home(episode, summary.trashed)
-        try:
-            if copy.exists():       # a copy that was killed half-way; no journal belongs to it
-                shutil.rmtree(copy)
-            shutil.copytree(source.home(episode, summary.trashed), copy)
-            for model in source.models.iterdir():
-                if not folders.model(model.stem).exists():
-                    write_durably(folders.model(model.stem), model.read_bytes())
-            fsync_tree(copy)
-            copy.rename(home)
-            fsync_path(home.parent)
-        except OSError as error:
-            raise cannot_write(self.path, error) from error
-        return self._state(Commit(episode=episode, wall_ns=self._clock.wall_ns(), summary=summary))
+            hands = other._require_hands()
+            try:
+                copy_episodes(self._folders, hands, chosen)
+            except OSError as error:
+                raise cannot_write(other.path, error) from error
+            return [other.episode(one.episode) for one in chosen]
 
     def _keep_model(self, model_xml: str) -> str:
         if not model_xml:

@@ -48,8 +48,8 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 def check_store(
-    folders: StoreFolders, log: CommitLog, interrupted: list[Interrupted], deep: bool,
-    progress: Callable[[int, int], None] | None,
+    folders: StoreFolders, log: CommitLog, interrupted: list[Interrupted], unfinished: list[str],
+    deep: bool, progress: Callable[[int, int], None] | None,
 ) -> list[Problem]:
     """All problems of a store; see DemoStore.check."""
     problems = [Problem("", folders.commits.name, f"line {one.line} is skipped: {one.what}",
@@ -60,6 +60,11 @@ def check_store(
         one.damage or f"the episode was interrupted after {one.duration_s:.1f} s",
         f"`tandem data recover {folders.root} {one.episode}` keeps or discards it")
         for one in interrupted]
+    problems += [Problem(
+        episode, f"journal/{episode}.journal",
+        "the writer ended before it had seen all of this episode reach the disk",
+        "open the store for writing, for instance with `tandem data recover`: that finishes it")
+        for episode in unfinished]
     episodes = list(log.episodes.values())
     for done, summary in enumerate(episodes):
         if progress is not None:
@@ -67,7 +72,7 @@ def check_store(
         problems += check_episode(folders, summary, deep)
     if progress is not None:
         progress(len(episodes), len(episodes))
-    problems += _strays(folders, log, interrupted)
+    problems += _strays(folders, log)
     return problems
 
 
@@ -169,14 +174,11 @@ def _checksum_is_right(data: bytes) -> bool:
     return bool(body) and google_crc32c.value(body) == int.from_bytes(stored, "little")
 
 
-def _strays(
-    folders: StoreFolders, log: CommitLog, interrupted: list[Interrupted]
-) -> Iterator[Problem]:
-    waiting = {one.episode for one in interrupted}
+def _strays(folders: StoreFolders, log: CommitLog) -> Iterator[Problem]:
     for folder in sorted(folders.zarr.iterdir()) if folders.zarr.exists() else []:
         name = folder.name
-        if name == "zarr.json" or name in waiting:
-            continue
+        if name == "zarr.json" or folders.journal(name).exists():
+            continue                    # a journal's episode is interrupted, or just being closed
         if name not in log.episodes:
             what = ("a folder that the log does not know" if is_episode_id(name)
                     else "this does not belong into data.zarr")

@@ -14,6 +14,7 @@ from recorders.files import (
     fsync_tree,
     means_full,
     means_protected,
+    partial_of,
     write_atomically,
     write_durably,
 )
@@ -40,11 +41,11 @@ def create_store(folders: StoreFolders, clock: Clock) -> None:
         NotAStore: if something else is there.
         OSError: if the folder cannot be written.
     """
-    if folders.root.exists() and (not folders.root.is_dir() or any(folders.root.iterdir())):
+    if folders.root.exists() and not _may_become_a_store(folders):
         raise NotAStore(f"{folders.root} exists and is no store: choose an empty or a new folder")
     folders.root.mkdir(parents=True, exist_ok=True)
     for folder in folders.all_folders():
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
     write_atomically(folders.zarr / "zarr.json", group_json({}))
     folders.commits.touch()
     folders.lock.write_bytes(b" " * 16)
@@ -53,6 +54,14 @@ def create_store(folders: StoreFolders, clock: Clock) -> None:
     fsync_tree(folders.root)
     write_durably(folders.description, msgspec.json.encode(description) + b"\n")
     fsync_path(folders.root.parent)
+
+
+def _may_become_a_store(folders: StoreFolders) -> bool:
+    """Whether the folder is empty, or holds what a creation left that was killed."""
+    ours = {path.name for path in (*folders.all_folders(), folders.commits, folders.lock,
+                                   partial_of(folders.description))}
+    return (folders.root.is_dir() and {path.name for path in folders.root.iterdir()} <= ours
+            and not (folders.commits.exists() and folders.commits.stat().st_size))
 
 
 def require_store(folders: StoreFolders) -> None:

@@ -1,7 +1,7 @@
 """A thread that waits for the disk so that the recording thread need not.
 
-It calls one function over and over, at least every period, and keeps the first OSError for its
-owner, who asks for it. It knows nothing about what is written.
+It calls one function over and over, at least every period, and keeps the first exception for
+its owner, who asks for it. It knows nothing about what is written.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ class SyncThread:
     """Calls `work` every `SYNC_PERIOD_S`, or sooner when nudged, until it is stopped."""
 
     def __init__(self, name: str, work: Callable[[], None]) -> None:
-        self.error: OSError | None = None
+        self.error: Exception | None = None
         self._work = work
         self._wake = Event()
         self._stopping = False
@@ -40,6 +40,6 @@ class SyncThread:
                 return
             try:
                 self._work()
-            except OSError as error:
+            except Exception as error:     # the edge of this thread: its owner raises it
                 self.error = error
                 return

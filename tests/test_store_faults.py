@@ -1,5 +1,6 @@
 """What a store does when the world is unkind: crashes, full disks, other writers, odd folders."""
 
+import errno
 import json
 import os
 import resource
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -204,7 +206,7 @@ def test_a_killed_recorder_loses_nothing_that_was_acknowledged(
     generator = np.random.default_rng(rows_per_episode)
     committed: dict[str, int] = {}
     acknowledged: dict[str, int] = {}
-    for trial in range(3):
+    for trial in range(2):
         recorder = subprocess.Popen(
             [sys.executable, RECORDER, "record", path, str(1000 * trial), str(rows_per_episode)],
             stdout=subprocess.PIPE, text=True)
@@ -295,6 +297,78 @@ def test_a_size_limit_closes_the_episode_as_a_full_disk_does(tmp_path: Path) -> 
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         assert store.episodes()[0].rows == {"front": (300_000 - 4100) // 50_004}
         assert store.check() == []
+
+
+def test_the_recorder_takes_everything_while_the_disk_stalls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stalled, released = Event(), Event()
+    fdatasync = os.fdatasync
+
+    def stall(file: int) -> None:
+        stalled.set()
+        assert released.wait(60)
+        fdatasync(file)
+
+    with DemoStore.open(tmp_path, write=True, create=True, reserve_bytes=4096) as store:
+        writer = store.begin(header())
+        monkeypatch.setattr(os, "fdatasync", stall)
+        writer.append(batch(TICK, 0, 1))
+        assert stalled.wait(60)             # nobody asked: the writer's own thread came round
+        for i in range(1, 500):
+            writer.append(batch(TICK, i, 1))
+        for first in range(0, 520, 40):     # two shards are full meanwhile
+            writer.append(batch(FRONT, first, 40))
+        journal = tmp_path / "journal" / f"{writer.header.episode}.journal"
+        assert journal.stat().st_size > 500 * rows(TICK, 0, 1).nbytes   # a kill would lose nothing
+        released.set()
+        assert writer.commit(START_MONO_NS).rows == {"tick": 500, "arm": 0, "front": 520,
+                                                     "wrist": 0}
+        assert store.check() == []
+
+
+def test_an_error_of_the_disk_reaches_whoever_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = Event()
+
+    def fail(_file: int) -> None:
+        failed.set()
+        raise OSError(errno.EIO, "Input/output error")
+
+    with DemoStore.open(tmp_path, write=True, create=True, reserve_bytes=4096) as store:
+        writer = store.begin(header(streams=[TICK]))
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fdatasync", fail)
+            writer.append(batch(TICK, 0, 5))
+            assert failed.wait(60)
+            with pytest.raises(StoreError, match=r"Input/output error.*run `tandem data recover`"):
+                writer.commit(START_MONO_NS)
+        assert not writer.open
+    with DemoStore.open(tmp_path, write=True) as store:
+        assert store.recover(store.interrupted()[0].episode).rows_kept == {"tick": 5}
+        assert store.check() == []
+
+
+def test_the_check_tells_of_an_episode_that_is_not_finished(tmp_path: Path) -> None:
+    with DemoStore.open(tmp_path, write=True, create=True, reserve_bytes=4096) as store:
+        episode = fill(store)
+        journal = tmp_path / "journal" / f"{episode}.journal"
+        os.link(journal, tmp_path / "spare")
+        assert store._writer is not None
+        store._writer.commit(START_MONO_NS)
+    (tmp_path / "spare").rename(journal)
+    problem, = DemoStore.open(tmp_path).check()
+    assert problem.remedy.startswith("open the store for writing")
+    with DemoStore.open(tmp_path, write=True) as store:
+        assert store.check() == []
+
+
+def test_a_creation_that_was_killed_can_be_repeated(tmp_path: Path) -> None:
+    DemoStore.open(tmp_path / "store", create=True)
+    for name in ("store.json", "LOCK"):
+        (tmp_path / "store" / name).unlink()
+    assert DemoStore.open(tmp_path / "store", create=True).check() == []
 
 
 def test_a_second_writer_is_told_who_writes(tmp_path: Path) -> None:
