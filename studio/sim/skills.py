@@ -17,6 +17,7 @@ from studio.sim.instructions import COLOURS, Goal
 from studio.sim.sight import HELD_TOUCH_N, Sight
 
 CUBE_M = 0.044
+BIN_HALF_M, BIN_HEIGHT_M = 0.075, 0.055
 FINGER_TIP_M = 0.014                # below the tool's point
 TRAVEL_M = 0.17                     # tool height at which everything on the table is cleared
 FUNNEL_SLOPE = 3.0                  # height gained per distance aside
@@ -107,7 +108,16 @@ def next_move(sight: Sight, goal: Goal, memory: Memory) -> Move:
 def in_bin(sight: Sight, colour: str) -> bool:
     """Whether a cube lies in the bin, held or not."""
     aside, height = _aside(sight.cube_m(colour), sight.places_m["bin"])
-    return aside < 0.075 and height < 0.055
+    return aside < BIN_HALF_M and height < BIN_HEIGHT_M
+
+
+def _on_top_of(sight: Sight, colour: str) -> str:
+    """Colour of the cube that stands on another one, or empty."""
+    for other in COLOURS:
+        aside, height = _aside(sight.cube_m(other), sight.cube_m(colour))
+        if aside < 0.75 * CUBE_M and abs(height - CUBE_M) < 0.01:
+            return other
+    return ""
 
 
 def _into_bin(sight: Sight, colour: str) -> Move:
@@ -125,6 +135,8 @@ def _onto_cube(sight: Sight, colour: str, onto: str) -> Move:
     below = sight.cube_m(onto)
     aside, height = _aside(sight.cube_m(colour), below)
     free = sight.held != colour
+    if free and _on_top_of(sight, onto) not in ("", colour):
+        return _grasp(sight, _on_top_of(sight, onto))
     if free and aside < CUBE_M / 2 and abs(height - CUBE_M) < 0.006:
         return _let_go(sight) if _fingers_around(sight, colour) else _retreat(sight, colour)
     if sight.held == colour:
@@ -148,6 +160,11 @@ def _put_down(sight: Sight, colour: str) -> Move:
 
 
 def _grasp(sight: Sight, colour: str) -> Move:
+    """Close the fingers around a cube, or first around the one that stands on it.
+
+    Once that one is held, it is a cube that is not wanted, and is put down.
+    """
+    colour = _on_top_of(sight, colour) or colour
     cube = sight.cube_m(colour)
     yaw_rad = _nearest_quarter(sight.cube_yaw_rad(colour), 0.0)
     target = np.array([cube[0], cube[1], max(cube[2], CUBE_M / 2) - 0.002])
