@@ -35,6 +35,26 @@ def test_an_unknown_name_lists_the_valid_ones(name):
     assert "leader:<lerobot type>" in str(refused.value)
 
 
+def test_options_are_plain_values_such_as_json_carries_them():
+    mouse = make_teleoperator("spacemouse", ManualClock(), path="/dev/hidraw9", mapping={
+        "axes": {"scale": [0.1, 0.1, 0.1, 0.4, 0.4, 0.4]}, "gripper": {"toggle": True}})
+    config = getattr(mouse, "_config")      # noqa: B009 - no device shows its config
+    assert config.path == "/dev/hidraw9"
+    assert config.mapping.axes.scale == (0.1, 0.1, 0.1, 0.4, 0.4, 0.4)
+    assert config.mapping.gripper.toggle
+    assert config.mapping.axes.dead_zone == 0.05    # what is not said stays
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ({"speed": 2}, "no option speed: valid are path, interface"),
+    ({"interface": "first"}, "refuses its options"),
+    ({"mapping": {"axes": {"dead_zone": 5}}}, "dead zone 5.0 is not valid"),
+])
+def test_wrong_options_are_refused_with_what_is_valid(options, words):
+    with pytest.raises(DeviceError, match=words):
+        make_teleoperator("spacemouse", ManualClock(), **options)
+
+
 def test_another_room_adds_a_device_with_one_line_but_may_not_take_a_name():
     register("somebody", AbsentTeleoperator)
     register("somebody", AbsentTeleoperator)    # importing twice is no mistake

@@ -5,20 +5,31 @@ listing names costs nothing. Rooms that a device may not know (the simulator) ad
 `register`.
 """
 
+import dataclasses
 import importlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from recorders.clock import Clock
 from studio.devices.interfaces import DeviceError, Teleoperator
 
 Factory = Callable[..., Teleoperator]
 
-_BUILT_IN: dict[str, tuple[str, str]] = {
-    "gamepad": ("studio.devices.gamepad", "Gamepad"),
-    "keyboard": ("studio.devices.keyboard", "KeyboardTeleop"),
-    "spacemouse": ("studio.devices.spacemouse", "SpaceMouse"),
+
+class _Where(NamedTuple):
+    module: str
+    device: str
+    config: str
+
+
+_BUILT_IN = {
+    "gamepad": _Where("studio.devices.gamepad", "Gamepad", "GamepadConfig"),
+    "keyboard": _Where("studio.devices.keyboard", "KeyboardTeleop", "KeyboardConfig"),
+    "spacemouse": _Where("studio.devices.spacemouse", "SpaceMouse", "SpaceMouseConfig"),
 }
+_LEADER_WHERE = _Where("studio.devices.lerobot_leader", "LerobotLeader", "LeaderConfig")
 _REGISTERED: dict[str, Factory] = {}
 _LEADER = "leader:"
 
@@ -45,20 +56,32 @@ def make_teleoperator(name: str, clock: Clock, **options: Any) -> Teleoperator:
     Args:
         name: one of `teleoperator_names`, such as "spacemouse" or "leader:so101_leader".
         clock: stamps what the device says.
-        options: for a built-in device `config=`; for a leader the fields of `LeaderConfig` other
-            than its type; for a registered one whatever its factory takes.
+        options: fields of the device's config, as plain values (they may come out of JSON); for a
+            registered device whatever its factory takes.
 
     Raises:
-        DeviceError: naming the valid names, if this is none of them.
+        DeviceError: naming the valid names or options, if these are none of them.
     """
     if name.startswith(_LEADER) and len(name) > len(_LEADER):
-        from studio.devices.leader_mapping import LeaderConfig
-        from studio.devices.lerobot_leader import LerobotLeader
-
-        return LerobotLeader(clock, LeaderConfig(name.removeprefix(_LEADER), **options))
+        return _make(name, _LEADER_WHERE, clock,
+                     {"teleop_type": name.removeprefix(_LEADER), **options})
     if name in _BUILT_IN:
-        module, class_name = _BUILT_IN[name]
-        return getattr(importlib.import_module(module), class_name)(clock, **options)
+        return _make(name, _BUILT_IN[name], clock, options)
     if name in _REGISTERED:
         return _REGISTERED[name](clock, **options)
     raise DeviceError(f"unknown teleoperator '{name}': valid are {', '.join(teleoperator_names())}")
+
+
+def _make(name: str, where: _Where, clock: Clock, options: dict[str, Any]) -> Teleoperator:
+    module = importlib.import_module(where.module)
+    config_type = getattr(module, where.config)
+    valid = [field.name for field in dataclasses.fields(config_type)]
+    unknown = [option for option in options if option not in valid]
+    if unknown:
+        raise DeviceError(f"{name} has no option {', '.join(unknown)}: valid are "
+                          f"{', '.join(valid)}")
+    try:
+        config = msgspec.convert(options, config_type)
+    except msgspec.ValidationError as error:
+        raise DeviceError(f"{name} refuses its options: {error}") from error
+    return getattr(module, where.device)(clock, config)
