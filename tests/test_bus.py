@@ -2,6 +2,7 @@
 
 import os
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -245,8 +246,6 @@ def test_each_command_is_answered_once_with_its_own_reply(
 
 
 def test_a_client_hears_the_reply(context: zmq.Context, keep: Keep, links: Endpoints) -> None:
-    import threading
-
     server = keep(CommandServer[Command, Reply](context, links.command))
 
     def serve() -> None:
@@ -285,11 +284,28 @@ def test_a_silent_station_is_said_so_and_the_command_is_not_kept_for_later(
     assert not server.wait(100)     # an Arm that nobody waits for any more must never arrive
 
 
+def test_a_server_that_dies_over_a_command_is_noticed_at_once(
+        context: zmq.Context, keep: Keep, links: Endpoints) -> None:
+    client = keep(CommandClient[Command, Reply](context, links.command))
+
+    def die() -> None:
+        with open_context() as other:
+            server = CommandServer[Command, Reply](other, links.command)
+            assert server.wait(PATIENCE_MS)
+            server.close()
+
+    thread = threading.Thread(target=die, name="server")
+    thread.start()
+    with pytest.raises(StationSilent, match="it ended over this"):
+        client.call(Arm(), timeout_s=3600.0)
+    thread.join()
+
+
 def test_a_late_answer_is_not_taken_for_the_next_calls(
         context: zmq.Context, keep: Keep, links: Endpoints) -> None:
     server = keep(CommandServer[Command, Reply](context, links.command))
     client = keep(CommandClient[Command, Reply](context, links.command))
-    with pytest.raises(StationSilent):
+    with pytest.raises(StationSilent, match="it is busy"):
         client.call(Arm(), timeout_s=0.2)   # connected, but nobody serves
     assert server.wait(PATIENCE_MS)
     ((_, answer_late),) = server.poll()

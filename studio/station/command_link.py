@@ -15,6 +15,8 @@ from studio.station.endpoints import open_socket, receive_message
 from studio.station.messages import Command, Reply
 from studio.station.wire import WireError, pack, unpack
 
+_LOOK_MS = 50               # between two looks whether the server still lives
+
 
 class StationSilent(RuntimeError):
     """A request got no answer in time; the message says what to look at."""
@@ -79,24 +81,36 @@ class CommandClient[C, R]:
         self._whom = whom
         self._number = 0
 
-    def call(self, command: C, timeout_s: float = 2.0) -> R:
-        """The reply to a command; blocks up to about `timeout_s`.
+    def call(self, command: C, timeout_s: float = 2.0, connect_s: float | None = None) -> R:
+        """The reply to a command; blocks up to about `timeout_s`, but not for a dead server.
+
+        Args:
+            command: what to ask.
+            timeout_s: how long to wait for the reply.
+            connect_s: how long to wait for a server to be there; as long, if None.
 
         Raises:
-            StationSilent: no reply came in time.
+            StationSilent: no reply came in time, or the server is gone.
             WireError: the reply is of another version.
         """
         self._number += 1
         number = self._number.to_bytes(8, "little")
-        timeout_ms = int(timeout_s * 1000)
-        if self._socket.poll(timeout_ms, zmq.POLLOUT):      # connected
-            self._socket.send_multipart([number, pack(command)], zmq.NOBLOCK)
-            while self._socket.poll(timeout_ms):
+        waits_ms = int((timeout_s if connect_s is None else connect_s) * 1000)
+        if not self._socket.poll(waits_ms, zmq.POLLOUT):
+            raise self._silent(command, "it has ended or was not started")
+        self._socket.send_multipart([number, pack(command)], zmq.NOBLOCK)
+        for _ in range(max(1, int(timeout_s * 1000) // _LOOK_MS)):
+            if self._socket.poll(_LOOK_MS):
                 parts = self._socket.recv_multipart()
                 if len(parts) == 2 and parts[0] == number:  # else: of a call that was given up
                     return unpack(parts[1], self._decoder)
-        raise StationSilent(f"{self._whom} did not answer {type(command).__name__} within "
-                            f"{timeout_s:g} s: it is busy or has ended; see its messages")
+            elif not self._socket.poll(0, zmq.POLLOUT):
+                raise self._silent(command, "it ended over this")
+        raise self._silent(command, f"it is busy for more than {timeout_s:g} s")
+
+    def _silent(self, command: C, why: str) -> StationSilent:
+        return StationSilent(f"{self._whom} did not answer {type(command).__name__}: {why}; see "
+                             "its messages")
 
     def close(self) -> None:
         """Close."""

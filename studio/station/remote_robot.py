@@ -32,7 +32,7 @@ from studio.station.wire import WireError, decode_batches, pack, unpack
 
 _FOREVER = 2**63 - 1
 SILENT_NS = NS_PER_S // 2       # the host reports twenty times a second, whatever its robot does
-RESET_S = 30.0                  # compiling a large scene on a busy machine
+RESET_S = 10.0                  # on a busy machine; a dead process is noticed at once
 
 _report_decoder = msgspec.msgpack.Decoder(HostReport)
 
@@ -110,7 +110,7 @@ class RemoteRobot:
 
     def _reset(self, task: str, seed: int) -> str:
         try:
-            reply = self._requests.call(Reset(task, seed), RESET_S)
+            reply = self._requests.call(Reset(task, seed), RESET_S, connect_s=0.2)
         except (StationSilent, WireError) as error:
             raise DeviceError(str(error)) from error
         if not reply.accepted:
