@@ -14,11 +14,20 @@ import pytest
 from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
 from studio import cli
+from studio.commands.session_keys import DRIVE_HELP, SessionKeys
 from studio.commands.session_report import ROBOTS
-from studio.commands.session_run import KEY_HELP, KeySender
 from studio.devices.keyboard import KEYS
 from studio.station.launch import DRIVERS
-from studio.station.messages import Keys
+from studio.station.messages import (
+    Arm,
+    DiscardEpisode,
+    EndEpisode,
+    Keys,
+    Mode,
+    Rearm,
+    Reply,
+    Stop,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = ("--image-size", "48", "64")
@@ -138,24 +147,54 @@ def test_the_robots_that_the_help_names_are_those_that_can_be_driven():
     assert set(ROBOTS) == set(DRIVERS)
 
 
-def test_keys_are_sent_only_once_the_station_serves_and_then_every_time():
-    told: list[Keys] = []
+def session_keys(driving: bool, refusal: str = "") -> tuple[SessionKeys, list[Any], list[str]]:
+    told: list[Any] = []
+    said: list[str] = []
 
-    class Station:
-        def call(self, command: Keys) -> None:
-            told.append(command)
+    def call(command: Any) -> Reply:
+        told.append(command)
+        return Reply(not refusal, refusal)
 
-    sender = KeySender()
-    sender.held(frozenset("w"), 1)
-    sender.send()
-    assert told == []
-    sender.attach(Station())
-    sender.send()
-    sender.held(frozenset(), 2)
-    sender.send()
+    keys = SessionKeys(driving, said.append)
+    keys.held(frozenset("w"), 1)
+    keys.send()
+    assert told == []                   # nobody serves yet
+    keys.attach(call)
+    return keys, told, said
+
+
+def test_driving_keys_are_sent_every_time_also_when_nothing_is_held():
+    keys, told, _ = session_keys(driving=True)
+    keys.send()
+    keys.held(frozenset(), 2)
+    keys.send()
     assert told == [Keys(("w",), 1), Keys((), 2)]
 
 
+def test_a_session_key_acts_once_per_press_and_a_refusal_is_told():
+    keys, told, said = session_keys(driving=False, refusal="no episode is open")
+    keys.held(frozenset({"right"}), 2)
+    keys.held(frozenset({"right"}), 3)
+    keys.send()
+    assert told == [EndEpisode()] and said == ["no episode is open"]
+    keys.held(frozenset(), 4)
+    keys.held(frozenset({"right"}), 5)
+    keys.held(frozenset({"left", "2", "space"}), 6)
+    keys.send()
+    assert told[1:] == [EndEpisode(), EndEpisode(label="failure"), DiscardEpisode(),
+                        Stop("the operator pressed the space bar")]
+
+
+def test_enter_re_arms_a_stopped_station_and_arms_another():
+    keys, told, _ = session_keys(driving=False)
+    for mode, wanted in ((Mode.STOP, Rearm()), (Mode.IDLE, Arm()), (Mode.HOLD, Arm())):
+        keys.seen(mode)
+        keys.held(frozenset(), 2)
+        keys.held(frozenset({"enter"}), 3)
+        keys.send()
+        assert told[-1] == wanted
+
+
 def test_the_line_about_keys_names_every_key():
-    words = set(KEY_HELP.lower().replace("capital letters:", "shift").split())
+    words = set(DRIVE_HELP.lower().replace("capital letters:", "shift").split())
     assert {key for key in KEYS if key not in words} == set()

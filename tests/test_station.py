@@ -263,6 +263,29 @@ def test_a_session_of_a_person_waits_for_the_first_motion_and_ends_when_time_is_
     desk.robot.disconnect()
 
 
+def test_a_discarded_episode_is_recorded_anew_with_the_same_seed():
+    desk = Desk(ScriptedOperator(seed=0))
+    session = Session(desk.station, SessionPlan(tasks=("push-button",), seed=4), simulated=True)
+    desk.ticks(100)
+    desk.do(DiscardEpisode())
+    desk.station.run()
+    assert [h.seed for h in desk.notebook.headers] == [4, 4]
+    assert desk.notebook.discarded == 1 and len(desk.notebook.ends) == 1
+    assert [o.detector for o in session.report.outcomes] == ["success"]
+    desk.robot.disconnect()
+
+
+def test_a_stop_does_not_end_the_session_of_a_person():
+    desk = Desk()
+    session = Session(desk.station, SessionPlan(tasks=("push-button",), attended=True),
+                      simulated=True)
+    desk.ticks(30)
+    desk.do(Stop("space bar"))
+    desk.ticks(30)
+    assert not session.report.done and desk.mode is Mode.STOP
+    desk.robot.disconnect()
+
+
 def test_a_session_gives_up_with_the_reason_when_the_arm_is_stopped():
     desk = Desk(ScriptedOperator(seed=0))
     session = Session(desk.station, SessionPlan(tasks=("push-button",) * 3), simulated=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from studio.commands.data import describe_episode
-from studio.commands.output import Answer, Screen
+from studio.commands.output import Answer, Screen, UsersMistakeError
 from studio.commands.session_report import (
     SCRIPTED,
     count_labels,
@@ -28,8 +28,9 @@ _PERSONS_TIME_S = 120.0     # for one episode; a hand is slower than the script
 class Record:
     """Record demonstrations into a store.
 
-    A person's episode begins with the first motion of the hand; it ends at success, or when time
-    is up. Every episode is committed the moment it ends; Ctrl-C keeps what was recorded.
+    A person's episode begins with the first motion of the hand; it ends at success, when time is
+    up, or by a key (they are shown). Every episode is committed the moment it ends; Ctrl-C keeps
+    what was recorded.
     """
 
     robot: str = "sim"
@@ -48,6 +49,8 @@ class Record:
     """Run the simulator under a virtual clock, as fast as this machine can."""
     headless: bool = False
     """Show no live view."""
+    clumsy: bool = False
+    """Let the script err like a beginner; what it should have done is kept as a label."""
     operator: str = ""
     """Who demonstrates; empty means your user name, or the script's."""
     image_size: tuple[int, int] = (240, 320)
@@ -61,6 +64,8 @@ class Record:
         """Record, and print what the store holds of it."""
         require_session(robot=self.robot, teleop=self.teleop, task=self.task, fast=self.fast,
                         episodes=self.episodes)
+        if self.clumsy and self.teleop != SCRIPTED:
+            raise UsersMistakeError(f"--clumsy is for --teleop {SCRIPTED}; a person needs no help")
         # Here, because the station brings MuJoCo: --help and a mistyped option need not wait.
         from studio.station.launch import SessionRequest
         from studio.station.session import Outcome, SessionPlan
@@ -72,6 +77,7 @@ class Record:
                 max_duration_s=longest_s([self.task]) if scripted else _PERSONS_TIME_S,
                 operator=self.operator or ("" if scripted else getpass.getuser())),
             robot=self.robot, teleop=self.teleop, store=str(self.to), fast=self.fast,
+            teleop_options={"clumsy": True, "seed": self.seed} if self.clumsy else {},
             live=not self.headless, image_size=self.image_size, images=self.images)
         make_store(screen, self.to)
         outcomes: list[Outcome] = []

@@ -57,8 +57,9 @@ class Narrator:
         """An episode is over."""
         self._outcomes.append(outcome)
         verdict = outcome.detector or "no verdict"
+        because = f" ({outcome.why})" if outcome.why else ""
         self._progress.step(f"{outcome.task}, seed {outcome.seed}: {verdict} after "
-                            f"{outcome.duration_s:.1f} s")
+                            f"{outcome.duration_s:.1f} s{because}")
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """The state of the station, some times a second."""

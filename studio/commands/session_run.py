@@ -1,61 +1,39 @@
-"""Runs a session and tells how it goes; with `--teleop keyboard` this terminal is the device.
+"""Runs a session and tells how it goes; this terminal's keys steer it while a person drives.
 
 Shared by `record`, `teleop` and `demo`. Knows the screen and the terminal. Refuses to know which
 processes a session needs.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from recorders.clock import SystemClock
 from studio.commands.output import Screen
+from studio.commands.session_keys import DRIVE_HELP, SESSION_HELP, SessionKeys
 from studio.commands.session_report import Narrator
 from studio.devices.terminal_keys import TerminalKeys
-from studio.station.messages import Keys, Snapshot
+from studio.station.messages import Snapshot
 
 if TYPE_CHECKING:
     from studio.station.launch import SessionRequest
     from studio.station.session import Outcome
 
-KEY_HELP = ("keys: W S forward, back · A D left, right · E Q up, down · J L yaw · I K pitch · "
-            "U O roll · C V close, open the gripper · capital letters: slow · Ctrl-C ends")
-
-
-class KeySender:
-    """Passes the keys that are held in this terminal on to the station.
-
-    The terminal's thread only leaves the newest keys here; they are sent from the thread that
-    follows the session, twenty times a second, because a socket belongs to one thread.
-    """
-
-    def __init__(self) -> None:
-        self._newest: Keys | None = None
-        self._commands: Any = None
-
-    def attach(self, commands: Any) -> None:
-        """The station serves: keys go there from now on."""
-        self._commands = commands
-
-    def held(self, names: frozenset[str], stamp_ns: int) -> None:
-        """Remember what is held now; called by the terminal's thread."""
-        self._newest = Keys(tuple(sorted(names)), stamp_ns)
-
-    def send(self) -> None:
-        """Tell the station; also that nothing is held."""
-        if self._commands is not None and self._newest is not None:
-            self._commands.call(self._newest)
+KEYBOARD = "keyboard"
 
 
 @contextmanager
-def _keys_for(teleop: str, screen: Screen) -> Iterator[KeySender]:
-    sender = KeySender()
-    if teleop != "keyboard":
-        yield sender
+def _session_keys(request: "SessionRequest", screen: Screen) -> Iterator[SessionKeys]:
+    driving = request.teleop == KEYBOARD
+    keys = SessionKeys(driving, refused=screen.say)
+    if not driving and not (request.plan.attended and sys.stdin.isatty()):
+        yield keys
         return
-    screen.say(KEY_HELP)
-    with TerminalKeys(SystemClock(), sender.held):
-        yield sender
+    with TerminalKeys(SystemClock(), keys.held):
+        for line in [DRIVE_HELP] * driving + [SESSION_HELP]:
+            screen.say(line)
+        yield keys
 
 
 def run_and_tell(screen: Screen, request: "SessionRequest", what: str,
@@ -74,12 +52,12 @@ def run_and_tell(screen: Screen, request: "SessionRequest", what: str,
     from studio.station.launch import run_session
 
     with (screen.progress(what, len(request.plan.tasks)) as progress,
-          _keys_for(request.teleop, screen) as keys):
+          _session_keys(request, screen) as keys):
         narrator = Narrator(progress, outcomes)
 
         def on_snapshot(snapshot: Snapshot) -> None:
             narrator.on_snapshot(snapshot)
-            keys.send()
+            keys.seen(snapshot.mode)
 
         return run_session(request, on_outcome=narrator.on_outcome, on_snapshot=on_snapshot,
-                           say=screen.say, on_start=keys.attach)
+                           say=screen.say, on_start=keys.attach, on_turn=keys.send)

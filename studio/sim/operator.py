@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from recorders.clock import NS_PER_S
+from recorders.clock import NS_PER_S, Clock
 from studio.devices.interfaces import DeviceStatus, HumanInput, idle_input
 from studio.devices.mapping import (
     RAW_WIDTH,
@@ -20,7 +20,7 @@ from studio.devices.mapping import (
     twist_action,
     twist_of,
 )
-from studio.sim.human_errors import ErringHand, Errors
+from studio.sim.human_errors import CLUMSY, ErringHand, Errors
 from studio.sim.instructions import InstructionError, draw_goal, goal_from_instruction
 from studio.sim.sight import Sight, look
 from studio.sim.skills import Memory, Move, next_move
@@ -207,3 +207,14 @@ def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     a, b, c, d = right
     return np.array([w * a - x * b - y * c - z * d, w * b + x * a + y * d - z * c,
                      w * c + y * a + z * b - x * d, w * d + z * a + x * c - y * b])
+
+
+def scripted_operator(clock: Clock, *, seed: int = 0, clumsy: bool = False) -> ScriptedOperator:
+    """The operator as `--teleop scripted` knows it; the clock is in its feedback.
+
+    Args:
+        clock: not used.
+        seed: of its errors.
+        clumsy: whether it errs as a beginner does.
+    """
+    return ScriptedOperator(errors=CLUMSY if clumsy else None, seed=seed)

@@ -27,6 +27,7 @@ from studio.station.supervisor import Supervisor, WorkerFailed, WorkerSpec
 from studio.station.watch import Watcher
 
 START_S, WRITTEN_S, CLOSE_S = 60.0, 60.0, 5.0
+TURN_MS = 20
 DRIVERS = {"sim": "studio.sim.robot:SimRobot"}
 
 
@@ -49,18 +50,21 @@ class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Listener(msgspec.Struct, frozen=True):
-    """Who is told what."""
+    """Who is told what; see `run_session`."""
 
-    on_outcome: Callable[[Outcome], None] = lambda outcome: None
-    on_snapshot: Callable[[Snapshot], None] = lambda snapshot: None
-    say: Callable[[str], None] = lambda line: None
+    on_outcome: Callable[[Outcome], None]
+    on_snapshot: Callable[[Snapshot], None]
+    say: Callable[[str], None]
+    on_start: Callable[[Callable[[Command], Reply]], None]
+    on_turn: Callable[[], None]
 
 
 def run_session(request: SessionRequest, *,
                 on_outcome: Callable[[Outcome], None] = lambda outcome: None,
                 on_snapshot: Callable[[Snapshot], None] = lambda snapshot: None,
                 say: Callable[[str], None] = lambda line: None,
-                on_start: Callable[[CommandClient[Command, Reply]], None] | None = None) -> str:
+                on_start: Callable[[Callable[[Command], Reply]], None] = lambda call: None,
+                on_turn: Callable[[], None] = lambda: None) -> str:
     """Run a session to its end.
 
     Args:
@@ -68,7 +72,9 @@ def run_session(request: SessionRequest, *,
         on_outcome: told each episode's end.
         on_snapshot: told the state of the station, some times a second.
         say: told what the operator should know.
-        on_start: given the way to send commands, once the station serves (real time only).
+        on_start: given a function that sends a command, once the station serves (real time
+            only); to be called from `on_turn` or `on_snapshot`.
+        on_turn: called some fifty times a second meanwhile (real time only).
 
     Returns:
         Empty, or one sentence on why the session ended early.
@@ -76,14 +82,14 @@ def run_session(request: SessionRequest, *,
     Raises:
         WorkerFailed: a process did not start; says its reason.
     """
-    listener = Listener(on_outcome, on_snapshot, say)
+    listener = Listener(on_outcome, on_snapshot, say, on_start, on_turn)
     with private_endpoints() as links, Supervisor(SystemClock(), say) as supervisor:
         if request.store:
             supervisor.start(WorkerSpec(name="recorder", role="recorder", restart=True, config=
                                         RecorderConfig(store=request.store, links=links)))
         if request.fast:
             return _run_virtual(request, links, supervisor, listener)
-        return _run_live(request, links, supervisor, listener, on_start)
+        return _run_live(request, links, supervisor, listener)
 
 
 def software_versions() -> dict[str, str]:
@@ -109,13 +115,13 @@ class _Progress:
 
 def _run_virtual(request: SessionRequest, links: Endpoints, supervisor: Supervisor,
                  listener: Listener) -> str:
-    from studio.sim.operator import ScriptedOperator
+    from studio.sim.operator import scripted_operator
     from studio.sim.robot import SimRobot
 
     machine = SystemClock()
     clock = ManualClock(machine.now_ns(), machine.wall_ns())
     robot = SimRobot(clock, image_size=request.image_size, image_encoding=request.images)
-    operator = ScriptedOperator(seed=request.plan.seed)
+    operator = scripted_operator(clock, seed=request.plan.seed, **request.teleop_options)
     progress = _Progress(listener)
     robot.connect()
     operator.connect()
@@ -158,8 +164,7 @@ def _recorder_problem(recorder: RecorderClient) -> str:
 
 
 def _run_live(request: SessionRequest, links: Endpoints, supervisor: Supervisor,
-              listener: Listener,
-              on_start: Callable[[CommandClient[Command, Reply]], None] | None) -> str:
+              listener: Listener) -> str:
     supervisor.start(WorkerSpec(name="robot", role="robot", config=RobotHostConfig(
         links=links, driver=DRIVERS[request.robot],
         options={"image_size": request.image_size, "image_encoding": request.images})))
@@ -176,8 +181,7 @@ def _run_live(request: SessionRequest, links: Endpoints, supervisor: Supervisor,
     with open_context() as context:
         watcher = Watcher(context, links)
         commands: CommandClient[Command, Reply] = CommandClient(context, links.command, Reply)
-        if on_start is not None:
-            on_start(commands)
+        listener.on_start(commands.call)
         try:
             _watch(watcher, supervisor, listener, progress)
         except KeyboardInterrupt:
@@ -191,7 +195,8 @@ def _watch(watcher: Watcher, supervisor: Supervisor, listener: Listener,
            progress: _Progress) -> None:
     """Follow the session to its end, or to the end of a process without which it cannot go on."""
     while not progress.report.done:
-        progress.update(watcher.report(timeout_ms=100))
+        listener.on_turn()
+        progress.update(watcher.report(TURN_MS))
         if (snapshot := watcher.snapshot()) is not None:
             listener.on_snapshot(snapshot)
         supervisor.poll()
@@ -210,7 +215,7 @@ def _end(commands: CommandClient[Command, Reply], watcher: Watcher, listener: Li
     clock = SystemClock()
     deadline_ns = clock.now_ns() + int(CLOSE_S * NS_PER_S)
     while not progress.report.done and clock.now_ns() < deadline_ns:
-        progress.update(watcher.report(timeout_ms=100))
+        progress.update(watcher.report(TURN_MS))
 
 
 __all__ = ["SessionRequest", "WorkerFailed", "run_session"]

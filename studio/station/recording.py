@@ -47,6 +47,8 @@ class EpisodeFeed:
         self._closing: tuple[str, str, str] | None = None
         self.episode = ""
         self.practice = False
+        self.discarded = False
+        """Whether the last episode was thrown away."""
 
     @property
     def open(self) -> bool:
@@ -66,7 +68,7 @@ class EpisodeFeed:
               teleop: str, software: dict[str, str]) -> str:
         """Open an episode from now on; returns its id."""
         self._begin_ns, wall_ns = self._clock.now_ns(), self._clock.wall_ns()
-        self.practice, self._closing = practice, None
+        self.practice, self.discarded, self._closing = practice, False, None
         self.episode = new_episode_id(wall_ns, self._new_token())
         if not practice:
             robot = {f: getattr(self._info, f) for f in self._info.__struct_fields__
@@ -92,7 +94,7 @@ class EpisodeFeed:
         """Put the open episode away."""
         if not self.practice:
             self._sink.discard()
-        self.episode, self._closing = "", None
+        self.episode, self._closing, self.discarded = "", None, True
 
     def on_tick(self, tick: TickRecord) -> None:
         """Hand over what belongs to the episode."""

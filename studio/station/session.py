@@ -45,6 +45,8 @@ class Outcome(msgspec.Struct, frozen=True):
     seed: int
     detector: str
     duration_s: float
+    why: str = ""
+    """Why it ended, if neither success nor time ended it."""
 
 
 class SessionReport(msgspec.Struct, frozen=True):
@@ -97,10 +99,10 @@ class Session:
         """Take the next step if it is time."""
         if self._station.ending and self._step is not Step.DONE:
             if self._step is Step.DRIVE:
-                self._note(tick)
+                self._note(tick, "the session was ended")
             self._step = Step.DONE
-        if self._step is not Step.DONE and self._station.loop.ownership.mode in (Mode.STOP,
-                                                                                Mode.FAULT):
+        stopped = self._station.loop.ownership.mode in (Mode.STOP, Mode.FAULT)
+        if stopped and self._step is not Step.DONE and not self._plan.attended:
             self._give_up(self._station.loop.ownership.reason)
             return
         {Step.RESET: self._reset, Step.SETTLE: self._settle, Step.READY: self._ready,
@@ -145,15 +147,19 @@ class Session:
 
     def _drive(self, tick: TickRecord) -> None:
         if not self._station.feed.open:                 # somebody ended or discarded it
-            self._note(tick)
+            if self._station.feed.discarded:
+                self._go(Step.RESET, tick)
+            else:
+                self._note(tick, "the operator ended it")
             return
         if self._station.detected() == "success":
             self._success_ns = self._success_ns or tick.stamp_ns
         settled = self._success_ns and tick.stamp_ns - self._success_ns >= LINGER_S * NS_PER_S
         overdue = self._elapsed_s(tick) >= self._plan.max_duration_s
-        if settled or overdue or self._held_too_long(tick):
+        held = self._held_too_long(tick)
+        if settled or overdue or held:
             self._station.handle(EndEpisode())
-            self._note(tick)
+            self._note(tick, self._station.loop.ownership.reason if held else "")
 
     def _held_too_long(self, tick: TickRecord) -> bool:
         """An unattended episode that the station holds is over."""
@@ -163,9 +169,9 @@ class Session:
         self._trouble_ns = self._trouble_ns or tick.stamp_ns
         return tick.stamp_ns - self._trouble_ns >= TROUBLE_S * NS_PER_S
 
-    def _note(self, tick: TickRecord) -> None:
+    def _note(self, tick: TickRecord, why: str) -> None:
         self.outcomes.append(Outcome(self._episode, self._task, self._seed,
-                                     self._station.detected(), self._elapsed_s(tick)))
+                                     self._station.detected(), self._elapsed_s(tick), why))
         self._go(Step.CLOSE, tick)
 
     def _close(self, tick: TickRecord) -> None:

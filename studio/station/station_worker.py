@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from studio.devices.registry import make_teleoperator, register
-from studio.sim.operator import ScriptedOperator
+from studio.sim.operator import scripted_operator
 from studio.station.bus import CommandServer, Endpoints, open_context
 from studio.station.messages import Command, Reply, Shutdown
 from studio.station.priority import raise_priority
@@ -43,7 +43,7 @@ class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
 def run(config: bytes, life: Life) -> None:
     """Entry point of the role: drive until the session ends or the supervisor wants an end."""
     told = msgspec.json.decode(config, type=StationConfig)
-    register("scripted", lambda clock, **options: ScriptedOperator(**options))
+    register("scripted", scripted_operator)
     teleop = make_teleoperator(told.teleop, life.clock, **told.teleop_options)
     with open_context() as context:
         robot = open_remote_robot(context, told.links, life.clock)
