@@ -46,7 +46,7 @@ class ColumnWriter:
         """Write what fills whole chunks. After an OSError the rows are still here."""
         while self._gathered_rows >= CHUNK_ROWS:
             with self._lock:
-                gathered = np.concatenate(self._gathered)
+                gathered = self._join()
                 self._gathered = [gathered]
             self._write_chunk(self._chunks, gathered[:CHUNK_ROWS])
             with self._lock:        # `add` may have appended behind the first block meanwhile
@@ -58,11 +58,16 @@ class ColumnWriter:
         """Write the last chunk and then the shapes. May be called again after an OSError."""
         self.write_full_chunks()
         if self._gathered_rows:
-            self._write_chunk(self._chunks, np.concatenate(self._gathered))
+            self._write_chunk(self._chunks, self._join())
         for column in self._columns:
             folder = self._folder / column.name
             folder.mkdir(parents=True, exist_ok=True)
             write_atomically(folder / "zarr.json", column_json(column, self.rows))
+
+    def _join(self) -> np.ndarray:
+        # As bytes: NumPy spends 0.1 ms a piece on comparing the fields of structured arrays.
+        pieces = [rows.view("u1") for rows in self._gathered]
+        return np.concatenate(pieces).view(self._dtype)
 
     def _write_chunk(self, number: int, rows: np.ndarray) -> None:
         for column in self._columns:

@@ -172,6 +172,21 @@ def test_a_torn_journal_recovers_what_stands_before(tmp_path: Path) -> None:
         np.testing.assert_array_equal(np.asarray(sent[...]), rows(TICK, 0, 49)["sent"])
 
 
+def test_a_journal_without_any_header_is_set_aside_with_its_pictures(tmp_path: Path) -> None:
+    with DemoStore.open(tmp_path, write=True, create=True, reserve_bytes=4096) as store:
+        episode = fill(store)
+    journal = tmp_path / "journal" / f"{episode}.journal"
+    content = journal.read_bytes()
+    journal.write_bytes(bytes(8192) + content[8192:])
+    with DemoStore.open(tmp_path, write=True) as store:
+        assert "no readable header" in store.interrupted()[0].damage
+        report = store.recover(episode)
+        assert (report.kept, report.summary) == (False, None)
+        assert store.interrupted() == store.check() == []
+    assert sorted(path.name for path in (tmp_path / "trash").iterdir()) == [
+        f"{episode}.journal", f"{episode}.unreadable"]
+
+
 def test_a_committed_episode_whose_columns_never_reached_the_disk_is_finished(
     tmp_path: Path
 ) -> None:
