@@ -209,6 +209,29 @@ def test_a_new_instruction_is_recorded_with_its_tick(desk):
     assert fields["tick"] == desk.station.loop.number
 
 
+def test_the_judge_follows_new_words_and_says_when_it_cannot(desk):
+    desk.do(ResetScene("put-cube-in-bin", 1))
+    desk.do(SetInstruction("press the button"))
+    assert desk.robot.world.run.goal.task == "push-button"
+    reply = desk.station.handle(SetInstruction("make me a sandwich"))
+    assert reply.accepted and "old words" in reply.reason
+    assert desk.station.loop.instruction == "make me a sandwich"
+
+
+def test_the_devices_light_says_that_a_human_owns_the_arm(desk):
+    lights: list[bool] = []
+    desk.teleop.feedback_features["led"] = bool
+    lit = Desk(desk.teleop)
+    lit.teleop.send_feedback = lambda feedback: lights.append(feedback["led"])
+    lit.do(ResetScene("push-button", 1))
+    lit.ticks(3)
+    lit.do(Arm())
+    lit.teleop.read = lambda: _push(lit.clock)
+    lit.ticks(3)
+    assert lights == [False, False, False, False, True, True]
+    lit.robot.disconnect()
+
+
 def test_the_arm_is_held_when_the_recorder_dies_during_an_episode(desk):
     desk.do(ResetScene("push-button", 1))
     desk.ticks(3)

@@ -128,6 +128,10 @@ class Resettable(Protocol):
         """Set the scene for a task from a seed; returns the instruction to give."""
         ...
 
+    def set_instruction(self, text: str) -> None:
+        """Judge by other words from now on. Raises DeviceError if they name no goal."""
+        ...
+
 
 class Teleoperator(Protocol):
     """A device with which a person (or a script) drives the arm. Shaped as LeRobot's."""

@@ -17,6 +17,7 @@ from recorders.streams import Batch, Encoding
 from studio.devices.interfaces import DeviceError, RobotInfo
 from studio.sim.arm_model import HOME_RAD, LOWER_RAD, N_JOINTS, UPPER_RAD
 from studio.sim.cameras import CameraOptions, CameraRig, Snapshot
+from studio.sim.instructions import InstructionError
 from studio.sim.samples import ARM_PERIOD_NS, JOINT_NAMES, Sampler
 from studio.sim.scene import ARM_NAME
 from studio.sim.world import SimWorld
@@ -159,8 +160,15 @@ class SimRobot:
         return instruction
 
     def set_instruction(self, text: str) -> None:
-        """Let the task's judge look for something else; see `SimWorld.set_instruction`."""
-        self.world.set_instruction(text)
+        """Let the task's judge look for something else; see `SimWorld.set_instruction`.
+
+        Raises:
+            DeviceError: the text names no goal; the old one stays.
+        """
+        try:
+            self.world.set_instruction(text)
+        except InstructionError as error:
+            raise DeviceError(str(error)) from error
 
     # ---------------------------------------------------------------------------- LeRobot's face
 

@@ -132,8 +132,9 @@ class ControlLoop:
 
     def _propose(self, now_ns: int) -> tuple[Proposals, Guard]:
         if self._follows:
-            self.teleop.send_feedback({"stamp_ns": now_ns, "task": self.task,
-                                       "instruction": self.instruction, "rows": self.latest})
+            self.teleop.send_feedback({
+                "stamp_ns": now_ns, "task": self.task, "instruction": self.instruction,
+                "rows": self.latest, "led": self.ownership.mode is Mode.HUMAN})
         human, mistrust = self.guards.trust(self.teleop.read(), now_ns)
         if not self._synced or not self.ownership.may_move:
             self.clutch.release()

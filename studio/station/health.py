@@ -118,5 +118,6 @@ class Health:
             said.append(f"{recorder.overflowed} messages to the recorder were lost: the disk or "
                         "the machine is too slow; discard this episode")
         if flags & Guard.DEVICE_LOST:
-            said.append(f"{self._loop.teleop.name} is lost: plug it in again")
+            remedy = getattr(self._loop.teleop, "fault", "") or "plug it in again"
+            said.append(f"{self._loop.teleop.name} is lost: {remedy}")
         return tuple(said)

@@ -24,6 +24,7 @@ from studio.station.robot_host import (
     Describe,
     HostReport,
     Reset,
+    Reword,
     RobotReply,
     RobotRequest,
     Target,
@@ -33,6 +34,7 @@ from studio.station.wire import WireError, decode_batches, pack, unpack
 _FOREVER = 2**63 - 1
 SILENT_NS = NS_PER_S // 2       # the host reports twenty times a second, whatever its robot does
 RESET_S = 10.0                  # on a busy machine; a dead process is noticed at once
+REWORD_S = 0.05                 # the host answers between two turns; the loop can spare no more
 
 _report_decoder = msgspec.msgpack.Decoder(HostReport)
 
@@ -119,6 +121,14 @@ class RemoteRobot:
         self._position = self._gripper = None
         return reply.value
 
+    def _reword(self, text: str) -> None:
+        try:
+            reply = self._requests.call(Reword(text), REWORD_S)
+        except (StationSilent, WireError) as error:
+            raise DeviceError(str(error)) from error
+        if not reply.accepted:
+            raise DeviceError(reply.reason)
+
 
 class RemoteSimulator(RemoteRobot):
     """A remote robot whose world can be set up anew."""
@@ -130,6 +140,14 @@ class RemoteSimulator(RemoteRobot):
             DeviceError: the simulator refuses (an unknown task), or is silent.
         """
         return self._reset(task, seed)
+
+    def set_instruction(self, text: str) -> None:
+        """Let the simulator judge by other words. Blocks meanwhile.
+
+        Raises:
+            DeviceError: the words name no goal, or the simulator is silent.
+        """
+        self._reword(text)
 
 
 def open_remote_robot(context: zmq.Context, links: Endpoints, clock: Clock,

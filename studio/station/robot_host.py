@@ -82,7 +82,13 @@ class Reset(msgspec.Struct, tag=True, frozen=True):
     seed: int
 
 
-RobotRequest = Describe | Reset
+class Reword(msgspec.Struct, tag=True, frozen=True):
+    """Asks the simulator to judge by other words."""
+
+    text: str
+
+
+RobotRequest = Describe | Reset | Reword
 
 
 class RobotReply(msgspec.Struct, frozen=True):
@@ -195,8 +201,10 @@ class RobotHost:
             if isinstance(request, Describe):
                 answer(RobotReply(True, self._clock.now_ns(), info=self._driver.info,
                                   resettable=isinstance(self._driver, Resettable)))
-            else:
+            elif isinstance(request, Reset):
                 answer(self._reset(request))
+            else:
+                answer(self._reword(request))
 
     def _reset(self, request: Reset) -> RobotReply:
         if not isinstance(self._driver, Resettable):
@@ -210,6 +218,15 @@ class RobotHost:
         self._arm = self._commanded = self._braking_since_ns = None
         self._following = self.held = False
         return RobotReply(True, self._fresh_since_ns, value=instruction)
+
+    def _reword(self, request: Reword) -> RobotReply:
+        if not isinstance(self._driver, Resettable):
+            return RobotReply(False, reason=f"{self._driver.info.name} judges nothing")
+        try:
+            self._driver.set_instruction(request.text)
+        except DeviceError as error:
+            return RobotReply(False, reason=str(error))
+        return RobotReply(True, self._clock.now_ns())
 
     # ---- when it says nothing -------------------------------------------------------------------
 

@@ -175,6 +175,11 @@ class Station:
         before, self.loop.instruction = self.loop.instruction, command.text.strip()
         self.feed.event("instruction", before=before, after=self.loop.instruction,
                         tick=self.loop.number)
+        try:
+            if isinstance(self.loop.robot, Resettable):
+                self.loop.robot.set_instruction(self.loop.instruction)
+        except DeviceError as unjudged:
+            return Reply(True, f"the simulator goes on judging by the old words: {unjudged}")
         return ACCEPTED
 
     @_obey.register
