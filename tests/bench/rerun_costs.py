@@ -107,6 +107,8 @@ def publishing_cost(ticks: list[list[Batch]]) -> tuple[float, float]:
             taken.append((time.perf_counter_ns() - begun) / 1e6)
             if number % 10 == 0:
                 listener.newest()
+        while listener.wait(100):
+            listener.newest()
     return float(np.percentile(taken, 50)), float(np.percentile(taken, 99))
 
 
