@@ -21,6 +21,8 @@ from typing import Literal
 import msgspec
 
 from recorders.clock import NS_PER_S, Clock, SystemClock
+from recorders.store_errors import StoreError
+from studio.devices.interfaces import DeviceError
 
 # A role is a function run(config: bytes, life: Life); its file is imported in its process only.
 ROLES = {
@@ -119,6 +121,9 @@ def main() -> int:
                      daemon=True).start()
     try:
         resolve(ROLES.get(role, role))(config, life)
+    except (DeviceError, StoreError) as error:      # says itself what is wrong and what to do
+        life.failed(str(error))
+        return 1
     except Exception as error:      # outermost edge: the operator gets the reason, then the trace
         traceback.print_exc()
         life.failed(f"{type(error).__name__}: {error}")
