@@ -6,11 +6,12 @@ import sys
 import mujoco
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recorders.clock import NS_PER_S, ManualClock
 from studio.sim import furniture, placement, scene_view, stages
+from studio.sim.arm_model import FINGER_TRAVEL_M
 from studio.sim.instructions import (
     COLOURS,
     PHRASINGS,
@@ -123,6 +124,40 @@ def test_nothing_overlaps_and_everything_stays_where_it_was_put(world, task, see
     (x_low, x_high), (y_low, y_high) = placement.CUBE_AREA_M
     assert np.all((cubes[:, 0] > x_low - 1e-3) & (cubes[:, 0] < x_high + 1e-3))
     assert np.all((cubes[:, 1] > y_low - 1e-3) & (cubes[:, 1] < y_high + 1e-3))
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+@example(seed=3374)     # once a cube stood so near the bin that a finger came down on its wall
+def test_the_open_fingers_fit_around_every_cube(world, seed):
+    world.reset("put-cube-in-bin", seed)
+    outer_m, half_width_m = reach_of_hand(world)
+    fingers = np.array([(x, y) for x in (-half_width_m, 0.0, half_width_m)
+                        for y in (-outer_m, outer_m)])
+    objects = world.objects
+    bin_yaw_rad = 2 * np.arctan2(objects[3, 6], objects[3, 3])
+    for cube in range(3):
+        around = objects[cube, :2] + fingers @ turned(2 * np.arctan2(*objects[cube, [6, 3]])).T
+        in_bin = (around - objects[3, :2]) @ turned(bin_yaw_rad)
+        assert np.abs(in_bin).max(axis=1).min() > furniture.BIN_HALF_M + 0.003
+        for other in {0, 1, 2} - {cube}:
+            yaw_rad = 2 * np.arctan2(*objects[other, [6, 3]])
+            in_other = (around - objects[other, :2]) @ turned(yaw_rad)
+            assert np.abs(in_other).max(axis=1).min() > furniture.CUBE_HALF_M + 0.003
+
+
+def turned(yaw_rad: float) -> np.ndarray:
+    return np.array([[np.cos(yaw_rad), -np.sin(yaw_rad)], [np.sin(yaw_rad), np.cos(yaw_rad)]])
+
+
+def reach_of_hand(world: SimWorld) -> tuple[float, float]:
+    """How far the open fingers reach to either side of the tool, and half their width."""
+    model = world.model
+    finger = model.body("arm/finger_right")
+    geoms = range(int(finger.geomadr[0]), int(finger.geomadr[0] + finger.geomnum[0]))
+    outer_m = max(abs(model.geom_pos[geom, 1]) + model.geom_size[geom, 1] for geom in geoms)
+    half_width_m = max(model.geom_size[geom, 0] for geom in geoms)
+    return float(outer_m + FINGER_TRAVEL_M), float(half_width_m)
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -90,6 +90,7 @@ class ScriptedOperator:
         self._goal = None if self._task is None else draw_goal(self._task, rng)[0]
         self._memory, self._instruction = Memory(), ""
         self._last_seen: Sight | None = None
+        self._stamp_ns: int | None = None
         self._clean = np.zeros(6)       # deflection of the last tick, without its errors
         self.done, self.problem = False, ""
 

@@ -17,7 +17,7 @@ from studio.sim.scene_view import CUBE_HALF_M, TaskWorld
 # x and y of the cubes: reachable with the tool pointing down, and out of the drawer's way.
 CUBE_AREA_M = ((0.33, 0.57), (-0.07, 0.17))
 CUBE_BY_CHEST_M = (0.50, 0.0)                   # beyond both, the hand would hit the chest
-CUBE_GAP_M = 0.09                               # between centres: fingers fit between two cubes
+CUBE_GAP_M = 0.10                               # between centres: fingers fit between two cubes
 CUBE_YAW_RAD = 0.35
 START_JITTER_RAD = 0.06
 # Where furniture stands and by how much that varies: x and y in m, yaw in rad. The button stays out
@@ -25,7 +25,8 @@ START_JITTER_RAD = 0.06
 FURNITURE = {"bin": ((0.48, 0.32), (0.03, 0.025, 0.2)),
              "button": ((0.35, -0.31), (0.025, 0.03, 0.0)),
              "chest": ((0.68, -0.22), (0.012, 0.02, 0.0))}
-FURNITURE_CLEARANCE_M = {"bin": 0.15, "button": 0.09}
+# From a cube's centre: beyond the corner of the bin there is room for the open fingers (63 mm).
+FURNITURE_CLEARANCE_M = {"bin": 0.175, "button": 0.13}
 
 
 def place_scene(world: TaskWorld, rng: np.random.Generator) -> None:
