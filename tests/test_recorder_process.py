@@ -346,5 +346,5 @@ def test_a_store_that_cannot_be_opened_is_the_reason_the_operator_sees(
         tmp_path: Path, links: Endpoints, supervisor: Supervisor) -> None:
     with DemoStore.open(tmp_path / "store", write=True, create=True, reserve_bytes=SMALL_RESERVE):
         supervisor.start(recorder_spec(tmp_path / "store", links))
-        with pytest.raises(WorkerFailed, match="the recorder did not start: StoreLocked"):
+        with pytest.raises(WorkerFailed, match="is being written by process"):
             supervisor.wait_ready("recorder")

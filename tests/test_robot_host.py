@@ -18,7 +18,8 @@ from studio.devices.interfaces import DeviceError, Resettable, RobotDriver
 from studio.sim.robot import SimRobot
 from studio.station.bus import Endpoints, LatestPublisher, open_context, private_endpoints
 from studio.station.remote_robot import RemoteRobot, RemoteSimulator, open_remote_robot
-from studio.station.robot_host import TARGET, RobotHost, Target
+from studio.station.robot_host import MARGIN, RobotHost
+from studio.station.robot_link import TARGET, Target
 from studio.station.wire import pack
 
 MS = NS_PER_S // 1000
@@ -222,7 +223,7 @@ def test_a_held_arm_does_not_jump_to_where_the_station_believes_it_is(bench: Ben
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.one_of(st.floats(), st.sampled_from((np.nan, np.inf, 1e300))), max_size=10))
-def test_no_target_is_passed_on_that_is_not_finite_or_within_the_limits(
+def test_no_target_is_passed_on_that_is_not_finite_or_far_outside_the_limits(
         simulator: SimRobot, wild: list[float]) -> None:
     clock = ManualClock()
     with private_endpoints() as links, open_context() as context:
@@ -230,9 +231,12 @@ def test_no_target_is_passed_on_that_is_not_finite_or_within_the_limits(
         refusal = host._refusal(np.array(wild))
         info = simulator.info
         valid = len(wild) == len(info.lower) and all(
-            low - 1e-6 <= value <= high + 1e-6
+            low - MARGIN <= value <= high + MARGIN
             for low, value, high in zip(info.lower, wild, info.upper, strict=False))
-        assert bool(refusal) != valid
+        if valid:       # then only its distance from the arm, which has not spoken yet, counts
+            assert "has not said where it is" in refusal
+        else:
+            assert "finite numbers" in refusal or "limits" in refusal
         host.close()
 
 
@@ -244,6 +248,15 @@ def test_a_wild_target_leaves_the_arm_where_it_was_told_to_be_before(bench: Benc
         assert "re-arm" in bench.host._complaint
     assert isinstance(bench.driver, SimRobot)
     assert np.allclose(bench.driver.world.target, home)
+
+
+def test_a_target_just_past_a_limit_is_brought_back_to_it(bench: Bench) -> None:
+    past = bench.position.copy()
+    past[-1] = 1.0 + MARGIN / 2
+    bench.turn(past)
+    assert isinstance(bench.driver, SimRobot)
+    assert bench.host._commanded is not None
+    assert bench.host._commanded[-1] == bench.driver.world.target[-1] == 1.0
 
 
 def test_a_target_that_waited_too_long_is_not_obeyed(simulator: SimRobot) -> None:

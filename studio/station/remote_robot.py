@@ -19,7 +19,7 @@ from studio.station.bus import (
     LosslessReceiver,
     StationSilent,
 )
-from studio.station.robot_host import (
+from studio.station.robot_link import (
     TARGET,
     Describe,
     HostReport,

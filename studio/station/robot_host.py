@@ -15,7 +15,7 @@ import zmq
 
 from recorders.clock import NS_PER_S, Clock
 from recorders.streams import Batch
-from studio.devices.interfaces import DeviceError, Resettable, RobotDriver, RobotInfo
+from studio.devices.interfaces import DeviceError, Resettable, RobotDriver
 from studio.station.bus import (
     CommandServer,
     Endpoints,
@@ -24,14 +24,24 @@ from studio.station.bus import (
     open_context,
 )
 from studio.station.priority import raise_priority
+from studio.station.robot_link import (
+    TARGET,
+    Describe,
+    HostReport,
+    Reset,
+    Reword,
+    RobotReply,
+    RobotRequest,
+    Target,
+)
 from studio.station.wire import WireError, encode_batches, pack, unpack
 from studio.station.worker import Life, resolve
 
-TARGET = "target"                   # topic of Target
 SILENCE_NS = NS_PER_S // 10         # S2: a station that says nothing for longer is gone
 COMPLAINT_NS = NS_PER_S // 5        # a refusal is reported this long: the station surely sees it
 STILL_RAD_S = 0.01                  # slower than this is standing
 BRAKE_NS = NS_PER_S // 2            # braking from full speed takes 0.2 s; then it is held as it is
+MARGIN = 0.05                       # rad: a held arm's measured position may lie past its limits
 STATION_WAITS = 200                 # messages, a second's worth; more means a dead station
 
 
@@ -46,60 +56,6 @@ class RobotHostConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Passed to the driver by name."""
     poll_hz: float = 200.0
     """How often the device is read; twice the control rate keeps samples younger than a tick."""
-
-
-class Target(msgspec.Struct, frozen=True):
-    """Where the robot is to be: (D,) as `RobotDriver.send` takes it."""
-
-    stamp_ns: int
-    position: tuple[float, ...]
-
-
-class HostReport(msgspec.Struct, frozen=True):
-    """Goes ahead of every message of the robot.
-
-    Attributes:
-        stamp_ns: the machine's monotonic clock.
-        fault: empty, or one sentence with its remedy.
-        held: the arm was stopped here because the station was silent.
-        overflowed: messages that the station did not take in time.
-    """
-
-    stamp_ns: int
-    fault: str
-    held: bool
-    overflowed: int
-
-
-class Describe(msgspec.Struct, tag=True, frozen=True):
-    """Asks what robot this is."""
-
-
-class Reset(msgspec.Struct, tag=True, frozen=True):
-    """Asks to set the scene up anew."""
-
-    task: str
-    seed: int
-
-
-class Reword(msgspec.Struct, tag=True, frozen=True):
-    """Asks the simulator to judge by other words."""
-
-    text: str
-
-
-RobotRequest = Describe | Reset | Reword
-
-
-class RobotReply(msgspec.Struct, frozen=True):
-    """Answer to a RobotRequest; `info` comes with Describe, `value` is Reset's instruction."""
-
-    accepted: bool
-    stamp_ns: int = 0
-    reason: str = ""
-    value: str = ""
-    info: RobotInfo | None = None
-    resettable: bool = False
 
 
 _target_decoder = msgspec.msgpack.Decoder(Target)
@@ -176,6 +132,7 @@ class RobotHost:
         position = np.array(target.position)
         if refusal := self._refusal(position):
             return self._complain(refusal)
+        position = np.clip(position, self._lower, self._upper)
         self._heard_ns, self._commanded = self._clock.now_ns(), position
         self._following, self._braking_since_ns, self.held = True, None, False
         self._driver.send(position)
@@ -184,7 +141,7 @@ class RobotHost:
         if position.shape != self._lower.shape or not np.isfinite(position).all():
             return (f"a target must be {len(self._lower)} finite numbers, not "
                     f"{position.tolist()}: the arm keeps its last target; re-arm")
-        if ((position < self._lower - 1e-6) | (position > self._upper + 1e-6)).any():
+        if ((position < self._lower - MARGIN) | (position > self._upper + MARGIN)).any():
             return (f"target {position.round(3).tolist()} is outside the joints' limits: the arm "
                     f"keeps its last target; re-arm")
         if not self._following:
