@@ -2,8 +2,8 @@
 
 Knows how to walk a stored episode, all numbers at once and pictures a second at a time, so that an
 hour of pictures needs no more memory than a second of them, and hands it to the same logging as the
-live view. Knows nothing of stores: it is given one episode's folder and says nothing about labels
-that were given later.
+live view. Of a store it knows where such files lie; it says nothing about labels that were given
+later.
 """
 
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ from recorders.episode_reader import EpisodeReader, StreamReader
 from recorders.rerun_blueprint import episode_blueprint
 from recorders.rerun_entities import EPISODE
 from recorders.rerun_log import EpisodeLog
+from recorders.store_folders import StoreFolders
 from recorders.streams import Batch
 
 APPLICATION = "tandem"
@@ -55,6 +56,25 @@ def write_rrd(episode_group_path: Path, rrd_path: Path, store_models_dir: Path) 
         recording.flush()
     finally:
         recording.disconnect()
+
+
+def save_view(store: Path, group: Path, episode: str) -> Path:
+    """Write `rrd/<episode>.rrd` beside a store's data; a file that is there is whole.
+
+    Args:
+        store: folder of the store.
+        group: the episode's Zarr group.
+        episode: its id.
+
+    Raises:
+        DamagedRecording: if the episode cannot be read.
+        OSError: if the file cannot be written.
+    """
+    folders = StoreFolders(store)
+    path = folders.views / f"{episode}.rrd"
+    unfinished = path.with_suffix(".rrd.partial")
+    write_rrd(group, unfinished, folders.models)
+    return unfinished.replace(path)
 
 
 def read_model(episode: EpisodeReader, store_models_dir: Path) -> str:

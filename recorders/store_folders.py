@@ -55,6 +55,11 @@ class StoreFolders(msgspec.Struct, frozen=True):
         """Robot models, named by their checksums."""
         return self.root / "models"
 
+    @property
+    def views(self) -> Path:
+        """Episodes as Rerun files, for looking at; can be made again at any time."""
+        return self.root / "rrd"
+
     def all_folders(self) -> tuple[Path, ...]:
         """Every folder that a store consists of."""
         return (self.zarr, self.journals, self.open, self.trash, self.models)

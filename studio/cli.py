@@ -54,6 +54,8 @@ COMMANDS: dict[str, Entry] = {
     "data trash": Entry(_DATA, "TrashEpisodes", "put episodes away; `restore` is the undo"),
     "data restore": Entry(_DATA, "RestoreEpisodes", "take episodes out of the trash"),
     "data copy": Entry(_DATA, "CopyEpisodes", "copy episodes into another store"),
+    "data rrd": Entry("studio.commands.data_rrd", "SaveViews",
+                      "write episodes as .rrd files for the Rerun viewer"),
     "version": Entry("studio.commands.version", "Version", "print the versions that matter"),
 }
 

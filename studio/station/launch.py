@@ -20,6 +20,7 @@ from studio.station.record_link import RecorderClient
 from studio.station.recorder import RecorderConfig
 from studio.station.rerun_worker import RerunConfig
 from studio.station.robot_host import RobotHostConfig
+from studio.station.rrd_worker import RrdConfig
 from studio.station.session import Outcome, Session, SessionPlan, SessionReport
 from studio.station.station import Station
 from studio.station.station_worker import StationConfig
@@ -27,6 +28,7 @@ from studio.station.supervisor import Supervisor, WorkerFailed, WorkerSpec
 from studio.station.watch import Watcher
 
 START_S, WRITTEN_S, CLOSE_S = 60.0, 60.0, 5.0
+RRD_S = 14.0                # for the last episodes' Rerun files
 TURN_MS = 20
 DRIVERS = {"sim": "studio.sim.robot:SimRobot"}
 
@@ -43,7 +45,8 @@ class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
     fast: bool = False
     """Virtual time: as fast as the machine allows."""
     live: bool = False
-    """Serve a live view in Rerun."""
+    """Serve a live view in Rerun (real time only), and leave an .rrd file for each episode; the
+    store must exist."""
     image_size: tuple[int, int] = (240, 320)
     images: Literal["jpeg", "jpegxl-lossless"] = "jpeg"
     rate_hz: float = 100.0
@@ -84,6 +87,9 @@ def run_session(request: SessionRequest, *,
     """
     listener = Listener(on_outcome, on_snapshot, say, on_start, on_turn)
     with private_endpoints() as links, Supervisor(SystemClock(), say) as supervisor:
+        if request.store and request.live:      # first, so that it ends last: after the last commit
+            supervisor.start(WorkerSpec(name="rrd", role="rrd", restart=True,
+                                        patience_s=RRD_S, config=RrdConfig(store=request.store)))
         if request.store:
             supervisor.start(WorkerSpec(name="recorder", role="recorder", restart=True, config=
                                         RecorderConfig(store=request.store, links=links)))

@@ -30,6 +30,7 @@ ROLES = {
     "station": "studio.station.station_worker:run",
     "recorder": "studio.station.recorder:run",
     "rerun": "studio.station.rerun_worker:run",
+    "rrd": "studio.station.rrd_worker:run",
 }
 
 _BEAT_NS = NS_PER_S // 5
