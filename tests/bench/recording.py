@@ -54,6 +54,7 @@ class Measured(msgspec.Struct, frozen=True):
     hand_over_p50_ms: float
     hand_over_p99_ms: float
     hand_over_max_ms: float
+    look_p99_ms: float          # asking after the recorder's health, which LeRobot's has not
     cpu_share: float            # of one core
     commit_s: float
     finalize_s: float
@@ -91,7 +92,7 @@ def measure(name: str, seconds: float, folder: Path) -> Measured:
     cpu_s = side.cpu_s()
     for camera in cameras:
         camera.start(start_ns, pictures)
-    lateness, handing = [], []
+    lateness, handing, looking = [], [], []
     # Half a second longer than the cameras, so that every picture finds a tick to take it.
     for number in range(round((seconds + 0.5) * RATE_HZ)):
         deadline_ns = start_ns + number * period_ns
@@ -109,6 +110,9 @@ def measure(name: str, seconds: float, folder: Path) -> Measured:
         begun = time.perf_counter_ns()
         if side.hand_over(rows, taken):
             handing.append(time.perf_counter_ns() - begun)
+        begun = time.perf_counter_ns()
+        side.look()
+        looking.append(time.perf_counter_ns() - begun)
     for camera in cameras:
         camera.join()
     stopped = side.stop()
@@ -122,6 +126,7 @@ def measure(name: str, seconds: float, folder: Path) -> Measured:
         lateness_p99_ms=float(np.percentile(late, 99)),
         hand_over_p50_ms=float(np.percentile(calls, 50)),
         hand_over_p99_ms=float(np.percentile(calls, 99)), hand_over_max_ms=float(calls.max()),
+        look_p99_ms=float(np.percentile(looking, 99)) / 1e6,
         cpu_share=cpu_s / seconds, commit_s=stopped.commit_s, finalize_s=stopped.finalize_s,
         megabytes=stopped.bytes / 1e6)
 
@@ -148,6 +153,7 @@ ROWS: tuple[tuple[str, str, float, int], ...] = (
     ("hand-over p50, ms", "hand_over_p50_ms", 1, 3),
     ("hand-over p99, ms", "hand_over_p99_ms", 1, 3),
     ("hand-over max, ms", "hand_over_max_ms", 1, 2),
+    ("asking its health p99, ms", "look_p99_ms", 1, 3),
     ("CPU, % of a core", "cpu_share", 100, 1),
     ("stop to committed, s", "commit_s", 1, 3),
     ("then finalize, s", "finalize_s", 1, 3),

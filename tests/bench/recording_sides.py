@@ -25,7 +25,7 @@ from recorders.episode import EpisodeHeader, new_episode_id
 from recorders.episode_reader import EpisodeReader
 from recorders.images import encode
 from recorders.store import DemoStore
-from recorders.streams import Batch, ImageField, StreamSpec
+from recorders.streams import STAMP_COLUMNS, Batch, ImageField, StreamSpec
 from studio.station.bus import open_context, private_endpoints
 from studio.station.record_link import RecorderClient
 from studio.station.recorder import RecorderConfig
@@ -33,6 +33,7 @@ from studio.station.supervisor import Supervisor, WorkerSpec
 
 CAMERAS = ("front", "wrist")
 TASK = "put the red cube in the bin"
+PATIENCE_S = 60.0
 ROWS_PER_FRAME = 4          # 100 Hz over 30 Hz, rounded up
 
 
@@ -63,6 +64,10 @@ class Side(Protocol):
         Returns:
             Whether something was handed over, so that the time counts.
         """
+        ...
+
+    def look(self) -> None:
+        """Ask how the recorder is doing, as the control thread does in every tick."""
         ...
 
     def stop(self) -> Stopped:
@@ -122,13 +127,17 @@ class TandemSide:
         self._client.append(tuple(batches))
         return True
 
+    def look(self) -> None:
+        """The station asks after the recorder in every tick."""
+        self._client.health()
+
     def stop(self) -> Stopped:
         """Say the end, and wait for the recorder's word that the episode is committed."""
         begun = time.perf_counter()
         self._client.end(self._clock.now_ns(), "success", "", "")
         while (health := self._client.health()).committed == 0:
-            if health.error or not health.alive:
-                raise SystemExit(f"the recorder failed: {health.error}")
+            if health.error or time.perf_counter() - begun > PATIENCE_S:
+                raise SystemExit(f"the recorder failed: {health.error or 'it does not commit'}")
             self._clock.wait_until(self._clock.now_ns() + NS_PER_S // 1000)
         took_s = time.perf_counter() - begun
         episode = EpisodeReader(DemoStore.open(self._store).episode_path(self._episode))
@@ -198,6 +207,9 @@ class LerobotSide:
         self._rows, self._waiting = [], [None] * len(CAMERAS)
         return True
 
+    def look(self) -> None:
+        """LeRobot's writer says nothing of itself."""
+
     def stop(self) -> Stopped:
         """Save the episode, close the dataset, and count the pictures in its videos."""
         import av
@@ -233,9 +245,10 @@ def make_side(name: str, folder: Path, streams: tuple[StreamSpec, ...]) -> Tande
 
 
 def vector(row: np.ndarray) -> np.ndarray:
-    """All numbers of a structured row, side by side: (n,) f4."""
+    """A row's own columns, side by side: (n,) f4. LeRobot makes stamps itself."""
+    stamps = {name for name, _ in STAMP_COLUMNS}
     return np.concatenate([np.asarray(row[name], np.float32).ravel()
-                           for name in row.dtype.names or ()])
+                           for name in row.dtype.names or () if name not in stamps])
 
 
 def folder_bytes(folder: Path) -> int:
