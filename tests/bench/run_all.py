@@ -35,6 +35,7 @@ SIZES = ("640x480", "224x224", "128x128")
 PROGRAMS: tuple[tuple[str, list[str], list[str]], ...] = (
     ("opening", [], []),
     ("recording", [], ["--seconds", "10", "--repetitions", "1"]),
+    ("handover", [], ["--seconds", "5", "--repetitions", "1"]),
     ("reading", [], []),
     ("simulator", [], ["--seconds", "3", "--repetitions", "3"]),
     ("rerun_costs", [], []),
@@ -107,6 +108,8 @@ CHECKS: tuple[Check, ...] = (
     Check("recording", "pictures dropped", 0, "", of_side("tandem", "dropped"), worst=True),
     Check("recording", "late control ticks", 0.5, "%", of_side("tandem", "late_share", 100)),
     Check("recording", "hand-over p99", 0.3, "ms", of_side("tandem", "hand_over_p99_ms")),
+    Check("handover", "hand-over p99, two 120 kB pictures every tick", 0.3, "ms",
+          lambda found: [run["p99_ms"] for run in found["runs"]]),
     Check("recording", "CPU, share of LeRobot's default", 0.25, "", cpu_ratio),
     Check("recording", "stop to committed", 0.3, "s", of_side("tandem", "commit_s")),
     *(Check("reading", f"windows {size}, {kind} time, times faster than {rival}", limit, "x",
