@@ -28,7 +28,7 @@ from studio.station.supervisor import Supervisor, WorkerFailed, WorkerSpec
 from studio.station.watch import Watcher
 
 START_S, WRITTEN_S, CLOSE_S = 60.0, 60.0, 5.0
-RRD_S = 14.0                # for the last episodes' Rerun files
+LAST_S = 15.0               # to write what still waits, and the last episodes' Rerun files
 TURN_MS = 20
 DRIVERS = {"sim": "studio.sim.robot:SimRobot"}
 
@@ -89,10 +89,11 @@ def run_session(request: SessionRequest, *,
     with private_endpoints() as links, Supervisor(SystemClock(), say) as supervisor:
         if request.store and request.live:      # first, so that it ends last: after the last commit
             supervisor.start(WorkerSpec(name="rrd", role="rrd", restart=True,
-                                        patience_s=RRD_S, config=RrdConfig(store=request.store)))
+                                        patience_s=LAST_S, config=RrdConfig(store=request.store)))
         if request.store:
-            supervisor.start(WorkerSpec(name="recorder", role="recorder", restart=True, config=
-                                        RecorderConfig(store=request.store, links=links)))
+            supervisor.start(WorkerSpec(name="recorder", role="recorder", restart=True,
+                                        patience_s=LAST_S,
+                                        config=RecorderConfig(store=request.store, links=links)))
         if request.fast:
             return _run_virtual(request, links, supervisor, listener)
         return _run_live(request, links, supervisor, listener)
