@@ -17,6 +17,9 @@ WIDTH, HEIGHT, FPS = 640, 480, 30
 LOOP_PICTURES = 90          # three seconds, then again: it is the codecs that are measured
 NOISE = 2.0                 # of 255, one standard deviation: a lit room
 
+# Takes a picture, its number and its stamp in ns.
+Work = Callable[[np.ndarray, int, int], object]
+
 
 def footage(seed: int) -> np.ndarray:
     """(LOOP_PICTURES, HEIGHT, WIDTH, 3) u1."""
@@ -69,10 +72,10 @@ class Camera:
         skipped: captures that were due while the thread was still busy with the one before.
     """
 
-    def __init__(self, film: np.ndarray, work: Callable[[np.ndarray], object], *,
+    def __init__(self, film: np.ndarray, work: Work, *,
                  newest_only: bool) -> None:
         self._film, self._work = film, work
-        self._waiting: deque[tuple[int, int, object]] = deque(maxlen=1 if newest_only else None)
+        self._waiting: deque[object] = deque(maxlen=1 if newest_only else None)
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
         self.skipped = 0
 
@@ -81,8 +84,8 @@ class Camera:
         self._start_ns, self._pictures = start_ns, pictures
         self._thread.start()
 
-    def take(self) -> list[tuple[int, int, object]]:
-        """(number, stamp, what `work` made) of every picture that waits, oldest first."""
+    def take(self) -> list[object]:
+        """What `work` made of every picture that waits, oldest first."""
         taken = []
         while self._waiting:
             taken.append(self._waiting.popleft())
@@ -98,7 +101,7 @@ class Camera:
             clock.wait_until(self._start_ns + number * NS_PER_S // FPS)
             stamp_ns = clock.now_ns()
             picture = self._film[number % len(self._film)].copy()
-            self._waiting.append((number, stamp_ns, self._work(picture)))
+            self._waiting.append(self._work(picture, number, stamp_ns))
             due = (clock.now_ns() - self._start_ns) * FPS // NS_PER_S
             self.skipped += max(0, min(due, self._pictures - 1) - number)
             number = max(number + 1, due)

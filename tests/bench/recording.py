@@ -79,7 +79,8 @@ def measure(name: str, seconds: float, folder: Path) -> Measured:
     streams = low_dimensional()
     films = [footage(seed) for seed in range(len(CAMERAS))]
     side = make_side(name, folder, streams)
-    cameras = [Camera(film, side.work, newest_only=name != "tandem") for film in films]
+    cameras = [Camera(film, side.work_of(camera), newest_only=name != "tandem")
+               for film, camera in zip(films, CAMERAS, strict=True)]
     pictures = round(seconds * FPS)
     clock, period_ns = SystemClock(), NS_PER_S // RATE_HZ
     rng = np.random.default_rng(0)

@@ -18,7 +18,7 @@ from typing import Protocol
 import msgspec
 import numpy as np
 import psutil
-from footage import FPS, HEIGHT, WIDTH
+from footage import FPS, HEIGHT, WIDTH, Work
 
 from recorders.clock import NS_PER_S, SystemClock
 from recorders.episode import EpisodeHeader, new_episode_id
@@ -49,8 +49,8 @@ class Stopped(msgspec.Struct, frozen=True):
 class Side(Protocol):
     """A recorder under test."""
 
-    def work(self, picture: np.ndarray) -> object:
-        """What is done with a picture in the camera's thread."""
+    def work_of(self, camera: str) -> Work:
+        """What is done in a camera's thread with a picture."""
         ...
 
     def begin(self, start_ns: int) -> None:
@@ -58,7 +58,7 @@ class Side(Protocol):
         ...
 
     def hand_over(self, rows: dict[str, np.ndarray],
-                  pictures: list[list[tuple[int, int, object]]]) -> bool:
+                  pictures: list[list[object]]) -> bool:
         """What the control thread does in a tick: rows of each stream, new pictures by camera.
 
         Returns:
@@ -99,11 +99,17 @@ class TandemSide:
         self._client = RecorderClient(self._context_owner.__enter__(), links, self._clock)
         self._client.wait_alive(10.0)
         self._recorder = psutil.Process(self._supervisor.states()[0].pid)
-        self._rows = {spec.name: np.zeros(1, spec.row_dtype) for spec in self._cameras}
 
-    def work(self, picture: np.ndarray) -> bytes:
-        """Encode; the codec releases the GIL."""
-        return encode(picture, "jpeg")
+    def work_of(self, camera: str) -> Work:
+        """Encode, which releases the GIL, and make the batch, as our cameras do."""
+        spec = next(spec for spec in self._cameras if spec.name == camera)
+
+        def work(picture: np.ndarray, number: int, stamp_ns: int) -> Batch:
+            row = np.zeros(1, spec.row_dtype)
+            row["t_mono_ns"], row["seq"] = stamp_ns, number
+            return Batch(camera, row, ({"rgb": encode(picture, "jpeg")},))
+
+        return work
 
     def begin(self, start_ns: int) -> None:
         """Open an episode."""
@@ -115,15 +121,11 @@ class TandemSide:
             started_wall_ns=wall_ns, streams=self._streams, software={}))
 
     def hand_over(self, rows: dict[str, np.ndarray],
-                  pictures: list[list[tuple[int, int, object]]]) -> bool:
+                  pictures: list[list[object]]) -> bool:
         """One message to the recorder."""
         batches = [Batch(name, row) for name, row in rows.items()]
-        for spec, taken in zip(self._cameras, pictures, strict=True):
-            for number, stamp_ns, encoded in taken:
-                row = self._rows[spec.name]
-                row["t_mono_ns"], row["seq"] = stamp_ns, number
-                assert isinstance(encoded, bytes)
-                batches.append(Batch(spec.name, row.copy(), ({"rgb": encoded},)))
+        for taken in pictures:
+            batches += [batch for batch in taken if isinstance(batch, Batch)]
         self._client.append(tuple(batches))
         return True
 
@@ -178,30 +180,29 @@ class LerobotSide:
             "local/bench", fps=FPS, features=features, root=self._root,
             streaming_encoding=streaming, image_writer_threads=4 * len(CAMERAS))
         self._rows: list[np.ndarray] = []
-        self._waiting: list[tuple[int, object] | None] = [None] * len(CAMERAS)
+        self._waiting: list[object] = [None] * len(CAMERAS)
 
-    def work(self, picture: np.ndarray) -> np.ndarray:
+    def work_of(self, camera: str) -> Work:
         """LeRobot's cameras hand over raw pictures."""
-        return picture
+        return lambda picture, number, stamp_ns: picture
 
     def begin(self, start_ns: int) -> None:
         """LeRobot opens an episode with its first frame."""
 
     def hand_over(self, rows: dict[str, np.ndarray],
-                  pictures: list[list[tuple[int, int, object]]]) -> bool:
+                  pictures: list[list[object]]) -> bool:
         """Collect rows; add a frame as soon as both cameras have a new picture."""
         self._rows.append(np.concatenate([vector(row) for row in rows.values()]))
         for camera, taken in enumerate(pictures):
             if taken:
-                self._waiting[camera] = (taken[-1][0], taken[-1][2])
+                self._waiting[camera] = taken[-1]
         if any(waiting is None for waiting in self._waiting):
             return False
         block = np.zeros((ROWS_PER_FRAME, self._width), np.float32)
         newest = self._rows[-ROWS_PER_FRAME:]
         block[:len(newest)] = newest
-        frame: dict[str, object] = {f"observation.images.{name}": waiting[1]
-                                    for name, waiting in zip(CAMERAS, self._waiting, strict=True)
-                                    if waiting is not None}
+        frame = {f"observation.images.{name}": waiting
+                 for name, waiting in zip(CAMERAS, self._waiting, strict=True)}
         self._dataset.add_frame({**frame, "observation.state": block.ravel(), "task": TASK,
                                  "action": newest[-1][:8]})
         self._rows, self._waiting = [], [None] * len(CAMERAS)
