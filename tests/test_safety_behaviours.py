@@ -320,6 +320,39 @@ def test_s9_a_hard_contact_stops_the_arm_and_backs_it_off(desk):
     assert not desk.ticks(2)[-1].row["guards"][0] & Guard.FORCE_LIMIT
 
 
+def test_s9_a_contact_that_does_not_ease_is_left_to_a_person_who_may_then_move_free(desk):
+    desk.armed().moving((0.1, 0, 0, 0, 0, 0), ticks=60)
+    desk.robot.wrench = np.array([0, 0, LIMITS.force_n * 1.5, 0, 0, 0])
+    desk.ticks(60 + 100 + 10)               # all the way back, then a second at its end
+    assert desk.loop.ownership.mode is Mode.HOLD
+    assert "move it free" in desk.loop.ownership.reason
+    assert desk.loop.arm() == ""
+    before = desk.loop.limiter.position.copy()
+    ticks = desk.ticks(30)
+    assert all(flags & Guard.FORCE_LIMIT for flags in column(ticks, "guards"))
+    assert np.abs(desk.loop.limiter.position - before).max() > 0.01     # the hand moves it
+    desk.robot.wrench = np.zeros(6)
+    desk.ticks(2)
+    desk.robot.wrench = np.array([0, 0, LIMITS.force_n * 1.5, 0, 0, 0])
+    assert desk.ticks(2)[-1].row["owner"][0][0] == Owner.SAFETY         # on guard again
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_from_rest_no_twist_moves_the_tool_backwards_first(desk, axis, sign):
+    desk.armed()
+    twist = np.zeros(6)
+    twist[axis] = 0.25 * sign
+    desk.hand.push(twist)
+    kinematics = desk.loop.limiter._kinematics
+    start = kinematics.forward(desk.loop.limiter.position)[:3]
+    path = np.array([kinematics.forward(tick.row["sent"][0])[:3] for tick in desk.ticks(40)])
+    along = (path - start)[:, axis] * sign
+    aside = np.delete(path - start, axis, axis=1)
+    assert along.min() > -5e-4 and along[-1] > 0.05       # m; with a run-up it was -0.010
+    assert np.abs(aside).max() < 6e-3
+
+
 def test_s10_the_arm_brakes_on_a_stale_observation_and_holds_after_half_a_second(desk):
     desk.armed().moving()
     desk.robot.mute = True

@@ -219,7 +219,7 @@ def test_the_judge_follows_new_words_and_says_when_it_cannot(desk):
 
 
 def test_the_devices_light_says_that_a_human_owns_the_arm(desk):
-    lights: list[bool] = []
+    lights: list[object] = []
     desk.teleop.feedback_features["led"] = bool
     lit = Desk(desk.teleop)
     lit.teleop.send_feedback = lambda feedback: lights.append(feedback["led"])

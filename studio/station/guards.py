@@ -17,7 +17,9 @@ from studio.station.ownership import Event
 from studio.station.safety import SafetyLimits
 
 STALE_HOLD_S = 0.5          # a blip makes the arm brake; half a second of silence needs a person
-BACK_OFF_S = 0.3            # how far back along its own path the arm goes from a hard contact
+BACK_OFF_S = 0.3            # how far back along its path the arm goes at once from a hard contact
+PATH_S = 3.0                # how far back it goes if that does not help
+STUCK_S = 1.0               # pressed for so long with nowhere to go back to: a person must look
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -42,8 +44,11 @@ class Guards:
 
     def __init__(self, limits: SafetyLimits, rate_hz: float, joints: int) -> None:
         self._limits, self._period_ns, self._joints = limits, int(NS_PER_S / rate_hz), joints
-        self._path: deque[np.ndarray] = deque(maxlen=max(1, int(BACK_OFF_S * rate_hz)))
+        self._path: deque[np.ndarray] = deque(maxlen=max(1, int(PATH_S * rate_hz)))
+        self._back_off_ticks = int(BACK_OFF_S * rate_hz)
         self._retreat: np.ndarray | None = None
+        self._stuck_ns = 0
+        self._excused = False
         self._off_track_ns = 0
         self._stale_ns = 0
 
@@ -88,8 +93,8 @@ class Guards:
     def forget_path(self) -> None:
         """Start a new history: after a reset the old path leads nowhere."""
         self._path.clear()
-        self._retreat = None
-        self._off_track_ns = self._stale_ns = 0
+        self._retreat, self._excused = None, False
+        self._off_track_ns = self._stale_ns = self._stuck_ns = 0
 
     def _stale(self, now_ns: int, arm: np.void | None, driven: bool) -> Finding | None:
         """S10: no motion on an old picture of the arm."""
@@ -118,17 +123,40 @@ class Guards:
                        "obstacle or a motor without torque, then re-arm")
 
     def _forced(self, wrench: np.ndarray | None, sent: np.ndarray) -> Finding:
-        """S9: stop at a hard contact and go back the way the arm came."""
+        """S9: stop at a hard contact and go back the way the arm came until it eases.
+
+        If the whole way back does not help, a person is asked; once they arm again they may move
+        the arm free, and the check sleeps until the force has gone.
+        """
         if wrench is None:
             return Finding(Guard.NONE, False)
         force = float(np.linalg.norm(wrench[:3]))
-        limit = self._limits.force_n
-        if self._retreat is None and force > limit and self._path:
-            self._retreat = self._path[0]
-        if self._retreat is not None:
-            if force > limit * self._limits.force_release:
-                return Finding(Guard.FORCE_LIMIT, True, back_off=self._retreat)
-            self._retreat = None
-            self._path.clear()
+        if force <= self._limits.force_n * self._limits.force_release:
+            if self._retreat is not None:
+                self._path.clear()
+            self._retreat, self._stuck_ns, self._excused = None, 0, False
+        elif self._excused:
+            return Finding(Guard.FORCE_LIMIT, False)
+        elif self._retreat is not None:
+            return self._further_back(force)
+        elif force > self._limits.force_n:
+            back = min(self._back_off_ticks, len(self._path))
+            for _ in range(back):
+                self._retreat = self._path.pop()
+            self._retreat = sent.copy() if self._retreat is None else self._retreat
+            return Finding(Guard.FORCE_LIMIT, True, back_off=self._retreat)
         self._path.append(sent.copy())
         return Finding(Guard.NONE, False)
+
+    def _further_back(self, force: float) -> Finding:
+        """One tick's worth of the path further, or a person's help at its end."""
+        if self._path:
+            self._retreat = self._path.pop()
+        else:
+            self._stuck_ns += self._period_ns
+        if self._stuck_ns < STUCK_S * NS_PER_S:
+            return Finding(Guard.FORCE_LIMIT, True, back_off=self._retreat)
+        self._retreat, self._stuck_ns, self._excused = None, 0, True
+        return Finding(Guard.FORCE_LIMIT, True, event=Event.TROUBLE, reason=
+                       f"the wrist feels {force:.0f} N and going back does not ease it: look what "
+                       "holds the arm, then arm again and move it free")

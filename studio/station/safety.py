@@ -80,6 +80,7 @@ class MotionLimiter:
         self._lower, self._upper = np.array(info.lower) + margin, np.array(info.upper) - margin
         self._low, self._high = np.array(limits.workspace_low), np.array(limits.workspace_high)
         self._max_velocity, self._max_jerk = np.array(info.max_velocity), np.array(info.max_jerk)
+        self._max_acceleration = np.array(info.max_acceleration)
         d = len(info.joint_names)
         self._otg, self._out = Ruckig(d, dt_s), OutputParameter(d)
         self._in = InputParameter(d)
@@ -182,6 +183,9 @@ class MotionLimiter:
     def _advance(self, wish: np.ndarray, feedforward: np.ndarray, velocity_limit: np.ndarray,
                  guards: Guard) -> SafeCommand:
         bound = FEEDFORWARD * velocity_limit
+        # A target velocity that one tick cannot reach would make Ruckig step back for a run-up.
+        reachable = self._max_acceleration * self._dt_s
+        feedforward = np.clip(feedforward, self.velocity - reachable, self.velocity + reachable)
         at_edge = (wish <= self._lower) | (wish >= self._upper)
         self._in.control_interface = ControlInterface.Position
         self._in.max_velocity = list(velocity_limit)

@@ -140,6 +140,8 @@ class Station:
         self.loop.forget_posture()
         self.health.forget_sequence()
         self.loop.task, self.loop.instruction = command.task, instruction
+        if (begin := getattr(self.loop.teleop, "begin", None)) is not None:
+            begin(command.seed)             # a script errs alike for the same seed
         return Reply(True, value=instruction)
 
     @_obey.register
