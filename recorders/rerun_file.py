@@ -42,8 +42,10 @@ def write_rrd(episode_group_path: Path, rrd_path: Path, store_models_dir: Path) 
     specs = [stream.spec for stream in episode.streams.values()]
     model_xml = read_model(episode, store_models_dir)
     recording = rr.RecordingStream(APPLICATION, recording_id=episode.episode)
-    recording.save(rrd_path, default_blueprint=episode_blueprint(specs, scene=bool(model_xml)))
+    recording.save(rrd_path)
     try:
+        # Active, because a viewer otherwise keeps the layout of another robot that it saw before.
+        recording.send_blueprint(episode_blueprint(specs, scene=bool(model_xml)), make_active=True)
         recording.send_recording_name(f"{episode.episode} {episode.attrs.get('task', '')}".strip())
         log = EpisodeLog(recording, specs, model_xml,
                          started_mono_ns=episode.attrs["started_mono_ns"])
@@ -52,7 +54,8 @@ def write_rrd(episode_group_path: Path, rrd_path: Path, store_models_dir: Path) 
         for batches in slices(episode):
             log.log(batches)
         for event in episode.events:
-            log.write(event["t_mono_ns"], words(event), kind=str(event["kind"]))
+            if not is_told_by_the_ticks(event):
+                log.write(event["t_mono_ns"], words(event), kind=str(event["kind"]))
         recording.flush()
     finally:
         recording.disconnect()
@@ -112,9 +115,15 @@ def rows_of(stream: StreamReader) -> np.ndarray:
     return rows
 
 
+def is_told_by_the_ticks(event: dict) -> bool:
+    """Whether an event is a change of mode without a reason, which the lane of modes shows."""
+    return event["kind"] == "mode" and not event.get("why")
+
+
 def words(event: dict) -> str:
-    """An event as a line: its fields without stamp and kind."""
-    fields = {key: value for key, value in event.items() if key not in ("t_mono_ns", "kind")}
+    """An event as a line: its fields without stamp and kind, and without those that are empty."""
+    fields = {key: value for key, value in event.items()
+              if key not in ("t_mono_ns", "kind") and value not in ("", None)}
     if not fields:
         return str(event["kind"])
     return ", ".join(f"{key}: {value}" for key, value in fields.items())

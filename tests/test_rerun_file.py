@@ -13,7 +13,7 @@ from recorders.clock import NS_PER_S, SystemClock
 from recorders.episode_reader import EpisodeReader
 from recorders.rerun_blueprint import episode_blueprint
 from recorders.rerun_entities import Lane, cameras, lanes, plots
-from recorders.rerun_file import rows_of, write_rrd
+from recorders.rerun_file import is_told_by_the_ticks, rows_of, words, write_rrd
 from recorders.rerun_times import Thinner
 from recorders.store import DemoStore
 from recorders.streams import Column, StreamSpec
@@ -172,3 +172,10 @@ def test_columns_put_together_again_are_the_rows_that_were_recorded(rrd: Path) -
     store = rrd.parent.parent / "store"
     episode = EpisodeReader(DemoStore.open(store).episode_path(made.header().episode))
     np.testing.assert_array_equal(rows_of(episode["tick"]), made.rows(made.TICK, 0, 100 * SECONDS))
+
+
+def test_events_are_lines_without_what_is_empty_or_told_already() -> None:
+    said = {"t_mono_ns": 1, "kind": "mode", "before": "AUTO", "after": "HOLD", "why": "too hot"}
+    assert words(said) == "before: AUTO, after: HOLD, why: too hot"
+    assert not is_told_by_the_ticks(said) and is_told_by_the_ticks(said | {"why": ""})
+    assert words({"t_mono_ns": 1, "kind": "clap", "by": ""}) == "clap"

@@ -106,13 +106,16 @@ class LiveView:
             self._recording.disconnect()
 
     def _begin(self, episode: str, started_ns: int | None) -> None:
+        first = self._recording is None
         self.close()
         self._idle += not episode
         name = episode or f"between episodes {self._idle}"
         self._episode, self._instruction, self._problems = episode, "", ()
         self._recording = rr.RecordingStream(APPLICATION, recording_id=f"live {name}")
-        self._recording.connect_grpc(self._url, default_blueprint=episode_blueprint(
-            self._streams, scene=bool(self._model_xml), live=True))
+        self._recording.connect_grpc(self._url)
+        if first:   # what somebody then arranges in a viewer stays for the session
+            self._recording.send_blueprint(episode_blueprint(
+                self._streams, scene=bool(self._model_xml), live=True), make_active=True)
         self._recording.send_recording_name(name)
         self._log = EpisodeLog(self._recording, self._streams, self._model_xml,
                                started_mono_ns=started_ns)
