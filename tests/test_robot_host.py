@@ -186,9 +186,9 @@ def test_the_gripper_keeps_its_grip_when_the_arm_is_held(bench: Bench) -> None:
     for _ in range(80):
         bench.turn()
     assert isinstance(bench.driver, SimRobot)
-    assert bench.driver.world.target[-1] == 0.25
+    assert bench.driver.world.goal[-1] == 0.25
     assert bench.host._commanded is not None
-    assert np.array_equal(bench.driver.world.target, bench.host._commanded)
+    assert np.array_equal(bench.driver.world.goal, bench.host._commanded)
 
 
 def test_a_held_arm_goes_on_from_where_it_stands(bench: Bench) -> None:
@@ -247,7 +247,7 @@ def test_a_wild_target_leaves_the_arm_where_it_was_told_to_be_before(bench: Benc
         bench.turn(wild)
         assert "re-arm" in bench.host._complaint
     assert isinstance(bench.driver, SimRobot)
-    assert np.allclose(bench.driver.world.target, home)
+    assert np.allclose(bench.driver.world.goal, home)
 
 
 def test_a_target_just_past_a_limit_is_brought_back_to_it(bench: Bench) -> None:
@@ -256,7 +256,7 @@ def test_a_target_just_past_a_limit_is_brought_back_to_it(bench: Bench) -> None:
     bench.turn(past)
     assert isinstance(bench.driver, SimRobot)
     assert bench.host._commanded is not None
-    assert bench.host._commanded[-1] == bench.driver.world.target[-1] == 1.0
+    assert bench.host._commanded[-1] == bench.driver.world.goal[-1] == 1.0
 
 
 def test_a_target_that_waited_too_long_is_not_obeyed(simulator: SimRobot) -> None:
@@ -266,12 +266,12 @@ def test_a_target_that_waited_too_long_is_not_obeyed(simulator: SimRobot) -> Non
         simulator.connect()
         host = RobotHost(simulator, context, links, clock)
         station = LatestPublisher(context, links.target)
-        before = simulator.world.target.copy()
+        before = simulator.world.goal.copy()
         old = Target(clock.now_ns() - 101 * MS, tuple((before * 0.9).tolist()))
         while not host._targets.wait(10):
             station.publish(TARGET, [pack(old)])
         host.step()
-        assert np.array_equal(simulator.world.target, before)
+        assert np.array_equal(simulator.world.goal, before)
         simulator.disconnect()
         station.close()
         host.close()

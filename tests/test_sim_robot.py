@@ -118,24 +118,24 @@ def test_holding_keeps_the_arm_here_and_the_grip_closed(
     robot.hold()
     here = robot.world.position
     assert np.abs(here[:7] - HOME_RAD).max() > 0.02
-    assert here[7] > 0.0 and robot.world.target[7] == 0.0
+    assert here[7] > 0.0 and robot.world.goal[7] == 0.0
     rows = run(robot, clock, 100)
     np.testing.assert_allclose(rows["arm"]["position"][-1, :7], here[:7], atol=5e-3)
 
 
 @pytest.mark.parametrize("bad", [np.full(8, np.nan), np.zeros(7), np.array([np.inf] * 8)])
 def test_what_is_no_target_never_reaches_the_motors(robot: SimRobot, bad: np.ndarray) -> None:
-    before = robot.world.target
+    before = robot.world.goal
     with pytest.raises(DeviceError, match="it was not sent"):
         robot.send(bad)
-    np.testing.assert_array_equal(robot.world.target, before)
+    np.testing.assert_array_equal(robot.world.goal, before)
 
 
 def test_targets_are_kept_within_the_joints_limits(robot: SimRobot) -> None:
     robot.send(np.full(8, 100.0))
-    np.testing.assert_array_equal(robot.world.target, robot.info.upper)
+    np.testing.assert_array_equal(robot.world.goal, robot.info.upper)
     robot.send(np.full(8, -100.0))
-    np.testing.assert_array_equal(robot.world.target, robot.info.lower)
+    np.testing.assert_array_equal(robot.world.goal, robot.info.lower)
 
 
 def test_a_starved_process_catches_up_a_little_and_shows_the_rest_as_a_gap() -> None:
@@ -214,6 +214,6 @@ def test_lerobots_robot_finds_everything_it_asks_of_a_robot() -> None:
 def test_lerobots_action_comes_back_as_it_was_really_sent(robot: SimRobot) -> None:
     sent = robot.send_action({"joint1.pos": 99.0, "gripper.pos": 0.5})
     assert sent == {"joint1.pos": robot.info.upper[0], "gripper.pos": 0.5}
-    np.testing.assert_allclose(robot.world.target[1:7], HOME_RAD[1:])
+    np.testing.assert_allclose(robot.world.goal[1:7], HOME_RAD[1:])
     with pytest.raises(DeviceError, match=r"unknown action 'elbow.pos'.*joint1.pos"):
         robot.send_action({"elbow.pos": 0.0})

@@ -239,7 +239,7 @@ def test_the_arm_is_held_when_the_recorder_dies_during_an_episode(desk):
     desk.do(StartEpisode("push-button"))
     desk.ticks(5)
     desk.notebook.alive = False
-    desk.ticks(1)
+    desk.ticks(5)                       # it is asked twenty times a second
     assert desk.mode is Mode.HOLD
     assert "recorder" in desk.station.loop.ownership.reason
     desk.do(EndEpisode())

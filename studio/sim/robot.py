@@ -134,12 +134,12 @@ class SimRobot:
         if target.shape != (len(JOINT_NAMES),) or not np.isfinite(target).all():
             raise DeviceError(f"a target is {len(JOINT_NAMES)} finite numbers "
                               f"({', '.join(JOINT_NAMES)}), not {target}: it was not sent")
-        self.world.command(np.clip(target, self.info.lower, self.info.upper))
+        self.world.aim(np.clip(target, self.info.lower, self.info.upper))
 
     def hold(self) -> None:
         """Stay here. The gripper keeps its target: letting go of its grip is not holding."""
         self._must_be_connected()
-        self.world.command(np.append(self.world.position[:N_JOINTS], self.world.target[N_JOINTS]))
+        self.world.command(np.append(self.world.position[:N_JOINTS], self.world.goal[N_JOINTS]))
 
     # ------------------------------------------------------------------------------- Resettable
 
@@ -225,9 +225,9 @@ class SimRobot:
             raise DeviceError(f"unknown action '{unknown[0]}': valid are "
                               f"{', '.join(self.action_features)}")
         self.send(np.array([float(action.get(f"{name}.pos", kept))
-                            for name, kept in zip(JOINT_NAMES, self.world.target, strict=True)]))
+                            for name, kept in zip(JOINT_NAMES, self.world.goal, strict=True)]))
         return {f"{name}.pos": float(value)
-                for name, value in zip(JOINT_NAMES, self.world.target, strict=True)
+                for name, value in zip(JOINT_NAMES, self.world.goal, strict=True)
                 if f"{name}.pos" in action}
 
     def __enter__(self) -> Self:

@@ -22,6 +22,7 @@ from studio.sim.arm_model import FINGER_TRAVEL_M, HOME_RAD, N_JOINTS
 from studio.sim.scene import ARM_NAME, OBJECT_NAMES, PHYSICS_HZ, build_scene
 
 STEP_NS = NS_PER_S // PHYSICS_HZ
+AIM_STEPS = 5               # 10 ms: a tick of the control loop at its usual 100 Hz
 # With the motors' targets, all that the next step depends on; in MuJoCo's order.
 STATE_PARTS = (
     mujoco.mjtState.mjSTATE_TIME | mujoco.mjtState.mjSTATE_QPOS | mujoco.mjtState.mjSTATE_QVEL
@@ -37,6 +38,7 @@ class SavedWorld(msgspec.Struct, frozen=True):
     Attributes:
         task, seed, instruction: what `reset` was given or said; empty before the first reset.
         state, target: the vectors of `SimWorld.state` and `.target`.
+        aim, aim_steps: what `SimWorld.aim` still has to do.
         progress: what the task's judge remembers.
     """
 
@@ -45,6 +47,8 @@ class SavedWorld(msgspec.Struct, frozen=True):
     instruction: str
     state: np.ndarray
     target: np.ndarray
+    aim: np.ndarray
+    aim_steps: int
     progress: tuple[float, ...]
 
 
@@ -75,6 +79,7 @@ class SimWorld:
         self.stamp_ns = clock.now_ns()
         self.measured = np.zeros(self.model.nsensordata)
         self.run: Any = None
+        self._aim, self._aim_steps = np.zeros(0), 0
         self._tasks = tasks
         self._said = ("", 0, "")
         self._state_size = mujoco.mj_stateSize(self.model, STATE_PARTS)
@@ -134,7 +139,8 @@ class SimWorld:
         task, seed, _ = self._said
         progress = tuple(self.run.saved()) if self.run else ()
         words = self.run.instruction if self.run else ""
-        return SavedWorld(task, seed, words, self.state, self.target, progress)
+        return SavedWorld(task, seed, words, self.state, self.target, self._aim, self._aim_steps,
+                          progress)
 
     def restore(self, saved: SavedWorld) -> None:
         """Go back to a saved moment; from there on everything repeats to the last bit."""
@@ -144,6 +150,7 @@ class SimWorld:
         else:
             self.run, self._said = None, ("", 0, "")
         self.restore_state(saved.state, saved.target)
+        self._aim, self._aim_steps = saved.aim, saved.aim_steps
 
     @property
     def state(self) -> np.ndarray:
@@ -171,7 +178,23 @@ class SimWorld:
 
     def command(self, target: np.ndarray) -> None:
         """What the motors aim for from the next step on: (8,) rad, and 0..1 for the gripper."""
-        self.target = np.array(target, float)
+        self._aim_steps = 0
+        self._aim_motors_at(np.array(target, float))
+
+    def aim(self, target: np.ndarray) -> None:
+        """As `command`, but evenly over the next `AIM_STEPS` steps, as servo drives interpolate.
+
+        Steps at the control loop's rate would ring in what the wrist feels.
+        """
+        self._aim, self._aim_steps = np.array(target, float), AIM_STEPS
+
+    @property
+    def goal(self) -> np.ndarray:
+        """(8,) where the motors are being led; `target` once they are there."""
+        return self._aim if self._aim_steps else self.target
+
+    def _aim_motors_at(self, target: np.ndarray) -> None:
+        self.target = target
         self.data.ctrl[:N_JOINTS] = self.target[:N_JOINTS]
         self.data.ctrl[N_JOINTS] = np.clip(self.target[N_JOINTS], 0.0, 1.0) * FINGER_TRAVEL_M
 
@@ -183,6 +206,9 @@ class SimWorld:
             after_step: called with the world at each new `stamp_ns`.
         """
         while self.stamp_ns + STEP_NS <= now_ns:
+            if self._aim_steps:
+                self._aim_motors_at(self.target + (self._aim - self.target) / self._aim_steps)
+                self._aim_steps -= 1
             mujoco.mj_step2(self.model, self.data)
             self.measured[:] = self.data.sensordata
             self.stamp_ns += STEP_NS

@@ -114,6 +114,9 @@ class LosslessReceiver:
         self._socket.close()
 
 
+_PUB_LINGER_MS = 300        # with 0, ZeroMQ 4.3 now and then aborts when data is in flight
+
+
 class LatestPublisher:
     """Says things to whoever listens; never waits for anybody.
 
@@ -124,7 +127,8 @@ class LatestPublisher:
     """
 
     def __init__(self, context: zmq.Context, address: str, *, capacity: int = 64) -> None:
-        self._socket = open_socket(context, zmq.PUB, address, bind=True, SNDHWM=capacity)
+        self._socket = open_socket(context, zmq.PUB, address, bind=True, SNDHWM=capacity,
+                                   LINGER=_PUB_LINGER_MS)
         self._numbers: dict[str, int] = {}
 
     def publish(self, topic: str, frames: Sequence[Frame]) -> None:

@@ -63,6 +63,8 @@ class Health:
         self._stamps_ns: deque[int] = deque(maxlen=int(WINDOW_S * rate_hz))
         self._next_ns = 0
         self.late_ticks = 0
+        self.recorder = RecorderHealth(alive=True)
+        """As of the last snapshot: asking costs more than a tick should."""
 
     def forget_sequence(self) -> None:
         """The robot's streams start counting anew."""
@@ -88,7 +90,7 @@ class Health:
         late_ms = np.percentile(np.array(self._lateness_ns) / 1e6, [50, 99, 100])
         span_s = max(self._stamps_ns[-1] - self._stamps_ns[0], 1) / NS_PER_S
         arm, contact, sim = (tick.latest.get(name) for name in ("arm", "contact", "sim"))
-        recorder = self._recorder()
+        self.recorder = recorder = self._recorder()
         return Snapshot(
             stamp_ns=tick.stamp_ns, tick=tick.number, mode=loop.ownership.mode,
             reason=loop.ownership.reason, epoch=loop.ownership.epoch,

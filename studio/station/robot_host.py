@@ -79,7 +79,7 @@ class RobotHost:
         self._speed = np.array(driver.info.max_velocity)
         self._reach = self._speed * SILENCE_NS / NS_PER_S
         self._robot = LosslessSender(context, links.robot, capacity=STATION_WAITS, bind=True,
-                                     linger_s=0)
+                                     linger_s=0.3)
         self._targets = LatestSubscriber(context, links.target, TARGET)
         self._requests = CommandServer[RobotRequest, RobotReply](
             context, links.robot_request, RobotRequest, lambda why: RobotReply(False, reason=why))

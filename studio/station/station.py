@@ -72,7 +72,7 @@ class Station:
             self.feed.event("mode", before=self._mode.name, after=ownership.mode.name,
                             why=ownership.reason)
             self._mode = ownership.mode
-        if self.feed.open and not self.feed.practice and not self._sink.health().alive:
+        if self.feed.open and not self.feed.practice and not self.health.recorder.alive:
             ownership.on(Event.TROUBLE, "the recorder has died: what it acknowledged is safe; "
                          "it is being restarted, arm again when it is back")
 
@@ -148,7 +148,8 @@ class Station:
     def _(self, command: StartEpisode) -> Reply:
         if self.feed.busy:
             return Reply(False, f"episode {self.feed.episode} is still open: end or discard it")
-        if not self._sink.health().alive and not command.practice:
+        self.health.recorder = self._sink.health()
+        if not self.health.recorder.alive and not command.practice:
             return Reply(False, "the recorder is not running: nothing would be kept")
         self.loop.task = command.task
         self.loop.instruction = command.instruction or self.loop.instruction

@@ -12,7 +12,7 @@ _FULL = 32767
 def _sdl() -> ctypes.CDLL:
     """The very SDL that pygame has loaded; another copy would have other joysticks."""
     maps = Path("/proc/self/maps").read_text().splitlines()
-    library = ctypes.CDLL(next(line.split()[-1] for line in maps if "libSDL2-" in line))
+    library = ctypes.CDLL(next(line.split(maxsplit=5)[-1] for line in maps if "libSDL2-" in line))
     library.SDL_JoystickFromInstanceID.restype = ctypes.c_void_p
     library.SDL_JoystickSetVirtualAxis.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int16]
     library.SDL_JoystickSetVirtualButton.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_uint8]
