@@ -54,6 +54,7 @@ class FrameReader:
         self._layout = layout
         self._index_at_start = inner.get("index_location", "end") == "start"
         self._indices: dict[int, np.ndarray] = {}
+        self._files: dict[int, str] = {}    # a Path costs more to open than the file does
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -124,7 +125,7 @@ class FrameReader:
         if offset == _NOTHING:
             return None
         try:
-            data = _read(self._layout.chunk_file(shard), int(offset), int(length))
+            data = _read(self._files[shard], int(offset), int(length))
             return split_checksum(data) if self._checked else data
         except (OSError, ChecksumMismatch) as error:
             raise self._damage(row, str(error)) from error
@@ -137,6 +138,7 @@ class FrameReader:
         """(rows in the shard, 2) offset and length, read and checked on first use."""
         index = self._indices.get(shard)
         if index is None:
+            self._files[shard] = str(self._layout.chunk_file(shard))
             index = self._indices[shard] = self._read_index(shard)
         return index
 
@@ -173,7 +175,7 @@ def _sharding(layout: ArrayLayout) -> dict:
     return inner
 
 
-def _read(file: Path, offset: int, length: int) -> bytes:
+def _read(file: Path | str, offset: int, length: int) -> bytes:
     descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     try:
         data = os.pread(descriptor, length, offset)

@@ -109,7 +109,7 @@ class WindowSampler:
         self._actions = actions
         self._state = state
         self._map = pool.map if pool else map
-        self._fetch = cache.read if cache else FrameReader.__getitem__
+        self._cache = cache
         self._require_streams()
         self._ends = np.cumsum([len(e[self._clock]) for e in self._episodes], dtype=np.int64)
         if len(self) == 0:
@@ -150,13 +150,24 @@ class WindowSampler:
             image_ns[camera] = episode[camera].stamps_ns[rows]
             frames += [episode[camera].images(picture)] * self._frames
             rows_of_frames += rows.tolist()
-        pictures = list(self._map(self._fetch, frames, rows_of_frames))
-        images = {camera: np.stack(pictures[place * self._frames:(place + 1) * self._frames])
-                  for place, camera in enumerate(self._images)}
+        images = self._pictures(frames, rows_of_frames)
         moment_ns = int(moments_ns[-1])
         actions, action_valid = self._actions_at(episode, moment_ns)
         return Window(place, moment_ns, images, image_ns, image_valid,
                       self._state_at(episode, moment_ns), actions, action_valid)
+
+    def _pictures(self, frames: list[FrameReader], rows: list[int]) -> dict[str, np.ndarray]:
+        """Camera to (F, H, W, …), from the readers and rows of all cameras in turn."""
+        if self._cache:
+            found = list(self._map(self._cache.read, frames, rows))
+            return {camera: np.stack(found[place * self._frames:(place + 1) * self._frames])
+                    for place, camera in enumerate(self._images)}
+        images = {camera: np.empty((self._frames, *reader.shape[1:]), reader.dtype)
+                  for camera, reader in zip(self._images, frames[::self._frames], strict=True)}
+        places = [picture for pictures in images.values() for picture in pictures]
+        for _ in self._map(FrameReader.read_into, frames, rows, places):
+            pass
+        return images
 
     def _require_streams(self) -> None:
         """Find out now, not after an hour of training, that an episode lacks a stream."""
