@@ -18,6 +18,7 @@ from recorders.episode import EpisodeHeader, plain
 from recorders.streams import Batch
 from studio.station.bus import Endpoints, LatestSubscriber, LosslessSender
 from studio.station.messages import RecorderHealth
+from studio.station.outbox import Outbox
 from studio.station.wire import Frame, encode_batches, pack, unpack
 
 STATUS = "recorder"         # topic of RecorderStatus
@@ -112,7 +113,8 @@ class RecorderClient:
     def __init__(self, context: zmq.Context, links: Endpoints, clock: Clock, *,
                  capacity: int = CAPACITY, block: bool = False) -> None:
         self._clock, self._waits = clock, block
-        self._sender = LosslessSender(context, links.record, capacity=capacity, block=block)
+        sender = LosslessSender(context, links.record, capacity=capacity, block=block)
+        self._sender = sender if block else Outbox(sender, capacity)
         self._status = LatestSubscriber(context, links.recorder_status, STATUS)
         self._session = secrets.token_hex(8)
         self._number = 0
