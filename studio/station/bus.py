@@ -81,11 +81,13 @@ class LosslessReceiver:
     Args:
         context: of this process.
         address: of the link.
-        capacity: messages that may wait here before the sender's own queue fills.
+        capacity: messages that may wait here before the sender's own queue fills. Keep it above
+            what can be on its way: when a sender ends or is killed, ZeroMQ 4.3 throws away what
+            a receiver with a full queue has not taken out of the kernel yet.
         bind: listen instead of connecting.
     """
 
-    def __init__(self, context: zmq.Context, address: str, *, capacity: int = 16,
+    def __init__(self, context: zmq.Context, address: str, *, capacity: int = 2000,
                  bind: bool = True) -> None:
         self._socket = open_socket(context, zmq.PULL, address, bind=bind, RCVHWM=capacity)
         self._events = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)

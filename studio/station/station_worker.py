@@ -24,6 +24,7 @@ from studio.station.worker import Life
 
 FAREWELL_S = 0.05           # between two sayings of the session's end
 FIRST_WORD_S = 10.0         # a recorder that says nothing for so long will not
+LAST_WORD_S = 3.0           # for it to take what was handed over
 
 
 class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +75,8 @@ def run(config: bytes, life: Life) -> None:
         gc.unfreeze()
         robot.hold()
         teleop.disconnect()
+        if not told.plan.practice:
+            recorder.wait_written(LAST_WORD_S)
         recorder.close()
         while not life.wait_for_stop(FAREWELL_S):
             watch.tell_session()
