@@ -32,6 +32,6 @@ torture: setup      ## kill processes at random moments, at least 200 times; min
 	@$(PYTHON) tests/torture/process_kill.py
 
 lock:               ## pin the newest allowed packages in requirements.lock
-	@.venv/bin/uv pip compile --quiet --upgrade --no-emit-index-url --no-emit-find-links --universal \
+	@.venv/bin/uv pip compile --quiet --upgrade --universal \
 	    --python-version 3.12 --group dev --custom-compile-command "make lock" \
 	    pyproject.toml .ci/build.in --output-file requirements.lock
