@@ -303,13 +303,16 @@ def test_a_killed_recorder_is_replaced_and_what_it_had_taken_is_kept(
     os.kill(supervisor.states()[0].pid, signal.SIGKILL)
     while supervisor.states()[0].restarts == 0:
         supervisor.poll()
-    while not client._broken:       # as soon as the new one speaks, however fast it came
+    assert not client.health().alive            # at once, before the new one speaks
+    while not client.health().interrupted:      # … and also when it does
         client._status.wait(20)
-        client.health()
     health = client.health()
     assert not health.alive
     assert header(1).episode in health.error
     assert health.interrupted == (header(1).episode,)
+    client.end(0, "success", "", "")            # what is left of it stays interrupted
+    while not client.health().alive:
+        client._status.wait(20)
     client.begin(header(2))
     assert client.health().alive
     client.append((tick(0),))

@@ -27,6 +27,28 @@ __all__ = ["CommandClient", "CommandServer", "Endpoints", "LatestPublisher", "La
            "private_endpoints"]
 
 
+class _PeerWatch:
+    """Notices when the other end of a socket goes away; any one thread may ask."""
+
+    def __init__(self, socket: zmq.Socket) -> None:
+        self._socket = socket
+        self._events = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+
+    def gone(self) -> bool:
+        """Whether it ended since the last call."""
+        gone = False
+        with suppress(zmq.Again):
+            while True:
+                event = parse_monitor_message(self._events.recv_multipart(zmq.NOBLOCK))
+                gone = gone or event["event"] == zmq.EVENT_DISCONNECTED
+        return gone
+
+    def close(self) -> None:
+        """Stop watching; before the socket is closed."""
+        self._socket.disable_monitor()
+        self._events.close(linger=0)
+
+
 class LosslessSender:
     """Hands messages over in order; a message that does not fit is refused and counted.
 
@@ -47,6 +69,7 @@ class LosslessSender:
                  bind: bool = False, linger_s: float = 5.0, patience_s: float = 10.0) -> None:
         self._socket = open_socket(context, zmq.PUSH, address, bind=bind, SNDHWM=capacity,
                                LINGER=int(linger_s * 1000), SNDTIMEO=int(patience_s * 1000))
+        self._peer = _PeerWatch(self._socket)
         self._block = block
         self._stuck = False
         self.overflowed = 0
@@ -70,8 +93,13 @@ class LosslessSender:
         self.overflowed += 1
         return False
 
+    def receiver_gone(self) -> bool:
+        """Whether a receiver ended since the last call; what it had not read may be lost."""
+        return self._peer.gone()
+
     def close(self) -> None:
         """Close; what waits is still delivered for `linger_s`."""
+        self._peer.close()
         self._socket.close()
 
 
@@ -90,7 +118,7 @@ class LosslessReceiver:
     def __init__(self, context: zmq.Context, address: str, *, capacity: int = 2000,
                  bind: bool = True) -> None:
         self._socket = open_socket(context, zmq.PULL, address, bind=bind, RCVHWM=capacity)
-        self._events = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        self._peer = _PeerWatch(self._socket)
 
     def receive(self) -> list[memoryview] | None:
         """The next message's frames, or None; views stay valid as long as they are kept."""
@@ -102,17 +130,11 @@ class LosslessReceiver:
 
     def sender_gone(self) -> bool:
         """Whether a sender ended since the last call. Read what it left before acting on it."""
-        gone = False
-        with suppress(zmq.Again):
-            while True:
-                event = parse_monitor_message(self._events.recv_multipart(zmq.NOBLOCK))
-                gone = gone or event["event"] == zmq.EVENT_DISCONNECTED
-        return gone
+        return self._peer.gone()
 
     def close(self) -> None:
         """Close; what was not received is lost."""
-        self._socket.disable_monitor()
-        self._events.close()
+        self._peer.close()
         self._socket.close()
 
 

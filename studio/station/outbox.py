@@ -39,6 +39,10 @@ class Outbox:
         self._waiting.append(frames)
         return True
 
+    def receiver_gone(self) -> bool:
+        """Whether a receiver ended since the last call."""
+        return self._sender.receiver_gone()
+
     def close(self) -> None:
         """Send what waits, as far as there is room, and close the sender."""
         self._ending.set()

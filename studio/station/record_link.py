@@ -125,6 +125,7 @@ class RecorderClient:
         self._closes_with = 0       # number of the message that closes it; 0 while it is open
         self._recorder = ""         # the incarnation that has it
         self._broken = ""
+        self._dead = ""             # the incarnation that is gone
 
     def begin(self, header: EpisodeHeader) -> None:
         """Open an episode."""
@@ -147,22 +148,26 @@ class RecorderClient:
 
     def end(self, ended_mono_ns: int, detector: str, label: str, note: str) -> None:
         """Commit the open episode."""
-        self._closes_with = self._number
+        self._closes_with = 0 if self._broken else self._number
+        self._episode = "" if self._broken else self._episode
         self._tell(End(ended_mono_ns, detector, label, note))
 
     def discard(self) -> None:
         """Put the open episode into the trash."""
-        self._closes_with = self._number
+        self._closes_with = 0 if self._broken else self._number
+        self._episode = "" if self._broken else self._episode
         self._tell(Discard())
 
     def health(self) -> RecorderHealth:
         """How recording goes, by the recorder's last word and by what we could not hand over.
 
-        `alive` is False from the moment at which a recorder that had the open episode is gone,
-        until the next `begin`, however fast it was restarted.
+        `alive` is False from the moment at which a recorder that had the open episode is gone
+        until that episode was ended here and another recorder speaks, however fast it came.
         """
         self._flush()
         self._hear()
+        if self._sender.receiver_gone() and self._episode:
+            self._break("has ended", self._recorder)
         if self._last is None:
             return RecorderHealth(queued=self._number, overflowed=self._overflowed)
         # Who waits for room cannot lose anything to a recorder that is merely slow to speak.
@@ -196,11 +201,17 @@ class RecorderClient:
         self._last = last = unpack(frames[0], _status_decoder)
         if self._episode and last.incarnation != self._recorder:
             if self._recorder:
-                self._broken = (f"the recorder was restarted while episode {self._episode} was "
-                                f"open: what it had acknowledged is kept; record it anew")
+                self._break("was restarted", self._recorder)
             self._recorder = last.incarnation
+        if not self._episode and last.incarnation != self._dead:
+            self._broken = ""
         if self._closes_with and last.session == self._session and last.taken > self._closes_with:
             self._episode, self._closes_with = "", 0
+
+    def _break(self, what: str, dead: str) -> None:
+        self._dead = dead
+        self._broken = (f"the recorder {what} during episode {self._episode}: what it had "
+                        "acknowledged is kept; end this episode and record it anew")
 
     def _envelope(self, message: Message) -> bytes:
         envelope = Envelope(self._session, self._number, self._clock.now_ns(), message)

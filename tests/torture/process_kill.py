@@ -107,17 +107,24 @@ class Onlooker:
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
         self._newest: Snapshot | None = None
+        self._held = False
 
     @property
     def newest(self) -> Snapshot | None:
         """What the station last said of itself."""
         self._newest = self._watcher.snapshot() or self._newest
+        self._held = self._held or (self._newest is not None and self._newest.mode is Mode.HOLD)
         return self._newest
 
     @property
     def recording(self) -> bool:
         """Whether an episode is open."""
         return self.newest is not None and bool(self.newest.episode)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the station held the arm at any time."""
+        return self.newest is not None and self._held
 
     @property
     def gave_up(self) -> bool:
@@ -158,9 +165,8 @@ def was_held(victim: str, trace: Path, killed_ns: int, onlooker: Onlooker,
     if victim == "recorder":
         if episode_s < LONG_EPISODE_S:
             return None
-        wait_for(lambda: (now := onlooker.newest) is not None and now.mode is Mode.HOLD,
-                 "the station to hold")
-        return True
+        wait_for(lambda: onlooker.holds or onlooker.gave_up, "the station to hold, or to end")
+        return True if onlooker.holds else None     # the kill fell between two episodes
     end_ns = killed_ns + round((STOPPING_S + STAY_S) * NS_PER_S)
     if victim == "station":
         wait_for(lambda: read_trace(trace)[-1, 0] > end_ns, "the arm's trace to go on")
