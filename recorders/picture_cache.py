@@ -16,6 +16,8 @@ from recorders.shard_reader import FrameReader
 
 Prepare = Callable[[np.ndarray], np.ndarray]
 
+DEFAULT_BYTES = 2 << 30     # 40,000 pictures of 128 px; a desk's computer has 8 GiB or more
+
 
 class PictureCache:
     """Keeps the pictures that were read, up to a number of bytes. Safe to use from threads.
@@ -28,11 +30,11 @@ class PictureCache:
         decoded: how many pictures had to be decoded so far.
     """
 
-    def __init__(self, max_bytes: int, prepare: Prepare | None = None) -> None:
+    def __init__(self, max_bytes: int = DEFAULT_BYTES, prepare: Prepare | None = None) -> None:
         """Begin empty.
 
         Args:
-            max_bytes: how much may be kept.
+            max_bytes: how much may be kept; 0 keeps nothing.
             prepare: makes what is kept from a decoded picture; every call with the same picture
                 must give the same, so no augmentation.
         """

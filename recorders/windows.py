@@ -94,7 +94,9 @@ class WindowSampler:
             state: stream and column of the robot's state.
             pool: threads that decode a window's pictures side by side (decoding releases the GIL);
                 without it the caller's own thread does, which costs less CPU in all.
-            cache: keeps decoded pictures between windows, prepared as it was told to.
+            cache: keeps decoded pictures between windows, prepared as it was told to; by default
+                one of `picture_cache.DEFAULT_BYTES` that keeps them as they are. Training sees
+                every picture many times; `PictureCache(0)` keeps none.
 
         Raises:
             ValueError: if there is no camera, no picture to begin with, or `frames` < 1.
@@ -109,7 +111,7 @@ class WindowSampler:
         self._actions = actions
         self._state = state
         self._map = pool.map if pool else map
-        self._cache = cache
+        self._cache = PictureCache() if cache is None else cache
         self._require_streams()
         self._ends = np.cumsum([len(e[self._clock]) for e in self._episodes], dtype=np.int64)
         if len(self) == 0:
@@ -158,7 +160,7 @@ class WindowSampler:
 
     def _pictures(self, frames: list[FrameReader], rows: list[int]) -> dict[str, np.ndarray]:
         """Camera to (F, H, W, …), from the readers and rows of all cameras in turn."""
-        if self._cache:
+        if self._cache.max_bytes:
             found = list(self._map(self._cache.read, frames, rows))
             return {camera: np.stack(found[place * self._frames:(place + 1) * self._frames])
                     for place, camera in enumerate(self._images)}

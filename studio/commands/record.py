@@ -6,7 +6,7 @@ Knows options and words. The session itself is run by the station.
 import getpass
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from studio.commands.data import describe_episode
 from studio.commands.output import Answer, Screen, UsersMistakeError
@@ -51,6 +51,9 @@ class Record:
     """Show no live view."""
     clumsy: bool = False
     """Let the script err like a beginner; what it should have done is kept as a label."""
+    perturbed: bool = False
+    """Push the script off its way about once a second, so that a policy learns to come back; what
+    it should have done is kept as a label. Recommended for demonstrations to train from."""
     operator: str = ""
     """Who demonstrates; empty means your user name, or the script's."""
     image_size: tuple[int, int] = (240, 320)
@@ -64,8 +67,11 @@ class Record:
         """Record, and print what the store holds of it."""
         require_session(robot=self.robot, teleop=self.teleop, task=self.task, fast=self.fast,
                         episodes=self.episodes)
-        if self.clumsy and self.teleop != SCRIPTED:
-            raise UsersMistakeError(f"--clumsy is for --teleop {SCRIPTED}; a person needs no help")
+        if (self.clumsy or self.perturbed) and self.teleop != SCRIPTED:
+            raise UsersMistakeError(f"--clumsy and --perturbed are for --teleop {SCRIPTED}; a "
+                                    f"person needs no help")
+        if self.clumsy and self.perturbed:
+            raise UsersMistakeError("--clumsy and --perturbed exclude each other: choose one")
         # Here, because the station brings MuJoCo: --help and a mistyped option need not wait.
         from studio.station.launch import SessionRequest
         from studio.station.session import Outcome, SessionPlan
@@ -77,7 +83,7 @@ class Record:
                 max_duration_s=longest_s([self.task]) if scripted else _PERSONS_TIME_S,
                 operator=self.operator or ("" if scripted else getpass.getuser())),
             robot=self.robot, teleop=self.teleop, store=str(self.to), fast=self.fast,
-            teleop_options={"clumsy": True, "seed": self.seed} if self.clumsy else {},
+            teleop_options=self._errors(),
             live=not self.headless, image_size=self.image_size, images=self.images)
         make_store(screen, self.to)
         outcomes: list[Outcome] = []
@@ -96,3 +102,9 @@ class Record:
                        "labels": count_labels(kept),
                        "episodes": [describe_episode(e) for e in kept]},
                       ok=not problem and len(kept) == self.episodes)
+
+    def _errors(self) -> dict[str, Any]:
+        """How the script shall err, in its own words."""
+        if not (self.clumsy or self.perturbed):
+            return {}
+        return {"clumsy": self.clumsy, "perturbed": self.perturbed, "seed": self.seed}

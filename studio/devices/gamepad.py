@@ -10,21 +10,12 @@ the robot.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from recorders.clock import Clock
-from studio.devices.interfaces import DeviceError, DeviceStatus, HumanInput, idle_input
-from studio.devices.mapping import (
-    TWIST_ACTION,
-    AxisMapping,
-    DeviceMapping,
-    at_rest,
-    bounded_axes,
-    next_state,
-    twist_action,
-    unless_silent,
-)
-from studio.devices.reader import RETRY_S, DeviceReader
+from studio.devices.axes_device import AxesDevice
+from studio.devices.interfaces import DeviceError
+from studio.devices.mapping import AxisMapping, DeviceMapping
+from studio.devices.reader import RETRY_S
 from studio.devices.sdl_pad import GamepadLayout, SdlPad, Sticks
 
 GAMEPAD_MAPPING = DeviceMapping(axes=AxisMapping(dead_zone=0.12))   # worn sticks rest at up to 0.1
@@ -53,7 +44,7 @@ def ros_axes(sticks: Sticks) -> tuple[float, ...]:
             sticks.roll, -sticks.right_y, -sticks.right_x)
 
 
-class Gamepad:
+class Gamepad(AxesDevice):
     """A gamepad of any make that SDL knows."""
 
     name = "gamepad"
@@ -68,71 +59,12 @@ class Gamepad:
             config: which pad and which mapping.
             background: read in a thread; without it the owner calls `poll` itself.
         """
-        self.fault = ""
-        self._clock = clock
+        super().__init__(clock, config.mapping, silence_ms=config.silence_ms, background=background)
         self._config = config
         self._pad: SdlPad | None = None
-        self._connected = False
-        self._lost = False
-        self._state = at_rest(clock.now_ns())       # replaced whole, so readers need no lock
-        self._reader = (DeviceReader(self.name, self.poll, self._lose, self._close)
-                        if background else None)
 
-    @property
-    def action_features(self) -> dict[str, Any]:
-        """Twist, gripper and clutch."""
-        return dict(TWIST_ACTION)
-
-    @property
-    def feedback_features(self) -> dict[str, Any]:
-        """None: SDL's rumble is not used."""
-        return {}
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether the pad is open or being looked for."""
-        return self._connected
-
-    def connect(self) -> None:
-        """Open the pad.
-
-        Raises:
-            DeviceError: if none is found, with the remedy.
-        """
-        if self._connected:
-            return
-        self._lose("SDL does not answer: run `tandem doctor`")      # until the first round is over
-        if self._reader:
-            self._reader.start()
-            self._reader.wait_for_rounds(1, _OPEN_TIMEOUT_S)
-        else:
-            self.poll()
-        if self._lost:
-            self._shut()
-            raise DeviceError(self.fault)
-        self._connected = True
-
-    def disconnect(self) -> None:
-        """Close the pad."""
-        if self._connected:
-            self._connected = False
-            self._shut()
-
-    def read(self) -> HumanInput:
-        """The newest input; a LOST or STALE pad asks for nothing."""
-        state, now_ns = self._state, self._clock.now_ns()
-        if not self._connected:
-            return idle_input(state.stamp_ns, DeviceStatus.OFF)
-        if self._lost:
-            return idle_input(state.stamp_ns, DeviceStatus.LOST)
-        return unless_silent(state, self._config.mapping, now_ns, self._config.silence_ms)
-
-    def get_action(self) -> dict[str, Any]:
-        """The newest input as LeRobot's flat dictionary."""
-        return twist_action(self.read(), self._state.gripper.wanted)
-
-    def send_feedback(self, feedback: dict[str, Any]) -> None:
-        """A pad shows nothing: every key is for another device."""
+    def _open(self) -> None:
+        self._open_by_polling("SDL does not answer: run `tandem doctor`", round_s=_OPEN_TIMEOUT_S)
 
     def poll(self) -> float:
         """One round of the reader: take the newest state, or look for a lost pad.
@@ -148,8 +80,7 @@ class Gamepad:
         if sticks is None:
             self._lose("the gamepad is unplugged: replug it")
             return RETRY_S
-        self._state = next_state(self._state, bounded_axes(ros_axes(sticks)), sticks.buttons,
-                                 self._clock.now_ns(), self._config.mapping)
+        self._take(ros_axes(sticks), sticks.buttons, self._clock.now_ns())
         return POLL_S
 
     def _look_for_it(self, pad: SdlPad) -> float:
@@ -158,22 +89,10 @@ class Gamepad:
         except DeviceError as error:
             self.fault = str(error)
             return RETRY_S
-        # What was held before the unplug is not held any more.
-        self._state = at_rest(self._clock.now_ns(), self._state.gripper.wanted)
-        self._lost, self.fault = False, ""
+        self._found()
         return 0.0
 
-    def _lose(self, reason: str) -> None:
-        self._lost = True
-        self.fault = reason
-
-    def _shut(self) -> None:
-        if self._reader:
-            self._reader.stop()
-        else:
-            self._close()
-
-    def _close(self) -> None:
+    def _release(self) -> None:
         pad, self._pad = self._pad, None
         if pad:
             pad.close()

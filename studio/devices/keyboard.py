@@ -13,15 +13,14 @@ while the operator types a letter.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 import numpy as np
 
 from recorders.clock import Clock
+from studio.devices.input_device import InputDevice
 from studio.devices.interfaces import DeviceStatus, HumanInput, idle_input
 from studio.devices.mapping import (
-    TWIST_ACTION,
     AxisMapping,
     ClutchRule,
     ControlState,
@@ -30,7 +29,6 @@ from studio.devices.mapping import (
     bounded_axes,
     human_input,
     next_state,
-    twist_action,
 )
 
 _NS_PER_MS = 1_000_000
@@ -72,41 +70,21 @@ class _Held(msgspec.Struct, frozen=True):
     state: ControlState
 
 
-class KeyboardTeleop:
+class KeyboardTeleop(InputDevice):
     """Held keys, fed by whoever sees them."""
 
     name = "keyboard"
 
     def __init__(self, clock: Clock, config: KeyboardConfig = KeyboardConfig()) -> None:
-        self.fault = ""
-        self._clock = clock
+        super().__init__(clock)
         self._config = config
-        self._connected = False
         self._held: _Held | None = None     # replaced whole, so readers need no lock
 
-    @property
-    def action_features(self) -> dict[str, Any]:
-        """Twist, gripper and clutch."""
-        return dict(TWIST_ACTION)
+    def _open(self) -> None:
+        """Nothing to open: keys are accepted from now on, and LOST until a console speaks."""
 
-    @property
-    def feedback_features(self) -> dict[str, Any]:
-        """None."""
-        return {}
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether keys are accepted."""
-        return self._connected
-
-    def connect(self) -> None:
-        """Accept keys from now on; LOST until a console speaks."""
-        self._connected = True
-
-    def disconnect(self) -> None:
-        """Let go of every key and accept none."""
-        self._connected = False
-        self._held = None
+    def _close(self) -> None:
+        self._held = None       # every key is let go
 
     def keys_held(self, held: frozenset[str], stamp_ns: int) -> None:
         """The keys that are down now; to be repeated at least every 50 ms.
@@ -127,26 +105,21 @@ class KeyboardTeleop:
                            min(stamp_ns, now_ns), self._config.mapping)
         self._held = _Held(now_ns, state)
 
-    def read(self) -> HumanInput:
-        """The newest input; LOST while no console speaks."""
-        now_ns = self._clock.now_ns()
+    def _stamp_ns(self) -> int:
         held = self._held
-        stamp_ns = held.state.stamp_ns if held else now_ns
-        if not self._connected:
-            return idle_input(stamp_ns, DeviceStatus.OFF)
+        return held.state.stamp_ns if held else self._clock.now_ns()
+
+    def _newest(self) -> HumanInput:
+        held, now_ns = self._held, self._clock.now_ns()
         if held is None or self._silent(held, now_ns):
             self.fault = "no console sends keys: click into its window, or start one"
-            return idle_input(stamp_ns, DeviceStatus.LOST)
+            return idle_input(held.state.stamp_ns if held else now_ns, DeviceStatus.LOST)
         self.fault = ""
         return human_input(held.state, self._config.mapping, now_ns)
 
-    def get_action(self) -> dict[str, Any]:
-        """The newest input as LeRobot's flat dictionary."""
-        wanted = self._held.state.gripper.wanted if self._held else 1.0
-        return twist_action(self.read(), wanted)
-
-    def send_feedback(self, feedback: dict[str, Any]) -> None:
-        """A keyboard shows nothing: every key is for another device."""
+    def _gripper_wanted(self) -> float:
+        held = self._held
+        return held.state.gripper.wanted if held else 1.0
 
     def _silent(self, held: _Held, now_ns: int) -> bool:
         return now_ns - held.heard_ns > self._config.release_ms * _NS_PER_MS

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 
 from recorders.clock import Clock
+from studio.devices.input_device import PolledDevice
 from studio.devices.interfaces import DeviceError, DeviceStatus, HumanInput, idle_input
 from studio.devices.leader_mapping import (
     LeaderConfig,
@@ -29,7 +30,7 @@ from studio.devices.leader_mapping import (
 )
 from studio.devices.leader_process import LeaderReport, LeaderRequest
 from studio.devices.mapping import RAW_WIDTH, bounded_axes
-from studio.devices.reader import RETRY_S, DeviceReader
+from studio.devices.reader import RETRY_S
 
 _NS_PER_MS = 1_000_000
 _LISTEN_S = 0.05
@@ -46,7 +47,7 @@ class _Reading(msgspec.Struct, frozen=True):
     motion: MotionState
 
 
-class LerobotLeader:
+class LerobotLeader(PolledDevice):
     """A LeRobot teleoperator, hosted in a process of its own."""
 
     def __init__(
@@ -65,13 +66,10 @@ class LerobotLeader:
             background: listen in a thread; without it the owner calls `poll` itself.
             command: starts the process that hosts the leader.
         """
-        self._command = command
         self.name = f"leader:{config.teleop_type}"
-        self.fault = ""
-        self._clock = clock
+        super().__init__(clock, background=background)
+        self._command = command
         self._config = config
-        self._connected = False
-        self._lost = True
         self._settled = False       # the process has said whether it could open the device
         self._refused = False       # it never will
         self._order = config.joints
@@ -79,68 +77,38 @@ class LerobotLeader:
         self._process: subprocess.Popen[bytes] | None = None
         self._stderr: Any = None
         self._partial = b""
-        self._reader = (DeviceReader(self.name, self.poll, self._lose, self._end)
-                        if background else None)
 
     @property
     def action_features(self) -> dict[str, Any]:
         """Joint positions (known once connected, unless configured) and whether it is driven."""
         return {**{name: float for name in self._order}, "enabled": float}
 
-    @property
-    def feedback_features(self) -> dict[str, Any]:
-        """None: the leader is not driven back."""
-        return {}
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether the leader is open or being looked for."""
-        return self._connected
-
-    def connect(self) -> None:
+    def _open(self) -> None:
         """Start the process and wait until it has opened the leader.
 
         Raises:
             DeviceError: naming valid types, wrong fields, or what the bus said.
         """
-        if self._connected:
-            return
         self._settled = self._refused = False
-        self._lose(f"{self.name}: LeRobot has not answered within {_OPEN_TIMEOUT_S:.0f} s; see "
-                   "whether `python -c 'import lerobot.teleoperators'` ends")
-        if self._reader:
-            self._reader.start()
-        rounds = 0
-        while not self._settled and rounds * _LISTEN_S < _OPEN_TIMEOUT_S:
-            rounds += 1     # a round listens for at most _LISTEN_S
-            if self._reader:
-                self._reader.wait_for_rounds(rounds, _LISTEN_S)
-            else:
-                self.poll()
-        if self._lost:
-            self._shut()
-            raise DeviceError(self.fault)
-        self._connected = True
+        self._open_by_polling(
+            f"{self.name}: LeRobot has not answered within {_OPEN_TIMEOUT_S:.0f} s; see "
+            "whether `python -c 'import lerobot.teleoperators'` ends",
+            round_s=_LISTEN_S, most_rounds=round(_OPEN_TIMEOUT_S / _LISTEN_S),
+            settled=lambda: self._settled)
 
-    def disconnect(self) -> None:
-        """Close the leader and end its process."""
-        if self._connected:
-            self._connected = False
-            self._shut()
+    def _stamp_ns(self) -> int:
+        reading = self._reading
+        return reading.stamp_ns if reading else self._clock.now_ns()
 
-    def read(self) -> HumanInput:
-        """The newest reading; a LOST or STALE leader asks for nothing."""
+    def _newest(self) -> HumanInput:
         reading, now_ns = self._reading, self._clock.now_ns()
-        stamp_ns = reading.stamp_ns if reading else now_ns
-        if not self._connected:
-            return idle_input(stamp_ns, DeviceStatus.OFF)
-        if self._lost or reading is None:
-            return idle_input(stamp_ns, DeviceStatus.LOST)
-        if now_ns - stamp_ns > self._config.silence_ms * _NS_PER_MS:
-            return idle_input(stamp_ns, DeviceStatus.STALE)
+        if reading is None:
+            return idle_input(now_ns, DeviceStatus.LOST)
+        if now_ns - reading.stamp_ns > self._config.silence_ms * _NS_PER_MS:
+            return idle_input(reading.stamp_ns, DeviceStatus.STALE)
         raw = bounded_axes(reading.joints[:RAW_WIDTH] / np.pi)
         return HumanInput(
-            stamp_ns, DeviceStatus.OK, raw, 0,
+            reading.stamp_ns, DeviceStatus.OK, raw, 0,
             motion_held(reading.motion, self._config, now_ns), np.zeros(6),
             joints=reading.joints.copy(),
         )
@@ -151,9 +119,6 @@ class LerobotLeader:
         joints = np.zeros(len(self._order)) if given.joints is None else given.joints
         return {**{name: float(value) for name, value in zip(self._order, joints, strict=True)},
                 "enabled": float(given.enabled)}
-
-    def send_feedback(self, feedback: dict[str, Any]) -> None:
-        """Every key is for another device."""
 
     def poll(self) -> float:
         """One round of the thread: take what the process has said, or start it again.
@@ -172,14 +137,14 @@ class LerobotLeader:
         if not heard:
             if not self._refused:
                 self._lose(f"{self.name}: its process ended: {self._last_words()}")
-            self._end()
+            self._release()
             self._settled = True
             return RETRY_S
         *lines, self._partial = (self._partial + heard).split(b"\n")
         for line in lines:
             self._take(msgspec.json.decode(line, type=LeaderReport))
             if self._refused:
-                self._end()
+                self._release()
                 return RETRY_S
         return 0.0
 
@@ -196,7 +161,8 @@ class LerobotLeader:
             motion = (MotionState(joints) if before is None or self._lost
                       else next_motion(before.motion, joints, self._config, stamp_ns))
             self._reading = _Reading(stamp_ns, joints, motion)
-            self._lost, self._settled, self.fault = False, True, ""
+            self._found()
+            self._settled = True
         elif report.refused:
             self._refuse(report.refused)
         else:
@@ -225,17 +191,7 @@ class LerobotLeader:
         lines = self._stderr.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
 
-    def _lose(self, reason: str) -> None:
-        self._lost = True
-        self.fault = reason
-
-    def _shut(self) -> None:
-        if self._reader:
-            self._reader.stop()
-        else:
-            self._end()
-
-    def _end(self) -> None:
+    def _release(self) -> None:
         process, self._process = self._process, None
         if process is None:
             return

@@ -10,21 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from recorders.clock import Clock
-from studio.devices.interfaces import DeviceError, DeviceStatus, HumanInput, idle_input
-from studio.devices.mapping import (
-    TWIST_ACTION,
-    DeviceMapping,
-    at_rest,
-    bounded_axes,
-    is_deflected,
-    next_state,
-    twist_action,
-    unless_silent,
-)
-from studio.devices.reader import RETRY_S, DeviceReader
+from studio.devices.axes_device import AxesDevice
+from studio.devices.interfaces import DeviceError
+from studio.devices.mapping import DeviceMapping
+from studio.devices.reader import RETRY_S
 from studio.devices.spacemouse_port import (
     HidInterface,
     SpaceMouseGone,
@@ -50,7 +40,7 @@ class SpaceMouseConfig:
     """A deflected device that says nothing for so long counts as stale."""
 
 
-class SpaceMouse:
+class SpaceMouse(AxesDevice):
     """A SpaceMouse of any model that pyspacemouse knows."""
 
     name = "spacemouse"
@@ -71,71 +61,18 @@ class SpaceMouse:
             background: read in a thread; without it the owner calls `poll` itself.
             find: lists what is plugged in.
         """
-        self.fault = ""
-        self._clock = clock
+        super().__init__(clock, config.mapping, silence_ms=config.silence_ms, background=background)
         self._config = config
         self._find = find
         self._port: SpaceMousePort | None = None
         self._known: HidInterface | None = None     # the device to look for after an unplug
-        self._connected = False
-        self._state = at_rest(clock.now_ns())       # replaced whole, so readers need no lock
-        self._lost = False
         self._led_wanted = False
         self._led_shown: bool | None = None         # None: the device has not been told yet
-        self._reader = DeviceReader(self.name, self.poll, self._lose) if background else None
-
-    @property
-    def action_features(self) -> dict[str, Any]:
-        """Twist, gripper and clutch."""
-        return dict(TWIST_ACTION)
 
     @property
     def feedback_features(self) -> dict[str, Any]:
         """The light."""
         return {"led": bool}
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether the device is open or being looked for."""
-        return self._connected
-
-    def connect(self) -> None:
-        """Open the device.
-
-        Raises:
-            DeviceError: if none is found or it cannot be opened, with the remedy.
-        """
-        if self._connected:
-            return
-        self._open(self._choose())
-        self._state = at_rest(self._clock.now_ns(), self._state.gripper.wanted)
-        self._connected = True
-        if self._reader:
-            self._reader.start()
-
-    def disconnect(self) -> None:
-        """Switch the light off and close the device."""
-        if not self._connected:
-            return
-        if self._reader:
-            self._reader.stop()
-        if self._port and self._led_shown:
-            self._port.set_led(False)
-        self._close()
-        self._connected = False
-
-    def read(self) -> HumanInput:
-        """The newest input; LOST or STALE devices ask for nothing."""
-        state, now_ns = self._state, self._clock.now_ns()
-        if not self._connected:
-            return idle_input(state.stamp_ns, DeviceStatus.OFF)
-        if self._lost:
-            return idle_input(state.stamp_ns, DeviceStatus.LOST)
-        return unless_silent(state, self._config.mapping, now_ns, self._config.silence_ms)
-
-    def get_action(self) -> dict[str, Any]:
-        """The newest input as LeRobot's flat dictionary."""
-        return twist_action(self.read(), self._state.gripper.wanted)
 
     def send_feedback(self, feedback: dict[str, Any]) -> None:
         """Set the light with `led`; other keys are for other devices."""
@@ -155,21 +92,24 @@ class SpaceMouse:
         except SpaceMouseGone as error:
             self._lose(f"SpaceMouse at {self._port.interface.path} is gone ({error}): replug it")
             return RETRY_S
-        now_ns, mapping = self._clock.now_ns(), self._config.mapping
+        now_ns = self._clock.now_ns()
         for report in reports:
-            self._state = next_state(
-                self._state, bounded_axes(report.axes), report.buttons, now_ns, mapping)
-        if not reports and not is_deflected(self._state, mapping):
-            # A resting device is silent: that it said nothing is its newest report.
-            self._state = msgspec.structs.replace(self._state, stamp_ns=now_ns)
+            self._take(report.axes, report.buttons, now_ns)
+        if not reports:
+            self._take_silence(now_ns)
         if self._led_wanted != self._led_shown:
             self._port.set_led(self._led_wanted)
             self._led_shown = self._led_wanted
         return POLL_S
 
+    def _open(self) -> None:
+        self._open_port()
+        if self._reader:
+            self._reader.start()
+
     def _look_for_it(self) -> float:
         try:
-            self._open(self._choose())
+            self._open_port()
         except DeviceError as error:
             self.fault = str(error)
             return RETRY_S
@@ -197,22 +137,23 @@ class SpaceMouse:
                 f"{self._config.interface}: valid are {seen}")
         raise DeviceError("no SpaceMouse is plugged in: plug it in, or run `tandem doctor`")
 
-    def _open(self, interface: HidInterface) -> None:
+    def _open_port(self) -> None:
+        interface = self._choose()
         self._port = SpaceMousePort(interface)
         self._known = interface
         self._led_shown = None if self._led_wanted else False
-        # What was held before the unplug is not held any more.
-        self._state = at_rest(self._clock.now_ns(), self._state.gripper.wanted)
-        self._lost = False
-        self.fault = ""
+        self._found()
 
     def _lose(self, reason: str) -> None:
-        """Ask for nothing from now on and look for the device again."""
-        self._lost = True
-        self.fault = reason
-        self._close()
+        super()._lose(reason)
+        self._close_port()      # a vanished device is opened anew
 
-    def _close(self) -> None:
+    def _release(self) -> None:
+        if self._port and self._led_shown:
+            self._port.set_led(False)
+        self._close_port()
+
+    def _close_port(self) -> None:
         port, self._port = self._port, None
         if port:
             port.close()

@@ -33,6 +33,9 @@ class Errors(msgspec.Struct, frozen=True, kw_only=True):
 CLUMSY = Errors(pause_rate_hz=0.15, overshoot=0.3, noise_rate_hz=0.25)
 """A beginner: something goes wrong about twice in an episode."""
 
+PERTURBED = Errors(overshoot=0.2, noise_rate_hz=0.8, noise_s=0.2, noise=0.9)
+"""Pushed off its way about once a second: a policy that saw how to come back drifts less (DART)."""
+
 
 class ErringHand:
     """Turns the clean deflection of a tick into the one that a person would give.

@@ -20,7 +20,7 @@ from studio.devices.mapping import (
     twist_action,
     twist_of,
 )
-from studio.sim.human_errors import CLUMSY, ErringHand, Errors
+from studio.sim.human_errors import CLUMSY, PERTURBED, ErringHand, Errors
 from studio.sim.instructions import InstructionError, draw_goal, goal_from_instruction
 from studio.sim.sight import Sight, look
 from studio.sim.skills import Memory, Move, next_move
@@ -210,12 +210,15 @@ def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
                      w * c + y * a + z * b - x * d, w * d + z * a + x * c - y * b])
 
 
-def scripted_operator(clock: Clock, *, seed: int = 0, clumsy: bool = False) -> ScriptedOperator:
+def scripted_operator(clock: Clock, *, seed: int = 0, clumsy: bool = False,
+                      perturbed: bool = False) -> ScriptedOperator:
     """The operator as `--teleop scripted` knows it; the clock is in its feedback.
 
     Args:
         clock: not used.
         seed: of its errors.
         clumsy: whether it errs as a beginner does.
+        perturbed: whether it is pushed off its way on purpose; not together with `clumsy`.
     """
-    return ScriptedOperator(errors=CLUMSY if clumsy else None, seed=seed)
+    errors = PERTURBED if perturbed else CLUMSY if clumsy else None
+    return ScriptedOperator(errors=errors, seed=seed)

@@ -63,7 +63,7 @@ class ControlLoop:
         self.clock, self.robot, self.teleop = clock, robot, teleop
         self.spec: StreamSpec = tick_stream(robot.info, rate_hz)
         self.ownership = Ownership()
-        kinematics = ArmKinematics(robot.info)
+        kinematics = self._kinematics = ArmKinematics(robot.info)
         self.limiter = MotionLimiter(robot.info, limits, kinematics, dt_s)
         self.clutch = Clutch(kinematics, limits, dt_s)
         self.guards = Guards(limits, rate_hz, len(robot.info.joint_names))
@@ -193,6 +193,7 @@ class ControlLoop:
         row["proposed_policy"] = np.nan if proposals.player is None else proposals.player
         row["blended"] = np.nan if wish is None else wish
         row["sent"], row["sent_velocity"] = command.position, command.velocity
+        row["sent_tool"] = self._kinematics.forward(command.position)
         tick = TickRecord(self.number, now_ns, row, (*batches, Batch("tick", row)), self.latest,
                           human)
         self.number += 1

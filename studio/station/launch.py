@@ -128,7 +128,7 @@ def _run_virtual(request: SessionRequest, links: Endpoints, supervisor: Supervis
     machine = SystemClock()
     clock = ManualClock(machine.now_ns(), machine.wall_ns())
     robot = SimRobot(clock, image_size=request.image_size, image_encoding=request.images)
-    operator = scripted_operator(clock, seed=request.plan.seed, **request.teleop_options)
+    operator = scripted_operator(clock, **{"seed": request.plan.seed} | request.teleop_options)
     progress = _Progress(listener)
     robot.connect()
     operator.connect()

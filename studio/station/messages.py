@@ -96,6 +96,7 @@ def tick_stream(info: RobotInfo, rate_hz: float) -> StreamSpec:
         joints("blended"),             # after arbitration
         joints("sent"),                # after safety: what the robot was told
         Column(name="sent_velocity", dtype="<f8", shape=wide, unit="rad/s", names=names),
+        Column(name="sent_tool", dtype="<f8", shape=(7,), unit="m", names=pose),
     ))
 
 
