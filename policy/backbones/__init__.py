@@ -1,0 +1,1 @@
+"""Transformers that a dual-system policy can be built on."""

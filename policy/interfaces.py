@@ -1,0 +1,149 @@
+"""What a policy is to whoever drives a robot with it; no torch, no robot.
+
+A policy thinks slowly and acts fast. `think` is System 2: it reads pictures and words and leaves a
+`Latent`. `act` is System 1: it turns the newest pictures, the robot's state and a latent, however
+old, into a `Chunk` of targets with absolute times. A policy with one speed (a peer, a baseline)
+leaves an empty latent.
+
+Frames and units as in studio/devices/interfaces.py: world_from_tool poses are (7,) x y z in metres
+and qw qx qy qz; a gripper is 0 (closed) to 1 (open). Stamps are monotonic nanoseconds.
+Letters: H = steps of a chunk, P = numbers of proprioception, D = joints + gripper.
+"""
+
+from typing import Any, Literal, Protocol
+
+import msgspec
+import numpy as np
+
+from recorders.clock import NS_PER_S
+
+ActionSpace = Literal["tool", "joints"]
+
+
+class PolicySpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a policy wants to see and how it answers; part of every checkpoint.
+
+    Attributes:
+        cameras: camera stream to its picture, e.g. {"front": "rgb", "wrist": "rgb"}; the first
+            one's newest picture sets the moment of an observation.
+        picture_size: (height, width) that every picture is made before the policy sees it.
+        proprioception: names of parts (see policy/proprioception.py), in order.
+        action_space: "tool": targets are (8,) world_from_tool and gripper; "joints": (D,).
+        step_s: time between two targets of a chunk.
+        steps: H.
+        cloud_points: points of the cloud from the first camera's depth; 0 for none.
+    """
+
+    cameras: dict[str, str]
+    picture_size: tuple[int, int] = (96, 128)
+    proprioception: tuple[str, ...] = ("tool", "gripper", "lag", "touch")
+    action_space: ActionSpace = "tool"
+    step_s: float = 1 / 30
+    steps: int = 16
+    cloud_points: int = 0
+
+    @property
+    def step_ns(self) -> int:
+        """Time between two targets of a chunk."""
+        return round(self.step_s * NS_PER_S)
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a policy is shown of one moment.
+
+    Attributes:
+        stamp_ns: of the newest picture of the first camera.
+        images: camera to (H, W, 3) u1 in the policy's picture size.
+        proprioception: (P,) f4, as of `stamp_ns`, not normalised.
+        base: what the targets of a chunk are relative to: the last command before `stamp_ns`, (8,)
+            world_from_tool and gripper, or (D,) joints, after the policy's action space.
+        instruction: the words that hold now.
+        instruction_id: counts the edits of an episode from 0.
+        cloud: (N, 6) f4 x y z in the world frame and r g b in 0..1, or None.
+    """
+
+    stamp_ns: int
+    images: dict[str, np.ndarray]
+    proprioception: np.ndarray
+    base: np.ndarray
+    instruction: str
+    instruction_id: int = 0
+    cloud: np.ndarray | None = None
+
+
+class Latent(msgspec.Struct, frozen=True, kw_only=True):
+    """What System 2 left, and what it was made from.
+
+    Attributes:
+        latent_id: counts the runs of System 2.
+        observation_ns: stamp of what it saw; the latent's age counts from here.
+        instruction_id: of the words that it read.
+        weights_version: of the network that made it.
+        subtask: what it says is to be done now; shown to the operator.
+        understood: False if it does not know what the instruction asks for; the arm holds.
+        payload: the policy's own.
+    """
+
+    latent_id: int
+    observation_ns: int
+    instruction_id: int = 0
+    weights_version: int = 0
+    subtask: str = ""
+    understood: bool = True
+    payload: Any = None
+
+
+class Chunk(msgspec.Struct, frozen=True, kw_only=True):
+    """What System 1 wants to happen, target by target.
+
+    Attributes:
+        targets: (H, 8) world_from_tool and gripper, or (H, D) joints, after `space`.
+        first_ns, step_ns: target k holds at first_ns + k * step_ns.
+        observation_ns: stamp of the observation it answers.
+        latent_id, latent_ns: the latent used and the stamp of its observation.
+        instruction_id, weights_version, subtask: of that latent.
+        epoch: of the ownership when the observation was made; the station drops older ones.
+    """
+
+    targets: np.ndarray
+    space: ActionSpace
+    first_ns: int
+    step_ns: int
+    observation_ns: int
+    latent_id: int
+    latent_ns: int
+    instruction_id: int = 0
+    weights_version: int = 0
+    subtask: str = ""
+    epoch: int = 0
+
+
+class Held(msgspec.Struct, frozen=True):
+    """Parts of a chunk that are decided already, by what is being executed or by the operator.
+
+    Attributes:
+        targets: (H, 8) or (H, D) in the policy's action space; looked at only where `mask`.
+        mask: (H, same) bool, True where the value is held.
+    """
+
+    targets: np.ndarray
+    mask: np.ndarray
+
+
+class Policy(Protocol):
+    """A network (or a rule) that drives. One thread calls it."""
+
+    spec: PolicySpec
+    weights_version: int
+
+    def reset(self, seed: int = 0) -> None:
+        """A new episode begins; `seed` fixes its random numbers."""
+        ...
+
+    def think(self, observation: Observation) -> Latent:
+        """System 2, on one observation."""
+        ...
+
+    def act(self, observation: Observation, latent: Latent, held: Held | None = None) -> Chunk:
+        """System 1, on a fresh observation and a latent of any age."""
+        ...
