@@ -18,8 +18,8 @@ from studio.devices.reader import DeviceReader
 class InputDevice(ABC):
     """A teleoperator that is told what happens, as a keyboard is by its console.
 
-    A device gives `name`, `_open`, `_close`, `_stamp_ns` and `_newest`, and says `_lose` and
-    `_found` as they occur.
+    A device gives `name`, `_open`, `_close`, `_stamp_ns` and `_newest`; it calls `_lose` when it
+    is gone and `_found` when it is back.
 
     Attributes:
         name: as the operator knows it.
@@ -77,7 +77,7 @@ class InputDevice(ABC):
         """The newest input as LeRobot's flat dictionary."""
         return twist_action(self.read(), self._gripper_wanted())
 
-    def send_feedback(self, feedback: dict[str, Any]) -> None:
+    def send_feedback(self, feedback: dict[str, Any]) -> None:  # noqa: B027 - most show nothing
         """Every key is for another device, unless this one can show something."""
 
     @abstractmethod
@@ -149,7 +149,7 @@ class PolledDevice(InputDevice):
         most_rounds: int = 1,
         settled: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Let the first rounds find the device, for drivers that stay in the thread that opens them.
+        """Let the first rounds find the device, for drivers that live in the thread of `poll`.
 
         Args:
             unanswered: what is wrong, and what to do, if these rounds neither find nor refuse it.
