@@ -1,7 +1,8 @@
 """The simulated world: physics at 500 Hz, a task that judges it, and its exact state.
 
-Knows MuJoCo's model and data, the scene's names, and the stamp of the present state. Refuses to
-know streams, pictures and real time: somebody else says up to which moment to advance.
+Knows how the physics steps, and the stamp of the present state; what can be read off that state is
+in `readings`. Refuses to know streams, pictures and real time: somebody else says up to which
+moment to advance.
 
 A step ends with MuJoCo's `mj_step1` at the new state, so that poses, velocities and contacts
 always belong to `stamp_ns`. Forces belong to the interval behind it and are kept in `measured`.
@@ -19,7 +20,8 @@ import numpy as np
 from recorders.clock import NS_PER_S, Clock
 from studio.devices.interfaces import DeviceError
 from studio.sim.arm_model import FINGER_TRAVEL_M, HOME_RAD, N_JOINTS
-from studio.sim.scene import ARM_NAME, OBJECT_NAMES, PHYSICS_HZ, build_scene
+from studio.sim.readings import SceneReadings
+from studio.sim.scene import PHYSICS_HZ, build_scene
 
 STEP_NS = NS_PER_S // PHYSICS_HZ
 AIM_STEPS = 5               # 10 ms: a tick of the control loop at its usual 100 Hz
@@ -52,7 +54,7 @@ class SavedWorld(msgspec.Struct, frozen=True):
     progress: tuple[float, ...]
 
 
-class SimWorld:
+class SimWorld(SceneReadings):
     """Arm, table and objects under physics.
 
     Args:
@@ -73,8 +75,7 @@ class SimWorld:
             from studio.sim.tasks import TASKS  # here, because tasks are optional to a world
             tasks = TASKS
         spec = build_scene()
-        self.model = spec.compile()
-        self.data = mujoco.MjData(self.model)
+        super().__init__(spec.compile())
         self.model_xml = spec.to_xml()
         self.stamp_ns = clock.now_ns()
         self.measured = np.zeros(self.model.nsensordata)
@@ -83,17 +84,6 @@ class SimWorld:
         self._tasks = tasks
         self._said = ("", 0, "")
         self._state_size = mujoco.mj_stateSize(self.model, STATE_PARTS)
-        model = self.model
-        self._arm_qpos = np.array([model.joint(f"{ARM_NAME}/joint{i + 1}").qposadr[0]
-                                   for i in range(N_JOINTS)])
-        self._arm_dof = np.array([model.joint(f"{ARM_NAME}/joint{i + 1}").dofadr[0]
-                                  for i in range(N_JOINTS)])
-        fingers = [model.joint(f"{ARM_NAME}/finger_{side}") for side in ("left", "right")]
-        self._finger_qpos = np.array([finger.qposadr[0] for finger in fingers])
-        self._finger_dof = np.array([finger.dofadr[0] for finger in fingers])
-        self._tool = model.site(f"{ARM_NAME}/tool").id
-        self._object_bodies = [model.body(name).id for name in OBJECT_NAMES[:-1]]
-        self._handle = model.site(OBJECT_NAMES[-1]).id
         self._clear()
         self._settle()
 
@@ -235,47 +225,6 @@ class SimWorld:
         """Simulated seconds since the reset."""
         return float(self.data.time)
 
-    @property
-    def position(self) -> np.ndarray:
-        """(8,) joints in rad, then the gripper's opening 0..1."""
-        opening = self.data.qpos[self._finger_qpos].mean() / FINGER_TRAVEL_M
-        return np.append(self.data.qpos[self._arm_qpos], opening)
-
-    @property
-    def velocity(self) -> np.ndarray:
-        """(8,) rad/s, and 1/s for the gripper."""
-        opening_rate = self.data.qvel[self._finger_dof].mean() / FINGER_TRAVEL_M
-        return np.append(self.data.qvel[self._arm_dof], opening_rate)
-
-    @property
-    def effort(self) -> np.ndarray:
-        """(8,) what the motors gave in the last step: N·m, and N for the gripper."""
-        return self.data.actuator_force.copy()
-
-    @property
-    def tool_pose(self) -> np.ndarray:
-        """(7,) x y z in m and w x y z of the tool in the world."""
-        pose = _site_pose(self.data, self._tool)
-        # Pointing down, w is zero and its sign would flicker: x >= 0 is as good a half.
-        return pose if pose[4] >= 0 else np.concatenate([pose[:3], -pose[3:]])
-
-    @property
-    def tool_twist(self) -> np.ndarray:
-        """(6,) linear m/s, then angular rad/s, of the tool in the world."""
-        twist = np.empty(6)
-        mujoco.mj_objectVelocity(self.model, self.data, mujoco.mjtObj.mjOBJ_SITE, self._tool,
-                                 twist, 0)
-        return np.concatenate([twist[3:], twist[:3]])
-
-    @property
-    def objects(self) -> np.ndarray:
-        """(n, 7) poses in the order of `OBJECT_NAMES`: x y z in m, w x y z."""
-        poses = np.empty((len(OBJECT_NAMES), 7))
-        poses[:-1, :3] = self.data.xpos[self._object_bodies]
-        poses[:-1, 3:] = self.data.xquat[self._object_bodies]
-        poses[-1] = _site_pose(self.data, self._handle)
-        return poses
-
     def _clear(self) -> None:
         mujoco.mj_resetData(self.model, self.data)
         self.data.qpos[self._arm_qpos] = HOME_RAD
@@ -295,10 +244,3 @@ class SimWorld:
     def _begin(self) -> None:
         """Everything that follows from positions and velocities."""
         mujoco.mj_step1(self.model, self.data)
-
-
-def _site_pose(data: mujoco.MjData, site: int) -> np.ndarray:
-    pose = np.empty(7)
-    pose[:3] = data.site_xpos[site]
-    mujoco.mju_mat2Quat(pose[3:], data.site_xmat[site])
-    return pose
