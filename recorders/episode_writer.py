@@ -3,33 +3,28 @@
 `append` hands bytes to the operating system and returns: pictures go behind the last one in their
 shard, then one journal record makes the row valid. It never calls fsync: a thread (SyncThread) does
 that, seals full shards and writes full chunks. So a killed process loses nothing that `append`
-took, and a power cut at most half a second. The order of a commit is told and justified in
-FORMAT.md ("Durability"). This file knows one episode; the store around it is StoreHands.
+took, and a power cut at most half a second. This file knows one episode; its files are
+EpisodeFiles, what ending it takes is in episode_closing.py, the store around it is StoreHands.
 """
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from recorders.batch_check import require_fitting
-from recorders.commit_log import Commit
 from recorders.episode import DETECTOR_VERDICTS, Detector, EpisodeSummary, plain
-from recorders.files import fsync_path, fsync_tree, means_full
-from recorders.group_writer import EpisodeGroup
-from recorders.journal import EndRecord, JournalHeader, JournalWriter, Placement
+from recorders.episode_closing import give_up_broken, publish, write_down, write_down_when_full
+from recorders.episode_files import EpisodeFiles
+from recorders.files import means_full
+from recorders.journal import JournalHeader, Placement
 from recorders.shard_writer import ImageWriter
 from recorders.store_errors import DiskFull, StoreError
 from recorders.store_hands import StoreHands
-from recorders.streams import Batch, ImageField, StreamSpec
+from recorders.streams import Batch, ImageField
 from recorders.sync_thread import SyncThread
-from recorders.zarr_metadata import picture_shape
 
 SYNC_OVERDUE_NS = 400_000_000
-MAX_PARALLEL_FSYNCS = 8         # a disk merges what is asked for at once; more brings nothing
 
 
 class EpisodeWriter:
@@ -49,20 +44,8 @@ class EpisodeWriter:
         self._closed = False
         self._dirty = False
         self._synced_ns = store.clock.now_ns()
-        # The journal comes first: whatever a crash leaves behind, its journal explains.
-        self._journal = JournalWriter(store.folders.journal(header.episode), journal_header)
-        self._journal.sync()
-        fsync_path(store.folders.journals)
-        folder = store.folders.open_group(header.episode)
-        self._group = EpisodeGroup(folder, journal_header)
-        self._images = [_image_writers(stream.folder, stream.spec)
-                        for stream in self._group.streams]
-        folder.mkdir()
-        for stream in self._group.streams:
-            for image in stream.spec.images:
-                stream.write_image_shape(image.name, 0)
-        fsync_tree(folder)
-        fsync_path(store.folders.open)
+        self._files = EpisodeFiles(store.folders, journal_header)
+        self._group, self._journal = self._files.group, self._files.journal
         self._sync_thread = SyncThread(f"sync-{header.episode}", self._sync)
 
     @property
@@ -145,7 +128,7 @@ class EpisodeWriter:
             return
         self._closed = True
         self._sync_thread.stop()
-        self._let_go()
+        self._files.let_go()
 
     def _append_rows(self, number: int, rows: np.ndarray) -> None:
         stream = self._group.streams[number]
@@ -157,7 +140,7 @@ class EpisodeWriter:
     def _append_with_pictures(
         self, number: int, images: tuple[ImageField, ...], batch: Batch
     ) -> None:
-        stream, writers = self._group.streams[number], self._images[number]
+        stream, writers = self._group.streams[number], self._files.images[number]
         for i, pictures in enumerate(batch.images):
             row = batch.rows[i:i + 1]
             data = row.tobytes()
@@ -179,19 +162,11 @@ class EpisodeWriter:
 
     def _sync(self) -> None:
         """The sync thread's round."""
-        for stream, writers in zip(self._group.streams, self._images, strict=True):
-            for name, writer in writers.items():
-                if writer.seal_full():
-                    stream.write_image_shape(name, writer.sealed_rows)
-        self._group.write_full_chunks()
+        self._files.write_full()
         if self._dirty:
             began_ns = self._store.clock.now_ns()
             self._dirty = False         # before the fsyncs: what comes meanwhile is dirty again
-            for writer in self._image_writers():
-                shard = writer.open_shard
-                if shard is not None:
-                    shard.sync()
-            self._journal.sync()
+            self._files.sync()
             self._synced_ns = began_ns
 
     def _end(self, ended_mono_ns: int, detector: Detector, trashed: bool) -> EpisodeSummary:
@@ -202,58 +177,16 @@ class EpisodeWriter:
         self._sync_thread.stop()
         try:
             self._raise_sync_error()
-            summary = self._write_down(ended_mono_ns, detector, trashed)
+            summary = write_down(self._files, ended_mono_ns, detector, trashed)
         except OSError as error:
             if not means_full(error):
-                raise self._broken(error) from error
-            summary = self._write_down_when_full(error, ended_mono_ns, detector, trashed)
+                raise give_up_broken(self._files, error) from error
+            summary = write_down_when_full(self._store, self._files, error, ended_mono_ns,
+                                           detector, trashed)
         return self._publish(summary)
 
-    def _write_down(self, ended_mono_ns: int, detector: Detector, trashed: bool) -> EpisodeSummary:
-        """Everything up to, but not including, the line in the log."""
-        self._journal.end(EndRecord(ended_mono_ns, detector))
-        with ThreadPoolExecutor(MAX_PARALLEL_FSYNCS, "fsync") as threads:
-            # While the disk takes journal and pictures, this thread compresses columns.
-            waits = [threads.submit(self._journal.sync)]
-            waits += [threads.submit(writer.seal_all) for writer in self._image_writers()]
-            summary = self._group.finish(
-                ended_mono_ns=ended_mono_ns, detector=detector, recovered=False, trashed=trashed)
-            for wait in waits:
-                wait.result()
-        return summary
-
-    def _write_down_when_full(
-        self, error: OSError, ended_mono_ns: int, detector: Detector, trashed: bool
-    ) -> EpisodeSummary:
-        """Close with the reserve's space, and do not rely on the journal for anything."""
-        self._store.reserve.give_up()
-        self._group.events.append({"t_mono_ns": ended_mono_ns, "kind": "disk-full"})
-        try:
-            for writer in self._image_writers():
-                writer.seal_all()
-            summary = self._group.finish(
-                ended_mono_ns=ended_mono_ns, detector=detector, recovered=False, trashed=trashed)
-            fsync_tree(self._group.folder)
-            return summary
-        except OSError as again:
-            self._let_go()
-            raise DiskFull(
-                f"the disk is full, and not even episode {self.header.episode} could be closed "
-                f"({again}): everything acknowledged is in its journal; free some space, then run "
-                f"`tandem data recover`", self.header.episode) from error
-
     def _publish(self, summary: EpisodeSummary) -> EpisodeSummary:
-        folders, episode = self._store.folders, self.header.episode
-        home = folders.home(episode, summary.trashed)
-        folders.open_group(episode).rename(home)
-        commit = Commit(episode=episode, wall_ns=self._store.clock.wall_ns(), summary=summary)
-        try:
-            self._store.log.append(commit)
-        except DiskFull:
-            self._store.reserve.give_up()
-            self._store.log.append(commit)
-        self._journal.close()
-        self._store.finisher.submit(home, folders.journal(episode))
+        publish(self._store, self._files, summary)
         self._summary = summary
         return summary
 
@@ -267,24 +200,14 @@ class EpisodeWriter:
         self._closed = True
         self._sync_thread.stop()
         if not means_full(error):
-            raise self._broken(error) from error
-        summary = self._write_down_when_full(error, self._group.last_stamp_ns, "", False)
+            raise give_up_broken(self._files, error) from error
+        summary = write_down_when_full(self._store, self._files, error,
+                                       self._group.last_stamp_ns, "", False)
         self._publish(summary)
         raise DiskFull(
             f"the disk is full: episode {summary.episode} was closed after "
             f"{summary.duration_s:.1f} s and kept with everything acknowledged until then; free "
             f"some space before recording on", summary.episode) from error
-
-    def _let_go(self) -> None:
-        for writer in self._image_writers():
-            writer.abandon()
-        self._journal.close()
-
-    def _broken(self, error: OSError) -> StoreError:
-        self._let_go()
-        return StoreError(
-            f"cannot write episode {self.header.episode} any more ({error}): what was acknowledged "
-            f"is in its journal; check the disk, then run `tandem data recover`")
 
     def _raise_sync_error(self) -> None:
         if self._sync_thread.error is not None:
@@ -295,11 +218,3 @@ class EpisodeWriter:
             raise StoreError(f"episode {self.header.episode} is closed already: begin a new one")
         if self._closed:
             raise StoreError(f"episode {self.header.episode} was abandoned: recover it")
-
-    def _image_writers(self) -> Sequence[ImageWriter]:
-        return [writer for writers in self._images for writer in writers.values()]
-
-
-def _image_writers(folder: Path, spec: StreamSpec) -> dict[str, ImageWriter]:
-    return {image.name: ImageWriter(folder / image.name, 1 + len(picture_shape(image)))
-            for image in spec.images}

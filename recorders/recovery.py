@@ -1,51 +1,29 @@
 """What a crash left behind, put in order by replaying journals.
 
 Opening a store for writing finishes the episodes that are committed but whose arrays may not all be
-on the disk, and finds those that were interrupted; a person (or a script) then keeps or discards
-these. Replay builds the same group through the same GroupWriter as recording does. This file never
-decides whether an interrupted episode is worth keeping.
+on the disk; those that were interrupted (interrupted.py finds them) a person or a script then keeps
+or discards. Replay builds the same group through the same EpisodeGroup as recording does. This file
+never decides whether an interrupted episode is worth keeping.
 """
 
-import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from recorders.clock import NS_PER_S
 from recorders.commit_log import Commit, Recovered
 from recorders.episode import EpisodeSummary
 from recorders.files import fsync_tree
 from recorders.finisher import finish
 from recorders.group_writer import EpisodeGroup
+from recorders.interrupted import journals_in, look_into, remove_empty
 from recorders.journal import EndRecord, JournalReader, Placement, RowsRecord
+from recorders.labels_and_trash import settle_folders
 from recorders.shard_repair import seal_again, sound_pictures
 from recorders.store_errors import DamagedJournal
 from recorders.store_folders import StoreFolders
 from recorders.store_hands import StoreHands
 from recorders.zarr_metadata import picture_shape
-
-
-class Interrupted(msgspec.Struct, frozen=True, kw_only=True):
-    """An episode that was begun and not closed.
-
-    Attributes:
-        duration_s: from its beginning to its newest row.
-        rows: per stream, as the journal tells.
-        being_recorded: another process is writing the store now; perhaps this very episode.
-        damage: empty, or what is wrong with the journal.
-    """
-
-    episode: str
-    task: str
-    instruction: str
-    operator: str
-    started_wall_ns: int
-    duration_s: float
-    rows: dict[str, int]
-    being_recorded: bool
-    damage: str
 
 
 class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,27 +63,21 @@ class Replay(msgspec.Struct, frozen=True):
     problems: tuple[str, ...]
 
 
-def look_into(path: Path, being_recorded: bool) -> Interrupted:
-    """Say what an episode's journal holds, without touching anything."""
-    try:
-        journal = JournalReader(path)
-    except DamagedJournal as damage:
-        return Interrupted(
-            episode=path.stem, task="", instruction="", operator="", started_wall_ns=0,
-            duration_s=0.0, rows={}, being_recorded=being_recorded, damage=str(damage))
-    header = journal.header.header
-    rows, last_ns = [0] * len(header.streams), header.started_mono_ns
-    for record in journal:
-        if isinstance(record, RowsRecord):
-            rows[record.stream] += len(record.rows)
-            last_ns = max(last_ns, int(record.rows["t_mono_ns"][-1]))
-    journal.close()
-    return Interrupted(
-        episode=header.episode, task=header.task, instruction=header.instruction,
-        operator=header.operator, started_wall_ns=header.started_wall_ns,
-        duration_s=(last_ns - header.started_mono_ns) / NS_PER_S,
-        rows={spec.name: n for spec, n in zip(header.streams, rows, strict=True)},
-        being_recorded=being_recorded, damage="" if being_recorded else journal.damage)
+def put_in_order(store: StoreHands) -> tuple[str, ...]:
+    """Do what needs no decision: finish committed episodes, remove empty leftovers.
+
+    Returns:
+        Why committed episodes still need their journals; empty as a rule.
+    """
+    folders, committed = store.folders, store.log.episodes
+    settle_folders(folders, committed)
+    journals = journals_in(folders)
+    unfinished = [finish_committed(store, committed[episode]) for episode in journals
+                  if episode in committed]
+    for episode in journals:
+        if episode not in committed:
+            remove_empty(folders, look_into(folders.journal(episode), being_recorded=False))
+    return tuple(filter(None, unfinished))
 
 
 def recover(store: StoreHands, episode: str, keep: bool) -> RecoveryReport:
@@ -226,40 +198,11 @@ def rebuild(
                         recovered=recovered, trashed=trashed)
 
 
-def settle_folders(folders: StoreFolders, episodes: Mapping[str, EpisodeSummary]) -> None:
-    """Move groups to where the log says they belong; a crash may have come before the move."""
-    # Looks only at the trash and at what should be there: a store may have 10,000 others.
-    for folder in list(folders.trash.iterdir()):
-        known = episodes.get(folder.name)
-        if known is not None and not known.trashed:
-            _move(folder, folders.group(folder.name))
-    for episode, known in episodes.items():
-        if known.trashed:
-            _move(folders.group(episode), folders.trash_group(episode))
-
-
-def _move(source: Path, target: Path) -> None:
-    if source.exists() and not target.exists():
-        source.rename(target)
-
-
 def _folder_of(folders: StoreFolders, episode: str) -> Path:
     for folder in (folders.group(episode), folders.trash_group(episode)):
         if folder.exists():
             return folder
     return folders.open_group(episode)
-
-
-def remove_empty(folders: StoreFolders, interrupted: Interrupted) -> bool:
-    """Remove the leftovers of an episode that was killed before its first row, if it was."""
-    folder = folders.open_group(interrupted.episode)
-    began_only = interrupted.damage and not folder.exists()
-    if any(interrupted.rows.values()) or (interrupted.damage and not began_only):
-        return False
-    if folder.exists():
-        shutil.rmtree(folder)
-    folders.journal(interrupted.episode).unlink()
-    return True
 
 
 def _set_aside(

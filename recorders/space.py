@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from recorders.files import means_full
-from recorders.store_errors import StoreLocked
+from recorders.store_errors import DiskFull, StoreLocked
 
 # Closing an hour's episode of a few hundred columns takes some 10 MB at most: part-filled chunks,
 # metadata, and the line in the log.
@@ -83,6 +83,19 @@ class Reserve:
         finally:
             os.close(file)
         return True
+
+    def require(self) -> None:
+        """Take the space.
+
+        Raises:
+            DiskFull: if there is not enough.
+        """
+        if not self.fill():
+            store = self.path.parent
+            raise DiskFull(
+                f"the disk of {store} has {free_bytes(store) >> 20} MiB left, less than the "
+                f"{self.size_bytes >> 20} MiB that are kept for closing an episode: free some "
+                f"space")
 
     def give_up(self) -> None:
         """Free the space."""

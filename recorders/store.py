@@ -5,12 +5,11 @@
         writer.append(batch)
         summary = writer.commit(ended_mono_ns, detector="success")
 
-This is the façade: it finds episodes, says who may write, and keeps labels and trash. How an
-episode is written is EpisodeWriter's business, what a crash leaves is recovery's; FORMAT.md has the
-format.
+This is the façade: it finds episodes and says who may write. How an episode is written is
+EpisodeWriter's business, what a crash leaves is recovery's, what people say about an episode later
+is in labels_and_trash.py; FORMAT.md has the format.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,23 +19,22 @@ from typing import Self
 import msgspec
 
 from recorders.clock import Clock, SystemClock
-from recorders.commit_log import CommitLog, Fact, Labelled, Relabelled, Restored, Trashed
-from recorders.episode import LABELS, EpisodeHeader, EpisodeSummary, Label, require_recordable
+from recorders.commit_log import CommitLog
+from recorders.episode import EpisodeHeader, EpisodeSummary, Label, require_recordable
 from recorders.episode_finder import find_episode
 from recorders.episode_writer import EpisodeWriter
-from recorders.files import write_durably
-from recorders.finisher import Finisher
+from recorders.interrupted import Interrupted, find_interrupted, journals_in, look_into
 from recorders.journal import JournalHeader
-from recorders.recovery import (
-    Interrupted,
-    RecoveryReport,
-    finish_committed,
-    look_into,
-    recover,
-    remove_empty,
-    settle_folders,
+from recorders.labels_and_trash import (
+    label_episode,
+    relabel_episode,
+    require_label,
+    restore_episode,
+    trash_episode,
 )
-from recorders.space import RESERVE_BYTES, Reserve, WriterLock, free_bytes, is_locked
+from recorders.recovery import RecoveryReport, put_in_order, recover
+from recorders.robot_models import keep_model
+from recorders.space import RESERVE_BYTES, free_bytes, is_locked
 from recorders.store_check import Problem, check_store
 from recorders.store_copy import copy_episodes
 from recorders.store_description import cannot_write, create_store, require_store
@@ -51,7 +49,7 @@ from recorders.store_errors import (
     UnknownFormat,
 )
 from recorders.store_folders import StoreFolders
-from recorders.store_hands import StoreHands
+from recorders.store_hands import StoreHands, take_hands
 
 __all__ = [
     "DamagedJournal", "DemoStore", "DiskFull", "NoSuchEpisode", "NotAStore", "Problem",
@@ -67,14 +65,12 @@ class DemoStore:
         unfinished: why committed episodes still need their journals; empty as a rule.
     """
 
-    def __init__(self, folders: StoreFolders, clock: Clock, hands: StoreHands | None,
-                 lock: WriterLock | None) -> None:
+    def __init__(self, folders: StoreFolders, clock: Clock, hands: StoreHands | None) -> None:
         self.path = folders.root
         self.unfinished: tuple[str, ...] = ()
         self._folders = folders
         self._clock = clock
         self._hands = hands
-        self._lock = lock
         self._log = hands.log if hands else CommitLog(folders.commits)
         self._writer: EpisodeWriter | None = None
 
@@ -102,35 +98,16 @@ class DemoStore:
                 create_store(folders, clock)
             require_store(folders)
             if not write:
-                return cls(folders, clock, None, None)
-            return cls._open_for_writing(folders, clock, reserve_bytes)
+                return cls(folders, clock, None)
+            with ExitStack() as undo:
+                hands = take_hands(folders, clock, reserve_bytes)
+                undo.callback(hands.let_go)
+                store = cls(folders, clock, hands)
+                store.unfinished = put_in_order(hands)
+                undo.pop_all()
+            return store
         except OSError as error:
             raise cannot_write(folders.root, error) from error
-
-    @classmethod
-    def _open_for_writing(
-        cls, folders: StoreFolders, clock: Clock, reserve_bytes: int
-    ) -> Self:
-        with ExitStack() as undo:
-            lock = WriterLock(folders.lock)
-            undo.callback(lock.release)
-            for folder in folders.all_folders():
-                folder.mkdir(exist_ok=True)
-            log = CommitLog(folders.commits)
-            log.cut_torn_line()
-            finisher = Finisher()
-            undo.callback(finisher.close)
-            hands = StoreHands(folders, log, Reserve(folders.reserve, reserve_bytes), finisher,
-                               clock)
-            store = cls(folders, clock, hands, lock)
-            settle_folders(folders, log.episodes)
-            store.unfinished = tuple(filter(None, (
-                finish_committed(hands, log.episodes[episode]) for episode in store._journals()
-                if episode in log.episodes)))
-            for interrupted in store.interrupted():
-                remove_empty(folders, interrupted)
-            undo.pop_all()
-        return store
 
     def __enter__(self) -> Self:
         return self
@@ -142,15 +119,11 @@ class DemoStore:
     def close(self) -> None:
         """Let go of the store. An episode that is still open counts as interrupted."""
         hands, self._hands = self._hands, None
-        if hands is None or self._lock is None:
+        if hands is None:
             return
         if self._writer is not None:
             self._writer.abandon()
-        try:
-            hands.finisher.close()
-            hands.reserve.give_up()     # a store that nobody writes keeps no space from others
-        finally:
-            self._lock.release()
+        hands.let_go()
 
     # Reading
 
@@ -195,7 +168,7 @@ class DemoStore:
         own = self._writer.header.episode if self._writer and self._writer.open else None
         being_recorded = self._hands is None and is_locked(self._folders.lock)
         return [look_into(self._folders.journal(episode), being_recorded)
-                for episode in self._journals()
+                for episode in journals_in(self._folders)
                 if episode not in self._log.episodes and episode != own]
 
     def check(
@@ -214,7 +187,8 @@ class DemoStore:
             interrupted, unfinished = [], []        # its writer is at work on them
         else:
             interrupted = self.interrupted()
-            unfinished = [one for one in self._journals() if one in self._log.episodes]
+            unfinished = [one for one in journals_in(self._folders)
+                          if one in self._log.episodes]
         return check_store(self._folders, self._log, interrupted, unfinished, deep, progress)
 
     # Writing
@@ -234,12 +208,8 @@ class DemoStore:
         if header.episode in self._log.episodes or self._folders.journal(header.episode).exists():
             raise StoreError(f"there is an episode {header.episode} already: use a new id")
         try:
-            if not hands.reserve.fill():
-                raise DiskFull(
-                    f"the disk of {self.path} has {free_bytes(self.path) >> 20} MiB left, less "
-                    f"than the {hands.reserve.size_bytes >> 20} MiB that are kept for closing an "
-                    f"episode: free some space")
-            model = self._keep_model(header.model_xml)
+            hands.reserve.require()
+            model = keep_model(self._folders, header.model_xml)
             plain_header = msgspec.structs.replace(header, model_xml="")
             self._writer = EpisodeWriter(hands, JournalHeader(plain_header, model))
         except OSError as error:
@@ -248,11 +218,9 @@ class DemoStore:
 
     def label(self, which: str | int, label: Label, note: str = "", by: str = "") -> EpisodeSummary:
         """Judge an episode: `success`, `failure`, `partial` or `unlabelled`."""
-        if label not in LABELS:
-            raise StoreError(f"unknown label '{label}': valid are {', '.join(LABELS)}")
+        require_label(label)
         episode = self.episode(which).episode
-        return self._state(Labelled(episode=episode, wall_ns=self._clock.wall_ns(), by=by,
-                                    label=label, note=note))
+        return label_episode(self._require_hands(), episode, label, note, by)
 
     def relabel(
         self, which: str | int, task: str | None = None, instruction: str | None = None,
@@ -262,30 +230,17 @@ class DemoStore:
         if task is None and instruction is None:
             raise StoreError("nothing to relabel: give a task, an instruction, or both")
         episode = self.episode(which).episode
-        return self._state(Relabelled(episode=episode, wall_ns=self._clock.wall_ns(), by=by,
-                                      task=task, instruction=instruction))
+        return relabel_episode(self._require_hands(), episode, task, instruction, by)
 
     def trash(self, which: str | int, by: str = "") -> EpisodeSummary:
         """Put an episode away; `restore` brings it back."""
         found = self.episode(which)
-        if found.trashed:
-            return found
-        self._require_hands().finisher.drain()
-        # First the line, then the move: readers stop looking before the folder goes.
-        summary = self._state(Trashed(episode=found.episode, wall_ns=self._clock.wall_ns(), by=by))
-        settle_folders(self._folders, {found.episode: summary})
-        return summary
+        return found if found.trashed else trash_episode(self._require_hands(), found, by)
 
     def restore(self, which: str | int, by: str = "") -> EpisodeSummary:
         """Bring an episode back from the trash."""
         found = self.episode(which)
-        if not found.trashed:
-            return found
-        self._require_hands().finisher.drain()
-        # First the move, then the line: readers never look for a folder that is not there yet.
-        settle_folders(self._folders,
-                       {found.episode: msgspec.structs.replace(found, trashed=False)})
-        return self._state(Restored(episode=found.episode, wall_ns=self._clock.wall_ns(), by=by))
+        return restore_episode(self._require_hands(), found, by) if found.trashed else found
 
     def recover(self, episode: str, keep: bool = True) -> RecoveryReport:
         """Keep or discard an interrupted episode.
@@ -294,13 +249,9 @@ class DemoStore:
             NoSuchEpisode: if it is not among `interrupted()`.
         """
         hands = self._require_hands()
-        waiting = [one.episode for one in self.interrupted()]
-        fitting = [one for one in waiting if episode and one.startswith(episode)]
-        if len(fitting) != 1:
-            raise NoSuchEpisode(f"no interrupted episode '{episode}' in {self.path}; valid are "
-                                f"{', '.join(waiting) or 'none: nothing was interrupted'}")
+        chosen = find_interrupted(self.interrupted(), episode, self.path)
         try:
-            return recover(hands, fitting[0], keep)
+            return recover(hands, chosen, keep)
         except OSError as error:
             raise cannot_write(self.path, error) from error
 
@@ -321,22 +272,6 @@ class DemoStore:
             except OSError as error:
                 raise cannot_write(other.path, error) from error
             return [other.episode(one.episode) for one in chosen]
-
-    def _keep_model(self, model_xml: str) -> str:
-        if not model_xml:
-            return ""
-        data = model_xml.encode()
-        prefix = hashlib.sha256(data).hexdigest()[:16]
-        if not self._folders.model(prefix).exists():
-            write_durably(self._folders.model(prefix), data)
-        return prefix
-
-    def _state(self, fact: Fact) -> EpisodeSummary:
-        self._require_hands().log.append(fact)
-        return self._log.episodes[fact.episode]
-
-    def _journals(self) -> list[str]:
-        return sorted(file.stem for file in self._folders.journals.glob("*.journal"))
 
     def _require_hands(self) -> StoreHands:
         if self._hands is None:

@@ -14,7 +14,7 @@ import msgspec
 from recorders.commit_log import CommitLog
 from recorders.episode import EpisodeSummary, is_episode_id
 from recorders.files import PARTIAL_SUFFIX
-from recorders.recovery import Interrupted
+from recorders.interrupted import Interrupted
 from recorders.shard_writer import CRC_BYTES, EMPTY, INDEX_BYTES, decode_index
 from recorders.store_folders import StoreFolders
 from recorders.streams import StreamSpec
