@@ -21,7 +21,6 @@ from studio.station.messages import (
     Mode,
     Owner,
     Reply,
-    Shutdown,
     Snapshot,
     Stop,
 )
@@ -102,7 +101,6 @@ class Scenario:
         self._release()
         assert self.call(EndEpisode(label="partial", note="end to end")).accepted
         yield from self._until(lambda s: not s.episode)
-        assert self.call(Shutdown()).accepted
 
 
 @pytest.mark.slow
