@@ -17,7 +17,7 @@ from studio.devices.interfaces import HumanInput, RobotDriver, Teleoperator
 from studio.station.clutch import Clutch
 from studio.station.guards import Finding, Guards
 from studio.station.kinematics import ArmKinematics
-from studio.station.messages import Guard, Mode, Owner, tick_stream
+from studio.station.messages import Assignment, Guard, Mode, Owner, tick_stream
 from studio.station.ownership import Event, Ownership
 from studio.station.safety import MotionLimiter, SafeCommand, SafetyLimits
 
@@ -27,7 +27,7 @@ class Proposals(msgspec.Struct, frozen=True):
 
     human_input: HumanInput
     human: np.ndarray | None
-    player: np.ndarray | None = None
+    policy: np.ndarray | None = None
 
 
 class TickRecord(msgspec.Struct, frozen=True):
@@ -44,6 +44,23 @@ class TickRecord(msgspec.Struct, frozen=True):
     batches: tuple[Batch, ...]
     latest: Mapping[str, np.void]
     human: HumanInput
+    assignment: Assignment = Assignment()
+
+
+class Player(Protocol):
+    """What drives in AUTO; see chunk_player.py."""
+
+    def wish(self, now_ns: int, commanded: np.ndarray, epoch: int) -> np.ndarray | None:
+        """Joints (D,) for this tick, or None to hold. Must return at once."""
+        ...
+
+    def flush(self, instruction_id: int) -> None:
+        """Drop what was planned for words before these."""
+        ...
+
+    def begin(self) -> None:
+        """Drop everything: another scene."""
+        ...
 
 
 class Subscriber(Protocol):
@@ -63,15 +80,16 @@ class ControlLoop:
         self.clock, self.robot, self.teleop = clock, robot, teleop
         self.spec: StreamSpec = tick_stream(robot.info, rate_hz)
         self.ownership = Ownership()
-        kinematics = self._kinematics = ArmKinematics(robot.info)
+        kinematics = self.kinematics = ArmKinematics(robot.info)
         self.limiter = MotionLimiter(robot.info, limits, kinematics, dt_s)
         self.clutch = Clutch(kinematics, limits, dt_s)
         self.guards = Guards(limits, rate_hz, len(robot.info.joint_names))
         self.subscribers: list[Subscriber] = []
         self.between_ticks: Callable[[], None] = lambda: None
-        self.player: Callable[[int], np.ndarray | None] | None = None
+        self.player: Player | None = None
         self.speed_scale = 1.0
         self.task, self.instruction = "", ""
+        self.instruction_id = self.scene = self.seed = 0
         self.latest: dict[str, np.void] = {}
         self.number = 0
         self._period_ns = round(NS_PER_S / rate_hz)
@@ -121,6 +139,19 @@ class ControlLoop:
         self.latest.clear()
         self.clutch.release()
 
+    def begin_scene(self, task: str, instruction: str, seed: int) -> None:
+        """What was planned before means nothing any more."""
+        self.task, self.instruction, self.seed = task, instruction, seed
+        self.instruction_id, self.scene = 0, self.scene + 1
+        if self.player is not None:
+            self.player.begin()
+
+    def edit_instruction(self, text: str, *, flush: bool) -> None:
+        """Other words from this tick on; `flush` drops what was planned for the old ones."""
+        self.instruction, self.instruction_id = text, self.instruction_id + 1
+        if self.player is not None and flush:
+            self.player.flush(self.instruction_id)
+
     # ---- the five steps -------------------------------------------------------------------------
 
     def _observe(self) -> list[Batch]:
@@ -139,10 +170,12 @@ class ControlLoop:
         if not self._synced or not self.ownership.may_move:
             self.clutch.release()
             return Proposals(human, None), mistrust
+        if self.ownership.mode is Mode.AUTO and not human.enabled:
+            self.clutch.release()       # a gripper button of before the policy means nothing now
         wish = self.clutch.wish(human, self.limiter.position)
-        playing = self.ownership.mode is Mode.AUTO and self.player is not None
-        played = self.player(now_ns) if playing and self.player else None
-        return Proposals(human, wish, played), mistrust
+        planned = None if self.player is None else self.player.wish(
+            now_ns, self.limiter.position, self.ownership.epoch)
+        return Proposals(human, wish, planned), mistrust
 
     def _arbitrate(self, now_ns: int, proposals: Proposals) -> tuple[np.ndarray | None, Finding]:
         contact = self.latest.get("contact")
@@ -159,7 +192,7 @@ class ControlLoop:
         if not self.ownership.may_move or finding.brake:
             return finding.back_off if self.ownership.may_move else None, finding
         by_mode = {Mode.HUMAN: proposals.human, Mode.ARMED: proposals.human,
-                   Mode.AUTO: proposals.player}
+                   Mode.AUTO: proposals.policy}
         return by_mode.get(self.ownership.mode), finding
 
     def _make_safe(self, wish: np.ndarray | None, finding: Finding) -> SafeCommand:
@@ -190,12 +223,13 @@ class ControlLoop:
         row["human_corrective"] = np.nan if human.corrective is None else human.corrective
         row["tool_target"] = np.nan if self.clutch.target is None else self.clutch.target
         row["proposed_human"] = np.nan if proposals.human is None else proposals.human
-        row["proposed_policy"] = np.nan if proposals.player is None else proposals.player
+        row["proposed_policy"] = np.nan if proposals.policy is None else proposals.policy
         row["blended"] = np.nan if wish is None else wish
         row["sent"], row["sent_velocity"] = command.position, command.velocity
-        row["sent_tool"] = self._kinematics.forward(command.position)
+        row["sent_tool"] = self.kinematics.forward(command.position)
         tick = TickRecord(self.number, now_ns, row, (*batches, Batch("tick", row)), self.latest,
-                          human)
+                          human, Assignment(self.task, self.instruction, self.instruction_id,
+                                            self.scene, self.seed))
         self.number += 1
         for subscriber in self.subscribers:
             subscriber.on_tick(tick)
@@ -207,9 +241,10 @@ class ControlLoop:
 
     def _owners(self, proposals: Proposals, wish: np.ndarray | None) -> np.ndarray:
         mode, d = self.ownership.mode, len(self.limiter.position)
+        driven = Owner.HOLD if wish is None else Owner.POLICY
         whole = {Mode.IDLE: Owner.NOBODY, Mode.FAULT: Owner.NOBODY, Mode.STOP: Owner.SAFETY,
-                 Mode.HUMAN: Owner.HUMAN, Mode.AUTO: Owner.SCRIPT}.get(mode, Owner.HOLD)
-        if wish is not None and wish is not proposals.human and wish is not proposals.player:
+                 Mode.HUMAN: Owner.HUMAN, Mode.AUTO: driven}.get(mode, Owner.HOLD)
+        if wish is not None and wish is not proposals.human and wish is not proposals.policy:
             whole = Owner.SAFETY                # backing off
         owners = np.full(d, whole, dtype=np.uint8)
         if mode is Mode.ARMED and wish is not None and wish is proposals.human:

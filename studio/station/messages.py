@@ -100,6 +100,16 @@ def tick_stream(info: RobotInfo, rate_hz: float) -> StreamSpec:
     ))
 
 
+class Assignment(msgspec.Struct, frozen=True):
+    """What the arm is asked to do in a tick; goes with every tick to whoever plans."""
+
+    task: str = ""
+    instruction: str = ""
+    instruction_id: int = 0     # counts the edits of a scene from 0
+    scene: int = 0              # counts resets and beginnings of episodes; plans end with it
+    seed: int = 0               # of the scene, for whatever a policy draws at random
+
+
 class Arm(msgspec.Struct, tag=True, frozen=True):
     """Start holding the present position and accept motion."""
 
@@ -145,6 +155,10 @@ class StartEpisode(msgspec.Struct, tag=True, frozen=True):
     operator: str = ""
 
 
+class StartPolicy(msgspec.Struct, tag=True, frozen=True):
+    """Let the policy drive; also how a person hands back. Moving the device takes over."""
+
+
 class EndEpisode(msgspec.Struct, tag=True, frozen=True):
     """Commit the open episode."""
 
@@ -160,6 +174,7 @@ class SetInstruction(msgspec.Struct, tag=True, frozen=True):
     """Change the instruction; recorded with the tick from which it holds."""
 
     text: str
+    flush: bool = True          # cancel what the policy is doing; else it goes on until it has read
 
 
 class Keys(msgspec.Struct, tag=True, frozen=True):
@@ -173,8 +188,8 @@ class Shutdown(msgspec.Struct, tag=True, frozen=True):
     """Hold the arm, close the open episode as interrupted, and end the station."""
 
 
-Command = (Arm | Disarm | Stop | Rearm | Pause | SetSpeed | ResetScene | StartEpisode | EndEpisode
-           | DiscardEpisode | SetInstruction | Keys | Shutdown)
+Command = (Arm | Disarm | Stop | Rearm | Pause | SetSpeed | ResetScene | StartEpisode | StartPolicy
+           | EndEpisode | DiscardEpisode | SetInstruction | Keys | Shutdown)
 
 
 class Reply(msgspec.Struct, frozen=True):

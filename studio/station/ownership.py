@@ -18,7 +18,7 @@ class Event(Enum):
     PAUSE = "pause"
     INPUT = "human input"           # the clutch closed
     RELEASE = "release"             # the clutch opened
-    PLAY = "play"                   # a recording drives
+    PLAY = "let the policy drive"
     STOP = "stop"
     REARM = "re-arm"
     TROUBLE = "trouble"             # a guard holds the arm: stale, forced, recorder lost

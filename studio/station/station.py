@@ -30,6 +30,7 @@ from studio.station.messages import (
     Shutdown,
     Snapshot,
     StartEpisode,
+    StartPolicy,
     Stop,
 )
 from studio.station.ownership import Event
@@ -152,7 +153,7 @@ class Station:
         self.loop.ownership.on(Event.DISARM)
         self.loop.forget_posture()
         self.health.forget_sequence()
-        self.loop.task, self.loop.instruction = command.task, instruction
+        self.loop.begin_scene(command.task, instruction, command.seed)
         if (begin := getattr(self.loop.teleop, "begin", None)) is not None:
             begin(command.seed)             # a script errs alike for the same seed
         return Reply(True, value=instruction)
@@ -164,13 +165,19 @@ class Station:
         self.health.recorder = self._sink.health()
         if not self.health.recorder.alive and not command.practice:
             return Reply(False, "the recorder is not running: nothing would be kept")
-        self.loop.task = command.task
-        self.loop.instruction = command.instruction or self.loop.instruction
+        self.loop.begin_scene(command.task, command.instruction or self.loop.instruction,
+                              command.seed)
         episode = self.feed.begin(
             task=command.task, instruction=self.loop.instruction, seed=command.seed,
             operator=command.operator, practice=command.practice, teleop=self.loop.teleop.name,
             software=self._software)
         return Reply(True, value=episode)
+
+    @_obey.register
+    def _(self, command: StartPolicy) -> Reply:
+        if self.loop.player is None:
+            return Reply(False, "no policy is connected: start one with `tandem rollout`")
+        return self._change(Event.PLAY)
 
     @_obey.register
     def _(self, command: EndEpisode) -> Reply:
@@ -188,7 +195,8 @@ class Station:
 
     @_obey.register
     def _(self, command: SetInstruction) -> Reply:
-        before, self.loop.instruction = self.loop.instruction, command.text.strip()
+        before = self.loop.instruction
+        self.loop.edit_instruction(command.text.strip(), flush=command.flush)
         self.feed.event("instruction", before=before, after=self.loop.instruction,
                         tick=self.loop.number)
         try:
