@@ -42,6 +42,7 @@ class Backbone(Protocol):
 
     width: int              # d
     blocks: int             # L
+    ordered: bool           # whether `run` itself tells the order of tokens (rotary positions)
     tokenizer: Tokenizer
 
     def embed_text(self, ids: Tensor) -> Tensor:
