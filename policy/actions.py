@@ -1,10 +1,10 @@
 """Action arithmetic: from targets to what is to be done between them, and back.
 
 A policy answers with *actions*, the change that each step of a chunk makes; a station wants
-*targets*, where to be at the end of each step. For the space "tool" a target is (8,): world_from_tool
-and gripper, and an action (7,): dx dy dz in metres and a rotation vector in rad, both in the world
-frame, and the gripper at the end of the step. For "joints" a target and an action are (D,): joints
-(or their change) and the gripper. The gripper is never a change: 0 closed, 1 open.
+*targets*, where to be at the end of each step. For the space "tool" a target is (8,):
+world_from_tool and gripper, and an action (7,): dx dy dz in metres and a rotation vector in rad,
+both in the world frame, and the gripper at the end of the step. For "joints" a target and an action
+are (D,): joints (or their change) and the gripper. The gripper is never a change: 0 closed, 1 open.
 
 Exact by construction: targets_of(base, actions_between(base, targets)) == targets, where a
 quaternion and its negative are one rotation. Knows no recordings and no normalisation.

@@ -18,7 +18,14 @@ from policy.commands import base_at, command_columns, steps_valid, targets_at
 from policy.interfaces import PolicySpec
 from policy.next_event import next_event
 from policy.proprioception import PARTS, proprioception, require_parts
-from policy.signals import EpisodeSignals, MissingSignal, Signals, has_column, latest, require_columns
+from policy.signals import (
+    EpisodeSignals,
+    MissingSignal,
+    Signals,
+    has_column,
+    latest,
+    require_columns,
+)
 from recorders import align
 from recorders.episode import EpisodeSummary
 from recorders.episode_reader import EpisodeReader

@@ -7,6 +7,8 @@ that jumps on the very tick of closing cannot be seen in any picture (notes/lear
 Letters: M moments, E events, N rows.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from policy.commands import erring, gripper_wishes
@@ -82,7 +84,7 @@ def _changes(stamps_ns: np.ndarray, touching: np.ndarray) -> np.ndarray:
     lasting: list[int] = []
     state = bool(touching[0])
     rows = [*np.flatnonzero(np.diff(touching)) + 1, len(touching)]
-    for row, following in zip(rows, rows[1:], strict=False):
+    for row, following in pairwise(rows):
         until_ns = stamps_ns[min(following, len(stamps_ns) - 1)]
         if touching[row] != state and until_ns - stamps_ns[row] >= SHORTEST_CONTACT_NS:
             lasting.append(int(row))

@@ -1,9 +1,9 @@
-"""Between units and the numbers of about one that networks like; fitted once, kept with the weights.
+"""Between units and the numbers of about one that networks like; fitted once, kept with weights.
 
 Proprioception: mean and spread. Actions: divided by how large they usually get, with no shift, so
-that "stay" is zero; the gripper 0..1 becomes -1..1. Positions of the tool (where the next event will
-be) like the tool's position. Floors keep a number that never changed in the demonstrations from
-exploding when it does. Works alike on NumPy arrays and torch tensors, without importing torch.
+that "stay" is zero; the gripper 0..1 becomes -1..1. Positions of the tool (where the next event
+will be) like the tool's position. Floors keep a number that never changed in the demonstrations
+from exploding when it does. Works alike on NumPy arrays and torch tensors, without importing torch.
 
 Letters: R rows, P numbers of proprioception, H steps, A numbers of an action.
 """

@@ -1,9 +1,9 @@
 """Pictures as a policy sees them: small, the same in training and when driving.
 
 Shrinking averages (every pixel of the camera counts), so a thin thing does not vanish between two
-samples. In training a picture is kept a few pixels larger, its edge repeated, and cut out at a random
-place: a shift of ±4 px and a change of light keep a small network from learning pictures by heart
-(random shifts: DrQ, arXiv 2004.13649). Knows no cameras and no files.
+samples. In training a picture is kept a few pixels larger, its edge repeated, and cut out at a
+random place: a shift of ±4 px and a change of light keep a small network from learning pictures by
+heart (random shifts: DrQ, arXiv 2004.13649). Knows no cameras and no files.
 Letters: H, W of the policy's picture.
 """
 

@@ -19,7 +19,11 @@ from recorders.streams import StreamSpec
 
 
 class Signals(Protocol):
-    """Columns of streams."""
+    """Columns of streams.
+
+    Attributes:
+        streams: what there may be.
+    """
 
     streams: Sequence[StreamSpec]
 
@@ -35,7 +39,7 @@ class Signals(Protocol):
         ...
 
 
-class MissingSignal(LookupError):
+class MissingSignal(ValueError):
     """A robot or an episode does not give what is wanted of it."""
 
 
@@ -47,7 +51,7 @@ class EpisodeSignals:
     """
 
     def __init__(self, episode: EpisodeReader) -> None:
-        self.streams = [reader.spec for reader in episode.streams.values()]
+        self.streams: Sequence[StreamSpec] = tuple(one.spec for one in episode.streams.values())
         self._episode = episode
 
     def series(self, stream: str, column: str) -> tuple[np.ndarray, np.ndarray]:
