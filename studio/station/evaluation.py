@@ -1,0 +1,262 @@
+"""A policy's trials: the same scenes for everybody, under the virtual clock, through the station.
+
+Every trial is a session like any other (reset, arm, begin, let the policy drive, end), by commands
+only, so that what is measured is what will drive: safety layer, clock of the cameras, guards. What
+it may see of the truth is the scene's verdict, and the asked-for colours for the words of an edit.
+Knows the simulator; refuses to know what a success rate is and how many processes share the seeds.
+"""
+
+from collections.abc import Callable
+from typing import Self
+
+import msgspec
+import numpy as np
+
+from policy.interfaces import Policy
+from policy.two_speeds import Delays, Pace
+from recorders.clock import NS_PER_S, Clock, ManualClock
+from recorders.store import DemoStore
+from studio.devices.absent import AbsentTeleoperator
+from studio.devices.interfaces import DeviceError
+from studio.sim.instructions import COLOURS, Goal
+from studio.sim.robot import SimRobot
+from studio.sim.scene import OBJECT_NAMES
+from studio.sim.tasks import TASKS
+from studio.station.messages import (
+    Arm,
+    Command,
+    DiscardEpisode,
+    EndEpisode,
+    Mode,
+    ResetScene,
+    SetInstruction,
+    StartEpisode,
+    StartPolicy,
+)
+from studio.station.policy_in_process import PolicyInProcess, latencies_ms
+from studio.station.station import Station
+from studio.station.store_sink import StoreSink
+
+RATE_HZ = 100.0
+
+
+class Edit(msgspec.Struct, frozen=True, kw_only=True):
+    """Other words in mid-episode.
+
+    Attributes:
+        text: may hold {colour}, {onto} and {other}, as `Trials.instruction`.
+        tick: of the control loop since the policy began, at which it happens; or
+        within_m: it happens once the tool is so near to the cube that is asked for.
+    """
+
+    text: str
+    tick: int = -1
+    within_m: float = 0.0
+
+
+class Trials(msgspec.Struct, frozen=True, kw_only=True):
+    """What to try.
+
+    Attributes:
+        seeds: of the scenes; also of whatever the policy draws at random.
+        instruction: instead of what the scene's reset says; {colour} and {onto} stand for what that
+            asked for, {other} for the colour after {colour}.
+        keep_goal: go on judging by what the reset asked for, whatever the policy is told.
+        edits: in the order in which they may happen.
+        max_s: for a trial; 0: as long as the task allows.
+        store: folder of a store that keeps the failures; empty keeps nothing.
+    """
+
+    task: str
+    seeds: tuple[int, ...]
+    instruction: str = ""
+    keep_goal: bool = False
+    edits: tuple[Edit, ...] = ()
+    max_s: float = 0.0
+    pace: Pace = Pace()
+    delays: Delays = Delays()
+    image_size: tuple[int, int] = (240, 320)
+    store: str = ""
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """How a trial went. Times are of the virtual clock but for those that say otherwise.
+
+    Attributes:
+        success_s: from the policy's beginning; None if it never succeeded.
+        why: why it ended before its time without success.
+        said: the sub-tasks that System 2 said, in order.
+        edited_s: when each edit happened.
+        held, slowed: see `policy.two_speeds.Usage`.
+        dry_ticks: the policy drove, but its chunk was over.
+        act_ms, think_ms: wall time of every call.
+        age_s: of the latent, at every call of System 1.
+        latency_ms: from an observation to the first tick that followed it.
+        wall_s: wall time of the whole trial.
+        episode: its id, if it was kept.
+    """
+
+    seed: int
+    instruction: str
+    success_s: float | None
+    duration_s: float
+    why: str = ""
+    said: tuple[str, ...] = ()
+    edited_s: tuple[float, ...] = ()
+    system1_calls: int = 0
+    system2_runs: int = 0
+    held: int = 0
+    slowed: int = 0
+    dry_ticks: int = 0
+    act_ms: tuple[float, ...] = ()
+    think_ms: tuple[float, ...] = ()
+    age_s: tuple[float, ...] = ()
+    latency_ms: tuple[float, ...] = ()
+    wall_s: float = 0.0
+    episode: str = ""
+
+
+class ProvingGround:
+    """The simulated arm, a station and a policy under a virtual clock.
+
+    Use as a context manager.
+
+    Args:
+        trials: what to try.
+        policy: drives; nobody else may use it meanwhile.
+        machine: measures wall time, and gives the virtual clock its start.
+
+    Raises:
+        DeviceError: no pictures here, no such camera, or not what the policy wants to see.
+        StoreError: the store cannot be written.
+    """
+
+    def __init__(self, trials: Trials, policy: Policy, machine: Clock) -> None:
+        self._trials, self._policy, self._machine = trials, policy, machine
+        self._clock = ManualClock(machine.now_ns(), machine.wall_ns())
+        self._robot = SimRobot(
+            self._clock, image_size=trials.image_size, cameras=tuple(policy.spec.cameras),
+            depth=policy.spec.cloud_points > 0)
+        self._store = (DemoStore.open(trials.store, write=True, create=True)
+                       if trials.store else None)
+        self._station = Station(
+            clock=self._clock, robot=self._robot, teleop=AbsentTeleoperator(self._clock),
+            sink=StoreSink(self._store), rate_hz=RATE_HZ)
+        self._loop, self._said = self._station.loop, list[str]()
+
+    def __enter__(self) -> Self:
+        self._robot.connect()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._robot.disconnect()
+        if self._store is not None:
+            self._store.close()
+
+    def run(self, on_trial: Callable[[Trial], None]) -> None:
+        """Try every seed; `on_trial` is told each."""
+        for seed in self._trials.seeds:
+            on_trial(self.trial(seed))
+
+    def trial(self, seed: int) -> Trial:
+        """One scene, from reset to success or failure."""
+        began_ns, trials = self._machine.now_ns(), self._trials
+        self._do(ResetScene(trials.task, seed))
+        while (set(spec.name for spec in self._robot.info.streams) - set(self._loop.latest)):
+            self._tick()
+        self._do(Arm())
+        first = self._tell_first_words(self._goal)
+        driver = PolicyInProcess(self._loop, self._policy, trials.pace, trials.delays,
+                                 note=self._note)
+        self._said.clear()
+        try:
+            episode = self._do(StartEpisode(
+                task=trials.task, instruction=first, seed=seed, operator="policy",
+                practice=self._store is None))
+            self._do(StartPolicy())
+            success_s, duration_s, why, edited_s = self._drive()
+            self._end(keep=success_s is None)
+        finally:
+            self._loop.subscribers.remove(driver)
+            self._loop.player = None
+        usage = driver.speeds.usage
+        return Trial(
+            seed=seed, instruction=first or self._loop.instruction, success_s=success_s,
+            duration_s=duration_s, why=why, said=tuple(self._said), edited_s=tuple(edited_s),
+            system1_calls=usage.system1_calls, system2_runs=usage.system2_runs, held=usage.held,
+            slowed=usage.slowed, dry_ticks=driver.player.played.dry_ticks,
+            act_ms=_in(usage.act_ns, 1e6), think_ms=_in(usage.think_ns, 1e6),
+            age_s=_in(usage.age_ns, NS_PER_S), latency_ms=tuple(latencies_ms(driver.player)),
+            wall_s=(self._machine.now_ns() - began_ns) / NS_PER_S,
+            episode=episode if self._store is not None and success_s is None else "")
+
+    # ---- inside ----------------------------------------------------------------------------------
+
+    def _drive(self) -> tuple[float | None, float, str, list[float]]:
+        """Until success, trouble, or the end of the time: when, how long, why, edits."""
+        begun_ns, left, edited_s = self._clock.now_ns(), list(self._trials.edits), list[float]()
+        longest_s = self._trials.max_s or TASKS[self._trials.task].max_duration_s
+        for number in range(1, round(longest_s * RATE_HZ) + 1):
+            if left and self._is_time(left[0], number - 1):
+                self._do(SetInstruction(self._worded(left.pop(0).text, self._goal),
+                                        flush=self._trials.pace.edit == "flush"))
+                edited_s.append((self._clock.now_ns() - begun_ns) / NS_PER_S)
+            self._tick()
+            elapsed_s = (self._clock.now_ns() - begun_ns) / NS_PER_S
+            # An edit that is still to come makes a success of the old words no success.
+            if self._station.detected() == "success" and not left:
+                return elapsed_s, elapsed_s, "", edited_s
+            if self._loop.ownership.mode is not Mode.AUTO:
+                return None, elapsed_s, self._loop.ownership.reason, edited_s
+        return None, longest_s, "", edited_s
+
+    def _is_time(self, edit: Edit, ticks: int) -> bool:
+        if edit.within_m <= 0:
+            return ticks >= edit.tick
+        arm, sim = self._loop.latest["arm"], self._loop.latest["sim"]
+        if not (colour := self._goal.colour):
+            return False
+        cube = sim["objects"][OBJECT_NAMES.index(f"cube_{colour}"), :3]
+        return float(np.linalg.norm(arm["tool_pose"][:3] - cube)) < edit.within_m
+
+    def _tell_first_words(self, goal: Goal) -> str:
+        """The words that the policy is told, empty for what the reset said; told to the judge."""
+        if not self._trials.instruction:
+            return ""
+        text = self._worded(self._trials.instruction, goal)
+        if not self._trials.keep_goal:
+            self._do(SetInstruction(text))
+        return text
+
+    def _worded(self, text: str, goal: Goal) -> str:
+        other = COLOURS[(COLOURS.index(goal.colour) + 1) % len(COLOURS)] if goal.colour else ""
+        for name, value in (("colour", goal.colour), ("onto", goal.onto), ("other", other)):
+            text = text.replace(f"{{{name}}}", value)
+        return text
+
+    @property
+    def _goal(self) -> Goal:
+        return self._robot.world.run.goal
+
+    def _end(self, *, keep: bool) -> None:
+        self._do(EndEpisode() if keep or self._store is None else DiscardEpisode())
+        while self._station.feed.busy:
+            self._tick()
+
+    def _tick(self) -> None:
+        self._clock.advance(round(NS_PER_S / RATE_HZ))
+        self._loop.tick()
+
+    def _do(self, command: Command) -> str:
+        reply = self._station.handle(command)
+        if not reply.accepted:
+            raise DeviceError(reply.reason)
+        return reply.value
+
+    def _note(self, kind: str, **fields: str) -> None:
+        self._said.append(fields["says"])
+        self._station.feed.event(kind, **fields)
+
+
+def _in(durations_ns: list[int], unit_ns: float) -> tuple[float, ...]:
+    return tuple(duration_ns / unit_ns for duration_ns in durations_ns)

@@ -1,0 +1,70 @@
+"""A policy in the station's own process, for the virtual clock: seen, thought and played in a tick.
+
+Puts feed, two speeds and player on one control loop. The live policy lives in a process of its own
+(policy_worker.py) and uses the same three; here a call may take as long as it likes, because time
+stands still meanwhile, and what it would have cost is modelled. Decides nothing itself.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from policy.interfaces import Policy
+from policy.two_speeds import Delays, Pace, TwoSpeeds
+from recorders.clock import NS_PER_S
+from studio.station.chunk_player import ChunkPlayer
+from studio.station.control_loop import ControlLoop, TickRecord
+from studio.station.policy_feed import PolicyFeed, Shown
+from studio.station.safety import SafetyLimits
+
+
+class PolicyInProcess:
+    """Drives a control loop's AUTO mode with a policy; a subscriber of the loop.
+
+    Args:
+        loop: its `player` is set.
+        policy: reset at every new scene, with the scene's seed.
+        pace, delays: see policy/two_speeds.py.
+        note: told `kind` and fields of what System 2 says, whenever that changes.
+
+    Attributes:
+        speeds, player: what they count is for the report.
+
+    Raises:
+        DeviceError, ValueError, MissingSignal: the robot does not show what the policy wants.
+    """
+
+    def __init__(self, loop: ControlLoop, policy: Policy, pace: Pace | None = None,
+                 delays: Delays | None = None, *,
+                 note: Callable[..., Any] = lambda kind, **fields: None) -> None:
+        info = loop.robot.info
+        self.speeds = TwoSpeeds(policy, pace, delays)
+        self.player = ChunkPlayer(loop.kinematics, len(info.joint_names), SafetyLimits(),
+                                  1 / loop.spec.rate_hz)
+        self._feed = PolicyFeed(policy.spec, (loop.spec, *info.streams), self._see)
+        self._note, self._said = note, ""
+        self._scene, self._now_ns = -1, 0
+        loop.player = self.player
+        loop.subscribers.append(self)
+
+    def on_tick(self, tick: TickRecord) -> None:
+        """See what is new, and have what is ready played from the next tick on."""
+        self._now_ns = tick.stamp_ns
+        self._feed.on_tick(tick)
+        if (chunk := self.speeds.chunk(tick.stamp_ns)) is not None:
+            self.player.offer(chunk)
+        latent = self.speeds.buffer.newest
+        said = "" if latent is None else latent.subtask if latent.understood else "not understood"
+        if said != self._said:
+            self._said = said
+            self._note("policy", says=said)
+
+    def _see(self, shown: Shown) -> None:
+        if shown.scene != self._scene:
+            self._scene = shown.scene
+            self.speeds.reset(shown.seed)
+        self.speeds.observe(shown.observation, self._now_ns, shown.epoch)
+
+
+def latencies_ms(player: ChunkPlayer) -> list[float]:
+    """From an observation's stamp to the first tick that played what came of it."""
+    return [latency_ns / (NS_PER_S / 1000) for latency_ns in player.played.latency_ns]
