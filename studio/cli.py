@@ -56,6 +56,8 @@ COMMANDS: dict[str, Entry] = {
     "data copy": Entry(_DATA, "CopyEpisodes", "copy episodes into another store"),
     "data rrd": Entry("studio.commands.data_rrd", "SaveViews",
                       "write episodes as .rrd files for the Rerun viewer"),
+    "data export": Entry("studio.commands.data_export", "ExportEpisodes",
+                         "write episodes as a LeRobot dataset"),
     "version": Entry("studio.commands.version", "Version", "print the versions that matter"),
 }
 

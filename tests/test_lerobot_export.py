@@ -1,0 +1,171 @@
+"""A store goes out as a LeRobot dataset, and LeRobot itself reads back what was recorded."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from doubles import toy_demonstrations as toy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recorders.clock import NS_PER_S
+from recorders.episode_reader import EpisodeReader
+from recorders.frames_at_rate import Frames, frames_at_rate, instructions_at
+from recorders.lerobot_v3 import ExportSettings, export_lerobot, resized
+from recorders.store import DemoStore, StoreError
+from recorders.streams import Column, ImageField, StreamSpec
+from studio import cli
+
+# Python 3.12 says of the process pool that LeRobot's libraries may start that forks are a risk.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Path:
+    return toy.make_store(tmp_path_factory.mktemp("toy") / "store", episodes=3)
+
+
+def readers(store: Path) -> list[EpisodeReader]:
+    with DemoStore.open(store) as opened:
+        return [EpisodeReader(opened.episode_path(e.episode)) for e in opened.episodes()]
+
+
+@pytest.fixture(scope="module")
+def exported(store, tmp_path_factory) -> Iterator[tuple[Any, list[Frames]]]:
+    """The dataset as LeRobot opens it, and what we meant to write."""
+    to = tmp_path_factory.mktemp("out") / "toy"
+    with DemoStore.open(store) as opened:
+        done = export_lerobot(opened, [e.episode for e in opened.episodes()], to,
+                              ExportSettings(sharp=True))
+    from lerobot.datasets.lerobot_dataset import LeRobotDataset
+
+    yield (LeRobotDataset(done.repo_id, root=to, video_backend="pyav"),
+           [frames_at_rate(e, ("front", "wrist"), 30) for e in readers(store)])
+
+
+def test_lerobot_reads_back_every_number_with_exact_timestamps(exported):
+    dataset, meant = exported
+    table = dataset.hf_dataset.with_format("numpy")
+    for name in ("state", "action"):
+        want = np.concatenate([getattr(frames, name) for frames in meant])
+        column = "observation.state" if name == "state" else "action"
+        np.testing.assert_array_equal(np.stack(list(table[column])), want)
+    counts = [len(frames.moments_ns) for frames in meant]
+    assert dataset.num_episodes == len(meant) and dataset.num_frames == sum(counts)
+    np.testing.assert_allclose(np.array(table["timestamp"][:]),
+                               np.concatenate([np.arange(n) / 30 for n in counts]), atol=1e-6)
+    np.testing.assert_array_equal(np.array(table["perturbed"][:]).ravel(),
+                                  np.concatenate([frames.perturbed for frames in meant]))
+    assert dataset.meta.features["action"]["names"] == [f"{j}.pos" for j in toy.JOINTS]
+
+
+def test_lerobot_decodes_the_picture_that_belongs_to_each_frame(exported, store):
+    dataset, meant = exported
+    episode, frames = readers(store)[1], meant[1]
+    first = len(meant[0].moments_ns)
+    for k in (0, 7, len(frames.moments_ns) - 1):
+        frame = dataset[first + k]
+        assert frame["task"] == "go to the blue place"
+        for camera, rows in frames.picture_rows.items():
+            want = episode[camera]["rgb"][int(rows[k])].astype(float)
+            got = frame[f"observation.images.{camera}"].numpy().transpose(1, 2, 0) * 255
+            assert np.abs(got - want).mean() < 2.0
+            neighbour = episode[camera]["rgb"][int(rows[k]) + (1 if k == 0 else -1)].astype(float)
+            assert np.abs(got - want).mean() < np.abs(got - neighbour).mean()
+
+
+def test_an_interrupted_export_leaves_nothing_and_a_second_try_works(store, tmp_path):
+    def interrupt(episode: str, frames: int) -> None:
+        raise KeyboardInterrupt
+
+    with DemoStore.open(store) as opened:
+        which = [e.episode for e in opened.episodes()][:1]
+        with pytest.raises(KeyboardInterrupt):
+            export_lerobot(opened, which, tmp_path / "out", progress=interrupt)
+        assert list(tmp_path.iterdir()) == []
+        assert export_lerobot(opened, which, tmp_path / "out").episodes == 1
+
+
+def test_the_command_says_what_it_wrote_and_never_overwrites(store, tmp_path, capsys):
+    words = ["data", "export", str(store), "0", "--to", str(tmp_path / "out"), "--size", "64x64",
+             "--cameras", "front", "--json"]
+    assert cli.main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["episodes"], told["cameras"]) == (1, ["front"])
+    info = json.loads((tmp_path / "out/meta/info.json").read_text())
+    assert info["features"]["observation.images.front"]["shape"] == [64, 64, 3]
+    assert info["total_frames"] == told["frames"] and info["robot_type"] == "toy"
+    assert cli.main(words) == 2
+    assert "exists already" in json.loads(capsys.readouterr().out)["error"]
+
+
+@pytest.mark.parametrize(("settings", "complaint"), [
+    (ExportSettings(picture_size=(63, 96)), "63x96 cannot be encoded"),
+    (ExportSettings(cameras=("front", "left")), "has no stream 'left': it has tick"),
+    (ExportSettings(cameras=("arm",)), "has no 'arm/rgb': there are position"),
+    (ExportSettings(fps=1), "shorter than two frames at 1 Hz"),
+])
+def test_what_cannot_be_exported_is_said_in_one_line(store, tmp_path, settings, complaint):
+    with DemoStore.open(store) as opened, pytest.raises(StoreError, match=complaint):
+        export_lerobot(opened, [opened.episode(0).episode], tmp_path / "out", settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_gripper_is_the_one_wanted_and_errors_on_purpose_are_marked(store):
+    frames = frames_at_rate(readers(store)[0], ("front", "wrist"), 30)
+    assert set(np.unique(frames.action[:, -1])) == {0.0, 1.0}
+    marked = np.flatnonzero(frames.perturbed)
+    # The operator errs in ticks 40..51; a frame is marked if one lies between it and the next.
+    since_s = (frames.moments_ns[marked] - toy.START_NS) / NS_PER_S
+    assert len(marked) in (4, 5)
+    assert since_s[0] + 1 / 30 >= 0.40 > since_s[0] and since_s[-1] < 0.52
+
+
+def test_words_that_changed_on_the_way_hold_from_then_on(write_episode, tmp_path):
+    spec = StreamSpec(name="tick", rate_hz=100, columns=(Column(name="a", dtype="<f8"),))
+    group = write_episode(tmp_path / "20250101T000000-00000000", [(spec, {"a": np.zeros(9)})],
+                          events=[{"kind": "instruction", "t_mono_ns": 50, "before": "do it",
+                                   "after": "stop"}])
+    moments = np.array([0, 49, 50, 99])
+    assert instructions_at(EpisodeReader(group), moments) == ["do it", "do it", "stop", "stop"]
+    assert instructions_at(EpisodeReader(group), moments, "do this")[:2] == ["do this"] * 2
+
+
+@given(rate_hz=st.sampled_from([10, 15, 30, 50]), seed=st.integers(0, 999))
+def test_a_frame_never_sees_the_future_and_a_steady_camera_loses_no_picture(
+        rate_hz, seed, write_episode, tmp_path_factory):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(20, 60))
+    picture_ns = np.sort(10**9 + (np.arange(n) / 30 * 1e9 + rng.uniform(0, 3e6, n)).astype("i8"))
+    arm_ns = 10**9 + (np.arange(4 * n) * 1e7).astype("i8") + int(rng.integers(0, 50_000_000))
+    camera = StreamSpec(name="eye", rate_hz=30, images=(
+        ImageField(name="rgb", height=4, width=4, encoding="jpeg"),))
+    arm = StreamSpec(name="arm", rate_hz=100, columns=(
+        Column(name="position", dtype="<f8", shape=(2,)),))
+    tick = StreamSpec(name="tick", rate_hz=100, columns=(
+        Column(name="sent", dtype="<f8", shape=(2,)),))
+    place = np.column_stack([np.arange(4 * n)] * 2).astype(float)
+    group = write_episode(
+        tmp_path_factory.mktemp("law") / "20250101T000000-00000000",
+        [(camera, {"t_mono_ns": picture_ns, "rgb": np.zeros((n, 4, 4, 3), "u1")}),
+         (arm, {"t_mono_ns": arm_ns, "position": place}),
+         (tick, {"t_mono_ns": arm_ns, "sent": place})])
+    frames = frames_at_rate(EpisodeReader(group), ("eye",), rate_hz)
+    assert (np.diff(frames.moments_ns) > 0).all()
+    rows = frames.picture_rows["eye"]
+    assert (picture_ns[rows] <= frames.moments_ns).all()
+    assert (arm_ns[frames.state[:, 0].astype(int)] <= frames.moments_ns).all()
+    assert (frames.action[:, 0] >= frames.state[:, 0]).all()
+    if rate_hz == 30:
+        assert (np.diff(rows) == 1).all()
+
+
+def test_shrinking_keeps_the_mean_of_what_a_pixel_covers():
+    picture = np.random.default_rng(0).integers(0, 255, (64, 96, 3), dtype=np.uint8)
+    small = resized(picture, (32, 48)).astype(float)
+    blocks = picture.reshape(32, 2, 48, 2, 3).mean(axis=(1, 3))
+    assert np.abs(small - blocks).max() <= 0.51
+    assert resized(picture, None) is picture
