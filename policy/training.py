@@ -1,0 +1,319 @@
+"""The training loop: take a batch, learn from it, look around, until the budget is used up.
+
+Generic over the network: whatever has `loss(batch)`. All chance of step k comes from (seed, k)
+alone, so a run that was interrupted goes on exactly as it would have, and neither measuring nor
+saving changes what is learned: on a CPU the same seed and number of steps give the same weights,
+bit by bit. Knows networks, batches, time and the run's folder. Refuses to know stores, robots and
+screens: it reports to listeners.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from policy.batch_ahead import BatchAhead, Lessons
+from policy.checkpoints import load_weights, read_group, read_weights, weights_of
+from policy.ema import LONGEST_DECAY, MeanWeights
+from policy.optimizer import AdamWConfig, NamedAdamW
+from policy.progress import Grown, HeldOut, Learned, Listener, Problem, Saved
+from policy.run_folder import KEPT, CheckpointNotSaved, RunFolder, RunState, read_state
+from policy.schedule import FINAL_SHARE, WARM_UP_SHARE, Budget, rate_share
+from recorders.clock import NS_PER_S, Clock
+
+
+class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How a network is trained; part of a run's config."""
+
+    pairs: int = 32
+    """Pairs of frames in a batch: twice as many samples for System 1."""
+    optimizer: AdamWConfig = AdamWConfig()
+    warm_up: float = WARM_UP_SHARE
+    """Share of the budget in which the rate rises."""
+    final_rate: float = FINAL_SHARE
+    """The rate at the end, as a share of the highest."""
+    longest_mean: float = LONGEST_DECAY
+    """Weight of the past in the mean of the weights, once many steps were made."""
+    tail_only: bool = False
+    """Train only what the network's `tail_parameters()` names; the rest stays at its mean."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the arithmetic in `loss`; auto: bfloat16 on a GPU. Weights are float32 in any case."""
+    tell_every_s: float = 0.5
+    held_out_every_s: float = 20.0
+    held_out_batches: int = 2
+    save_every_s: float = 60.0
+    follow_every_s: float = 0.0
+    """How often new episodes are looked for; 0: never."""
+    kept: int = KEPT
+    """So many of the newest checkpoints stay; 0: all."""
+
+
+class Learner(Protocol):
+    """What a network must offer beside being a `torch.nn.Module`.
+
+    It may also offer `measure(batch) -> dict[str, Tensor]`, scalars that say more about how it
+    would drive than the loss does, the most telling first; and `tail_parameters() -> set[str]`.
+    """
+
+    def loss(self, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        """() what is minimised, and its parts, detached."""
+        ...
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message says why, and what is kept."""
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a training ended.
+
+    Attributes:
+        stopped: somebody stopped it before its budget was used up.
+        checkpoint: the newest one, or None if no step was made.
+    """
+
+    step: int
+    minutes: float
+    stopped: bool
+    checkpoint: Path | None
+    metrics: dict[str, float]
+
+
+class Trainer:
+    """Trains one network into one run's folder.
+
+    Args:
+        model: a `Learner`, on the device where it shall learn.
+        lessons: where batches come from.
+        run: where checkpoints go.
+        budget: when it is over, all resumed parts of the run together.
+        clock: for the budget, and for when to report and to save.
+        listeners: are told everything, in order, between two steps.
+        stop: asked between two steps; True ends the training with a checkpoint.
+        details: what else a checkpoint shall say about the moment it was made.
+
+    Raises:
+        ValueError: if the config does not fit the network.
+    """
+
+    def __init__(
+        self, model: nn.Module, lessons: Lessons, run: RunFolder, config: TrainConfig, *,
+        budget: Budget, seed: int, clock: Clock, listeners: tuple[Listener, ...] = (),
+        stop: Callable[[], bool] = lambda: False,
+        details: Callable[[], Mapping[str, Any]] = dict,
+    ) -> None:
+        self.step, self._minutes_before = 0, 0.0
+        self._model, self._lessons, self._run, self._config = model, lessons, run, config
+        self._budget, self._seed, self._clock = budget, seed, clock
+        self._listeners, self._stop, self._details = listeners, stop, details
+        self._device = next(model.parameters()).device
+        self._frozen = frozen_names(model)
+        self._mean = MeanWeights(model, config.longest_mean)
+        self._resting = _names_at_rest(model) - self._frozen if config.tail_only else set()
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(name not in self._frozen | self._resting)
+        self._adamw = NamedAdamW(model, config.optimizer)
+        self._metrics: dict[str, float] = {}
+        self._saved: Path | None = None
+        self._sums: dict[str, Tensor] = {}
+
+    def resume(self, checkpoint: Path) -> None:
+        """Go on from a checkpoint of the same network.
+
+        Raises:
+            CheckpointError: if it is damaged or does not fit.
+        """
+        state = read_state(checkpoint)
+        load_weights(self._model, read_weights(checkpoint, mean=False), checkpoint)
+        self._mean.load(read_group(checkpoint, "ema"))
+        self._adamw.load(read_group(checkpoint, "optimizer"))
+        self.step, self._minutes_before = state.step, state.minutes
+        self._metrics, self._saved = dict(state.metrics), checkpoint
+
+    def train(self) -> Ending:
+        """Learn until the budget is used up or somebody stops it.
+
+        Raises:
+            TrainingError: if the loss is no longer a number; the last checkpoint stays.
+            CheckpointNotSaved: if the end could not be saved; the checkpoints before it stay.
+            ValueError: as the lessons raise it for bad data.
+        """
+        self._started_ns = self._told_ns = self._clock.now_ns()
+        self._told_step, stopped = self.step, False
+        self._rest_at_mean()
+        self._model.train()
+        turns = self._turns()
+        with BatchAhead(self._lessons, self._seed, self._config.pairs) as self._ahead:
+            while self._share < 1.0:
+                if stopped := self._stop():
+                    break
+                self._learn()
+                for turn in turns:
+                    turn.take(self._clock.now_ns())
+            self._tell_learned()
+            if self.step and not stopped:
+                self._measure()
+        self._save(last=True)
+        return Ending(step=self.step, minutes=self._minutes, stopped=stopped,
+                      checkpoint=self._saved, metrics=self._metrics)
+
+    # ------------------------------------------------------------------------------ learning
+
+    def _learn(self) -> None:
+        batch = self._ahead.take(self.step).to(self._device)
+        torch.manual_seed(chance_of(self._seed, self.step))
+        with self._arithmetic():
+            loss, parts = self._model.loss(batch)       # type: ignore[operator]
+        loss.backward()
+        norm = self._adamw.step(rate_share(self._share, self._config.warm_up,
+                                           self._config.final_rate))
+        if not torch.isfinite(norm):
+            self._give_up(loss, parts)
+        self._mean.update(self.step)
+        self.step += 1
+        for name, value in {"loss": loss.detach(), **parts}.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value.float()
+
+    def _give_up(self, loss: Tensor, parts: Mapping[str, Tensor]) -> None:
+        bad = [name for name, part in parts.items() if not torch.isfinite(part)]
+        if torch.isfinite(loss):
+            bad = ["gradient"]
+        kept = f"checkpoint {self._saved.name} stays" if self._saved else "nothing was saved yet"
+        raise TrainingError(
+            f"in step {self.step} the {' and '.join(bad) or 'loss'} became infinite or NaN; "
+            f"{kept}. Try a lower learning rate, or look for wild values in the demonstrations")
+
+    def _arithmetic(self) -> torch.autocast:
+        wanted = self._config.precision
+        low = wanted == "bfloat16" or (wanted == "auto" and self._device.type == "cuda")
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=low)
+
+    @torch.no_grad()
+    def _rest_at_mean(self) -> None:
+        """What does not learn must be what will drive: the mean, not the newest weights."""
+        for name, parameter in self._model.named_parameters():
+            if name in self._resting:
+                parameter.copy_(self._mean.weights[name])
+
+    # ------------------------------------------------------------------------ looking around
+
+    def _turns(self) -> "list[_Turn]":
+        config, now = self._config, self._clock.now_ns()
+        wanted = ((config.tell_every_s, self._tell_learned),
+                  (config.held_out_every_s, self._measure),
+                  (config.follow_every_s, self._follow),
+                  (config.save_every_s, self._save))
+        return [_Turn(period_s, now, what) for period_s, what in wanted if period_s > 0]
+
+    def _tell_learned(self) -> None:
+        now, steps = self._clock.now_ns(), self.step - self._told_step
+        if not steps:
+            return
+        seconds = (now - self._told_ns) / NS_PER_S
+        rate = self._config.optimizer.rate * rate_share(
+            self._share, self._config.warm_up, self._config.final_rate)
+        self._tell(Learned(
+            step=self.step, minutes=self._minutes, share=self._share, rate=rate,
+            losses={name: float(total) / steps for name, total in self._sums.items()},
+            samples_per_s=2 * self._config.pairs * steps / seconds if seconds else 0.0,
+            left_s=self._budget.left_s(self._minutes, self.step, seconds / steps)))
+        self._sums.clear()
+        self._told_ns, self._told_step = now, self.step
+
+    @torch.no_grad()
+    def _measure(self) -> None:
+        """The mean weights on held-out batches, which are the same every time."""
+        measure = getattr(self._model, "measure", self._loss_parts)
+        sums: dict[str, float] = {}
+        self._model.eval()
+        with self._mean.in_place():
+            for number in range(self._config.held_out_batches):
+                batch = self._ahead.held_out(number)
+                if batch is None or self._stop():
+                    break
+                torch.manual_seed(chance_of(self._seed, number))
+                with self._arithmetic():
+                    for name, value in measure(batch.to(self._device)).items():
+                        sums.setdefault(name, 0.0)
+                        sums[name] += float(value) / self._config.held_out_batches
+            else:
+                self._metrics = {n: v for n, v in sums.items() if np.isfinite(v)}
+                self._tell(HeldOut(step=self.step, minutes=self._minutes, metrics=self._metrics))
+        self._model.train()
+
+    def _loss_parts(self, batch: Any) -> dict[str, Tensor]:
+        loss, parts = self._model.loss(batch)           # type: ignore[operator]
+        return {"loss": loss, **parts}
+
+    def _follow(self) -> None:
+        if added := self._ahead.follow():
+            self._tell(Grown(step=self.step, minutes=self._minutes, episodes=added))
+
+    def _save(self, *, last: bool = False) -> None:
+        if not self.step or (self._saved and read_state(self._saved).step == self.step):
+            return
+        state = RunState(step=self.step, minutes=self._minutes, seed=self._seed,
+                         metrics=self._metrics, details=dict(self._details()))
+        weights = weights_of(self._model)
+        groups = {"model": {n: w for n, w in weights.items() if n not in self._frozen},
+                  "ema": self._mean.weights, "optimizer": self._adamw.state()}
+        try:
+            self._saved = self._run.save(state, groups, self._config.kept)
+        except CheckpointNotSaved as error:
+            if last:
+                raise
+            self._tell(Problem(step=self.step, minutes=self._minutes, what=str(error)))
+        else:
+            self._tell(Saved(step=self.step, minutes=self._minutes, checkpoint=str(self._saved)))
+
+    def _tell(self, report: Any) -> None:
+        for listener in self._listeners:
+            listener(report)
+
+    @property
+    def _minutes(self) -> float:
+        return self._minutes_before + (self._clock.now_ns() - self._started_ns) / NS_PER_S / 60
+
+    @property
+    def _share(self) -> float:
+        return self._budget.share(self._minutes, self.step)
+
+
+class _Turn:
+    """Something that is done now and then; late by at most a step."""
+
+    def __init__(self, period_s: float, now_ns: int, what: Callable[[], None]) -> None:
+        self._period_ns, self._what = round(period_s * NS_PER_S), what
+        self._next_ns = now_ns + self._period_ns
+
+    def take(self, now_ns: int) -> None:
+        if now_ns >= self._next_ns:
+            self._what()
+            self._next_ns = now_ns + self._period_ns
+
+
+def chance_of(seed: int, step: int) -> int:
+    """The seed of everything random in one step, well mixed: torch uses only 32 bits of it."""
+    return int(np.random.SeedSequence((seed, step)).generate_state(1)[0])
+
+
+def frozen_names(model: nn.Module) -> set[str]:
+    """The parameters that a network was built never to train."""
+    return {name for name, p in model.named_parameters() if not p.requires_grad}
+
+
+def _names_at_rest(model: nn.Module) -> set[str]:
+    """The parameters that do not learn in tail-only mode."""
+    names = {name for name, _ in model.named_parameters()}
+    if not hasattr(model, "tail_parameters"):
+        raise ValueError(f"{type(model).__name__} names no tail_parameters(): it cannot be trained "
+                         f"in tail-only mode")
+    tail = set(model.tail_parameters())                 # type: ignore[operator]
+    if unknown := tail - names:
+        raise ValueError(f"tail_parameters() names what is no parameter: "
+                         f"{', '.join(sorted(unknown)[:3])}")
+    return names - tail
