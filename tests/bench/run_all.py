@@ -112,10 +112,11 @@ CHECKS: tuple[Check, ...] = (
           lambda found: [run["p99_ms"] for run in found["runs"]]),
     Check("recording", "CPU, share of LeRobot's default", 0.25, "", cpu_ratio),
     Check("recording", "stop to committed", 0.3, "s", of_side("tandem", "commit_s")),
-    *(Check("reading", f"windows {size}, {kind} time, times faster than {rival}", limit, "x",
-            times_faster(size, rival, f"{kind}_ms"), at_least=True)
-      for size in SIZES for rival, limit in (("lerobot", 8.0), ("zarr-python", 3.0))
-      for kind in ("wall", "cpu")),
+    *(Check("reading", f"{what}, {kind} time, times faster than {rival}", limit, "x",
+            times_faster(what, rival, f"{kind}_ms"), at_least=True)
+      for size in SIZES
+      for what, lerobot in ((size, "lerobot"), (f"training on {size}", "lerobot uint8"))
+      for rival, limit in ((lerobot, 8.0), ("zarr-python", 3.0)) for kind in ("wall", "cpu")),
     Check("opening", "open and list 10,000 episodes", 0.5, "s",
           lambda found: found["seconds"]["DemoStore.open + episodes"]),
     Check("loop", "lateness p99, alone", 3.0, "ms", of_loop("alone", "p99_ms")),
