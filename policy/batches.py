@@ -1,57 +1,53 @@
-"""Random training batches out of one or several stores, while they grow.
+"""Training batches out of one or several stores, while they grow.
 
-A batch holds pairs of moments of one episode under one instruction: an older one, which System 2
-sees, and a later one for System 1, so that a policy learns with thoughts as stale as they will be
-when both systems run (FiS-VLA, arXiv 2506.01953, section 3.2). Which episodes count, which of them
-are held out, and how likely each moment is drawn is decided here; what a moment holds is worked out
-in policy/demonstrations.py.
+Brings together which episodes count (policy/episode_pool.py), which of their moments are drawn
+(policy/moment_draw.py), and their pictures, and makes tensors of them. Pictures are decoded once,
+kept small, and cut out anew for every batch.
 
 Letters: B pairs, N = 2 B rows, V cameras, P numbers of proprioception, H steps, A of an action.
 """
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any
 
 import msgspec
 import numpy as np
 import torch
 
 from policy import pictures
-from policy.demonstrations import Demonstration, read_demonstration
+from policy.demonstrations import DEPTH, Demonstration, find_image
+from policy.episode_pool import EpisodePool
 from policy.interfaces import PolicySpec
+from policy.moment_draw import MomentDraw, Weigh
 from policy.normaliser import Normaliser, fit_normaliser
+from policy.point_cloud import metres_per_count, point_cloud, prepare_depth
 from policy.proprioception import layout, smallest_spread
 from policy.signals import EpisodeSignals
-from recorders.array_layout import DamagedRecording
-from recorders.episode import EpisodeSummary
-from recorders.episode_reader import EpisodeReader
-from recorders.follower import StoreFollower
-from recorders.picture_cache import DEFAULT_BYTES, PictureCache
+from recorders.picture_cache import PictureCache
+from recorders.streams import StreamSpec
 
 MAX_AGE_STEPS = 64
-FEWEST_EPISODES = 3
+CACHE_BYTES = 4 << 30           # 100,000 pictures of 96 x 128: an hour of two cameras at 30 Hz
 
-# How often each moment of a demonstration is drawn, (M,) >= 0; by default as often as any other.
-Weigh = Callable[[Demonstration], np.ndarray]
+_Row = tuple[Demonstration, int]        # a moment of a demonstration
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """What both systems learn from in one step; rows are [B older moments, B later ones].
 
     Attributes:
-        images: (N, V, 3, H, W) u1, augmented.
-        proprioception: (N, P) normalised.
-        actions: (N, H, A) normalised.
-        action_valid: (N, H) 0 where a step is no example to follow.
-        event: (N, 3) where the tool is at the next event, normalised as a position.
-        event_valid: (N,).
-        age_steps: (N,) 0 for the older rows; for the later ones, how much older its partner is.
+        images: (N, V, 3, height, width) u1, augmented.
+        proprioception: (N, P) f4 normalised.
+        actions: (N, H, A) f4 normalised.
+        action_valid: (N, H) f4, 0 where a step is no example to follow.
+        event: (N, 3) f4 where the tool is at the next event, normalised as a position.
+        event_valid: (N,) f4.
+        age_steps: (N,) f4, 0 for the older rows; for a later one, how much older its partner is.
         instruction: B texts, at the older moment.
         subtask: B texts, at the older moment: what System 2 should say.
         subtask_now: N texts, each at its row's own moment.
-        cloud: (N, points, 6) x y z in m and r g b in 0..1, or None.
+        cloud: (N, points, 6) f4 x y z in m and r g b in 0..1, or None.
     """
 
     images: torch.Tensor
@@ -75,48 +71,43 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrainingSet:
-    """The demonstrations of some stores, as batches. Use `TrainingSet.open`.
+    """The demonstrations of some stores, as batches. Use `TrainingSet.open`. One thread uses it.
 
     Attributes:
-        spec: what the policy wants.
-        normaliser: fitted when it was opened, or given then.
-        problems: episodes that came later and cannot be used, a sentence each.
+        spec: what the policy wants to see and how it answers.
+        normaliser: fitted to the training episodes, or as it was given.
     """
 
-    def __init__(
-        self, stores: Sequence[Path], spec: PolicySpec, *, hold_out: float, seed: int,
-        labels: Sequence[str] | None, cache_bytes: int, weigh: Weigh | None, balance_tasks: bool,
-    ) -> None:
+    def __init__(self, pool: EpisodePool, spec: PolicySpec, normaliser: Normaliser | None,
+                 cache_bytes: int, weigh: Weigh | None, balance_tasks: bool) -> None:
         self.spec = spec
-        self.problems: list[str] = []
-        self._hold_out, self._seed = hold_out, seed
-        self._labels, self._weigh, self._balance_tasks = labels, weigh, balance_tasks
-        self._followers = [StoreFollower(store) for store in stores]
-        self._stores = [Path(store) for store in stores]
-        self._told: dict[tuple[int, str], tuple[EpisodeSummary, Path]] = {}
-        self._read: dict[tuple[int, str], Demonstration] = {}
-        self._always_held: set[tuple[int, str]] = set()
-        self._cache = PictureCache(cache_bytes, lambda picture: pictures.prepare_padded(
-            picture, spec.picture_size))
+        self._pool, self._weigh, self._balance_tasks = pool, weigh, balance_tasks
+        size = spec.picture_size
+        depth_bytes = cache_bytes // 8 if spec.cloud_points else 0
+        self._pictures = PictureCache(cache_bytes - depth_bytes,
+                                      lambda picture: pictures.prepare_padded(picture, size))
+        self._depths = PictureCache(depth_bytes, lambda depth: prepare_depth(depth, size))
+        self.normaliser = normaliser or self._fit()
+        self._settle()
 
     @classmethod
     def open(
         cls, stores: Sequence[Path | str], spec: PolicySpec, *, hold_out: float = 0.05,
         seed: int = 0, labels: Sequence[str] | None = ("success",),
-        normaliser: Normaliser | None = None, cache_bytes: int = DEFAULT_BYTES,
+        normaliser: Normaliser | None = None, cache_bytes: int = CACHE_BYTES,
         weigh: Weigh | None = None, balance_tasks: bool = True,
-    ) -> Self:
+    ) -> "TrainingSet":
         """Read all usable episodes of the stores; pictures wait until they are drawn.
 
         Args:
             stores: their folders.
             spec: what the policy wants to see and how it answers.
             hold_out: share of the episodes that is never trained on; at least one, unless 0.
-            seed: decides which; an episode keeps its place while the store grows.
+            seed: decides which; an episode keeps its side while the store grows.
             labels: which episodes count; None for all that are not in the trash.
             normaliser: of a run that goes on; fitted to the training episodes otherwise.
             cache_bytes: memory for prepared pictures.
-            weigh: how often each moment is drawn.
+            weigh: how often each moment is drawn; as often as any other without it.
             balance_tasks: draw every task equally often, however many episodes it has.
 
         Raises:
@@ -125,229 +116,160 @@ class TrainingSet:
                 spec; the message names what is wrong and what there is.
             DamagedRecording: naming the file that cannot be read.
         """
-        chosen = cls([Path(store) for store in stores], spec, hold_out=hold_out, seed=seed,
-                     labels=labels, cache_bytes=cache_bytes, weigh=weigh,
-                     balance_tasks=balance_tasks)
-        chosen._poll()
-        chosen._require_enough()
-        for key in chosen._usable():
-            chosen._read[key] = chosen._demonstration(key)
-        chosen._settle()
-        chosen.normaliser = normaliser or chosen._fit()
-        return chosen
+        pool = EpisodePool(stores, spec, hold_out=hold_out, seed=seed, labels=labels)
+        return cls(pool, spec, normaliser, cache_bytes, weigh, balance_tasks)
 
     def follow(self) -> int:
-        """Take what happened in the stores since: new episodes, new labels, the trash.
+        """Take in what happened in the stores since: new episodes, new labels, the trash.
 
-        An episode that cannot be used is named in `problems` and left out.
+        An episode that cannot be used is named in `problems` and left out. The normaliser stays.
 
         Returns:
-            How many episodes were added, changed or removed.
+            How many episodes came, changed or went.
         """
-        changed = self._poll()
-        for key in changed:
-            self._read.pop(key, None)
-        for key in self._usable():
-            if key in changed:
-                try:
-                    self._read[key] = self._demonstration(key)
-                except (ValueError, DamagedRecording) as error:
-                    self.problems.append(str(error))
-        if changed:
+        touched = self._pool.follow()
+        if touched:
             self._settle()
-        return len(changed)
+        return touched
+
+    @property
+    def problems(self) -> list[str]:
+        """Episodes that came later and cannot be used, a sentence each."""
+        return self._pool.problems
 
     @property
     def demonstrations(self) -> list[Demonstration]:
-        """Those that are trained on, in the order in which they were committed."""
-        return self._training
+        """Those that are trained on."""
+        return self._pool.training
 
     @property
     def held_out(self) -> list[Demonstration]:
         """Those that are not."""
-        return self._held
+        return self._pool.held_out
 
     @property
     def instructions(self) -> list[str]:
         """All different texts that System 2 reads, sorted."""
-        return sorted({text for one in self._read.values() for text in one.instructions})
+        return sorted({one.instructions[place] for one in self._pool.all()
+                       for place in np.unique(one.segment)})
 
     @property
     def phrases(self) -> list[str]:
         """All different texts that System 2 should say, sorted."""
-        return sorted({one.phrases[place] for one in self._read.values()
+        return sorted({one.phrases[place] for one in self._pool.all()
                        for place in np.unique(one.phrase)})
 
     @property
-    def robot(self) -> dict:
+    def robot(self) -> dict[str, Any]:
         """What the recordings say about their robot: name, joint_names, …"""
-        return next(iter(self._read.values())).episode.attrs["robot"]
+        return self._pool.all()[0].episode.attrs["robot"]
 
     @property
     def proprioception_places(self) -> dict[str, slice]:
         """Where each part of proprioception lies among the P numbers."""
-        streams = EpisodeSignals(next(iter(self._read.values())).episode).streams
-        return layout(self.spec.proprioception, streams)
-
-    def origin(self) -> dict:
-        """Which demonstrations these are, for a checkpoint: stores, episodes, and a digest."""
-        facts = [f"{key[1]} {one.summary.label} {one.summary.instruction}"
-                 for key, one in sorted(self._read.items())]
-        return {"stores": [store.name for store in self._stores], "episodes": len(facts),
-                "digest": hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]}
+        return layout(self.spec.proprioception, self._streams())
 
     def batch(self, rng: np.random.Generator, pairs: int) -> Batch:
-        """Draw a training batch; the same `rng` over the same episodes draws the same.
+        """Draw a training batch; the same chance over the same episodes gives the same.
 
         Args:
             rng: decides everything that is random.
             pairs: B.
         """
-        return self._batch(self._training, self._ends, rng, pairs, augment=True)
+        return self._batch(self._draw, rng, pairs, augment=True)
 
-    def held_out_batch(self, rng: np.random.Generator, pairs: int) -> Batch:
-        """The same from the episodes that are held out, with pictures as they are.
+    def held_out_batch(self, rng: np.random.Generator, pairs: int) -> Batch | None:
+        """The same from the episodes held out, with pictures as they are; None if there are none.
 
-        Raises:
-            ValueError: if nothing is held out.
+        Args:
+            rng: decides which moments.
+            pairs: B.
         """
-        if not self._held:
-            raise ValueError("no episode is held out: open the set with hold_out above 0")
-        return self._batch(self._held, self._held_ends, rng, pairs, augment=False)
+        return self._batch(self._draw_held_out, rng, pairs, augment=False) \
+            if self._draw_held_out else None
 
-    # Which episodes
+    # ---- inside ----------------------------------------------------------------------------------
 
-    def _poll(self) -> set[tuple[int, str]]:
-        changed = set()
-        for number, follower in enumerate(self._followers):
-            for change in follower.poll():
-                key = (number, change.summary.episode)
-                if self._told.get(key) != (change.summary, change.path):
-                    changed.add(key)
-                self._told[key] = change.summary, change.path
-        return changed
-
-    def _usable(self) -> list[tuple[int, str]]:
-        return [key for key, (summary, _) in self._told.items() if not summary.trashed
-                and (self._labels is None or summary.label in self._labels)]
-
-    def _require_enough(self) -> None:
-        usable = len(self._usable())
-        if usable >= FEWEST_EPISODES:
-            return
-        there = sum(not summary.trashed for summary, _ in self._told.values())
-        stores = ", ".join(str(store) for store in self._stores)
-        wanted = f" labelled {' or '.join(self._labels)}" if self._labels is not None else ""
-        raise ValueError(f"{stores}: {usable} of {there} episodes are{wanted or ' usable'}, but a "
-                         f"policy needs at least {FEWEST_EPISODES}: record or label more")
-
-    def _demonstration(self, key: tuple[int, str]) -> Demonstration:
-        summary, path = self._told[key]
-        return read_demonstration(EpisodeReader(path), summary, self.spec)
+    def _streams(self) -> Sequence[StreamSpec]:
+        return EpisodeSignals(self._pool.all()[0].episode).streams
 
     def _settle(self) -> None:
-        """Sort into training and held out, and count what may be drawn."""
-        chance = {key: _chance(self._seed, key[1]) for key in self._read}
-        held = {key for key, drawn in chance.items() if drawn < self._hold_out}
-        if self._hold_out > 0 and not held and len(self._read) > FEWEST_EPISODES - 1:
-            self._always_held |= {min(chance, key=lambda key: chance[key])} \
-                if not self._always_held & chance.keys() else set()
-        held |= self._always_held & chance.keys()
-        self._held = [one for key, one in self._read.items() if key in held]
-        self._training = [one for key, one in self._read.items() if key not in held]
-        self._ends = self._cumulated(self._training, self._weigh)
-        self._held_ends = self._cumulated(self._held, None)
+        def draw(demonstrations: list[Demonstration], weigh: Weigh | None) -> MomentDraw:
+            return MomentDraw(demonstrations, self.spec.step_ns, max_age_steps=MAX_AGE_STEPS,
+                              weigh=weigh, balance_tasks=self._balance_tasks)
 
-    def _cumulated(self, chosen: list[Demonstration], weigh: Weigh | None) -> np.ndarray:
-        """Running sum of the weights of all moments of all the chosen, in order."""
-        weights = [_usual_weight(one) * (weigh(one) if weigh else 1.0) for one in chosen]
-        if self._balance_tasks:
-            sums: dict[str, float] = {}
-            for one, weight in zip(chosen, weights, strict=True):
-                sums[one.summary.task] = sums.get(one.summary.task, 0.0) + float(weight.sum())
-            weights = [weight / (sums[one.summary.task] or 1.0)
-                       for one, weight in zip(chosen, weights, strict=True)]
-        return np.cumsum(np.concatenate(weights or [np.zeros(0)]))
+        fresh = draw(self._pool.training, self._weigh)
+        if not fresh:
+            raise ValueError("no moment is left to learn from: every one is masked or has weight 0")
+        self._draw, self._draw_held_out = fresh, draw(self._pool.held_out, None)
 
     def _fit(self) -> Normaliser:
-        chosen = self._training
-        streams = EpisodeSignals(chosen[0].episode).streams
+        chosen = self._pool.training
         return fit_normaliser(
             np.concatenate([one.proprioception for one in chosen]),
-            smallest_spread(self.spec.proprioception, streams),
+            smallest_spread(self.spec.proprioception, self._streams()),
             np.concatenate([one.tool for one in chosen]),
             np.concatenate([one.actions[one.action_valid > 0] for one in chosen]),
             self.spec.action_space, self.spec.step_s)
 
-    # One batch
-
-    def _batch(
-        self, chosen: list[Demonstration], ends: np.ndarray, rng: np.random.Generator, pairs: int,
-        augment: bool,
-    ) -> Batch:
-        drawn = np.searchsorted(ends, rng.random(pairs) * ends[-1], side="right")
-        firsts = np.cumsum([0, *(len(one) for one in chosen)])
-        which = np.searchsorted(firsts, drawn, side="right") - 1
-        picked = [chosen[place] for place in which]
-        later = drawn - firsts[which]
-        older = np.array([_older(one, int(moment), rng, self.spec.step_ns)
-                          for one, moment in zip(picked, later, strict=True)])
-        rows = [*zip(picked, older.tolist(), strict=True), *zip(picked, later.tolist(), strict=True)]
-        ages = np.array([one.moments_ns[last] - one.moments_ns[first]
-                         for one, first, last in zip(picked, older, later, strict=True)])
+    def _batch(self, draw: MomentDraw, rng: np.random.Generator, pairs: int, *,
+               augment: bool) -> Batch:
+        drawn = draw.draw(rng, pairs)
+        rows = [(pair.demonstration, pair.older) for pair in drawn] \
+            + [(pair.demonstration, pair.later) for pair in drawn]
+        ages_ns = np.array([pair.demonstration.moments_ns[pair.later]
+                            - pair.demonstration.moments_ns[pair.older] for pair in drawn])
+        ages = np.concatenate([np.zeros(pairs), ages_ns / self.spec.step_ns])
         normaliser = self.normaliser
 
-        def numbers(name: str) -> np.ndarray:
-            return np.stack([getattr(one, name)[moment] for one, moment in rows])
+        def numbers(name: str) -> torch.Tensor:
+            return torch.from_numpy(np.stack([getattr(one, name)[at] for one, at in rows]))
 
         return Batch(
-            images=torch.from_numpy(self._pictures(rows, rng, augment)),
-            proprioception=torch.from_numpy(
-                normaliser.normalise_proprioception(numbers("proprioception"))),
-            actions=torch.from_numpy(normaliser.normalise_actions(numbers("actions"))),
-            action_valid=torch.from_numpy(numbers("action_valid")),
-            event=torch.from_numpy(normaliser.normalise_position(numbers("event"))),
-            event_valid=torch.from_numpy(numbers("event_valid")),
-            age_steps=torch.from_numpy(np.concatenate(
-                [np.zeros(pairs), ages / self.spec.step_ns]).astype(np.float32)),
-            instruction=[one.instruction_at(moment) for one, moment in rows[:pairs]],
-            subtask=[one.subtask_at(moment) for one, moment in rows[:pairs]],
-            subtask_now=[one.subtask_at(moment) for one, moment in rows])
+            images=torch.from_numpy(self._images(rows, rng, augment)),
+            proprioception=normaliser.normalise_proprioception(numbers("proprioception")),
+            actions=normaliser.normalise_actions(numbers("actions")),
+            action_valid=numbers("action_valid"),
+            event=normaliser.normalise_position(numbers("event")),
+            event_valid=numbers("event_valid"),
+            age_steps=torch.from_numpy(ages.astype(np.float32)),
+            instruction=[one.instruction_at(at) for one, at in rows[:pairs]],
+            subtask=[one.subtask_at(at) for one, at in rows[:pairs]],
+            subtask_now=[one.subtask_at(at) for one, at in rows],
+            cloud=torch.from_numpy(np.stack([self._cloud(one, at, rng) for one, at in rows]))
+            if self.spec.cloud_points else None)
 
-    def _pictures(
-        self, rows: list[tuple[Demonstration, int]], rng: np.random.Generator, augment: bool
-    ) -> np.ndarray:
-        """(N, V, 3, H, W) u1."""
+    def _images(self, rows: list[_Row], rng: np.random.Generator, augment: bool) -> np.ndarray:
+        """(N, V, 3, height, width) u1."""
         cameras = self.spec.cameras
         out = np.empty((len(rows), len(cameras), 3, *self.spec.picture_size), np.uint8)
         places = out.shape[:2]
-        shifts = rng.integers(0, 2 * pictures.SHIFT_PX + 1, (*places, 2)).tolist() if augment else \
-            np.full((*places, 2), pictures.SHIFT_PX).tolist()
-        lights = rng.uniform(*pictures.LIGHT, places).tolist() if augment else \
-            np.ones(places).tolist()
-        for row, (one, moment) in enumerate(rows):
-            for view, (camera, name) in enumerate(cameras.items()):
-                padded = self._cache.read(one.episode[camera].images(name),
-                                          int(one.picture_rows[camera][moment]))
-                pictures.cut_out(padded, out[row, view], *shifts[row][view], lights[row][view])
+        shifts = np.full((*places, 2), pictures.SHIFT_PX)
+        lights = np.ones(places)
+        if augment:
+            shifts = rng.integers(0, 2 * pictures.SHIFT_PX + 1, shifts.shape)
+            lights = rng.uniform(*pictures.LIGHT, places)
+        shifts, lights = shifts.tolist(), lights.tolist()       # NumPy's own numbers are slow
+        for row, (one, at) in enumerate(rows):
+            for view, camera in enumerate(cameras):
+                down_px, right_px = shifts[row][view]
+                pictures.cut_out(self._padded(one, at, camera), out[row, view], down_px, right_px,
+                                 lights[row][view])
         return out
 
+    def _padded(self, one: Demonstration, at: int, camera: str) -> np.ndarray:
+        frames = one.episode[camera].images(self.spec.cameras[camera])
+        return self._pictures.read(frames, int(one.picture_rows[camera][at]))
 
-def _usual_weight(one: Demonstration) -> np.ndarray:
-    """(M,) 1 where there is at least one step to learn, else 0."""
-    return (one.action_valid[:, 0] > 0).astype(np.float64)
-
-
-def _older(one: Demonstration, moment: int, rng: np.random.Generator, step_ns: int) -> int:
-    """A moment under the same instruction, any number of steps older, up to MAX_AGE_STEPS."""
-    moments_ns, first = one.moments_ns, int(one.segment_begin[moment])
-    most = min(MAX_AGE_STEPS, round((moments_ns[moment] - moments_ns[first]) / step_ns))
-    wanted_ns = moments_ns[moment] - int(rng.integers(0, most + 1)) * step_ns
-    found = int(np.searchsorted(moments_ns, wanted_ns - step_ns // 2, side="left"))
-    return min(max(found, first), moment)
-
-
-def _chance(seed: int, episode: str) -> float:
-    """A number in 0..1 that belongs to an episode, whatever else is in the store."""
-    digest = hashlib.sha256(f"{seed} {episode}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
+    def _cloud(self, one: Demonstration, at: int, rng: np.random.Generator) -> np.ndarray:
+        """(points, 6) f4 of the first camera's newest depth."""
+        camera = next(iter(self.spec.cameras))
+        stream, row = one.episode[camera], int(one.picture_rows[camera][at])
+        field = find_image([stream.spec], camera, DEPTH)
+        assert field is not None        # read_demonstration asked for it
+        picture = np.empty((3, *self.spec.picture_size), np.uint8)
+        pictures.cut_out(self._padded(one, at, camera), picture)
+        return point_cloud(
+            self._depths.read(stream.images(DEPTH), row), picture.transpose(1, 2, 0),
+            stream.column("world_from_camera")[row], stream.column("intrinsics")[row],
+            (field.height, field.width), metres_per_count(field.unit), self.spec.cloud_points, rng)

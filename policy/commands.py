@@ -90,7 +90,7 @@ def erring(signals: Signals) -> tuple[np.ndarray, np.ndarray]:
     clean, twist, gripper = (signals.series("tick", column)[1] for column in columns)
     said = np.concatenate([twist, gripper[:, None]], axis=1)
     apart = np.abs(clean - said)                    # NaN where nobody speaks, or nobody errs
-    return stamps_ns, (np.nan_to_num(apart) > ERRS_ABOVE).any(axis=1)
+    return stamps_ns, np.asarray((np.nan_to_num(apart) > ERRS_ABOVE).any(axis=1))
 
 
 def steps_valid(

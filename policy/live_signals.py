@@ -6,7 +6,7 @@ older than its arrival; half a second reaches back far enough. Keeps rows, no pi
 clock. One thread uses it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -38,11 +38,12 @@ class LiveSignals:
         """Forget everything: another episode begins, perhaps in another world."""
         self._kept = {spec.name: _Recent(spec, self._keep_s) for spec in self.streams}
 
-    def take(self, batch: Batch) -> None:
-        """Keep a batch's rows; a batch of a stream that was not declared is nobody's here."""
-        kept = self._kept.get(batch.stream)
-        if kept is not None and len(batch.rows):
-            kept.append(batch.rows)
+    def take(self, batches: Iterable[Batch]) -> None:
+        """Keep the batches' rows; a stream that was not declared is no business of this one."""
+        for batch in batches:
+            kept = self._kept.get(batch.stream)
+            if kept is not None and len(batch.rows):
+                kept.append(batch.rows)
 
     def newest_ns(self, stream: str) -> int | None:
         """The stamp of a stream's newest row; None before the first one."""
