@@ -30,7 +30,7 @@ def write_down(
     files.journal.end(EndRecord(ended_mono_ns, detector))
     with ThreadPoolExecutor(MAX_PARALLEL_FSYNCS, "fsync") as threads:
         # While the disk takes journal and pictures, this thread compresses columns.
-        waits = [threads.submit(files.journal.sync)]
+        waits = [threads.submit(files.sync_beginning), threads.submit(files.journal.sync)]
         waits += [threads.submit(writer.seal_all) for writer in files.image_writers()]
         summary = files.group.finish(
             ended_mono_ns=ended_mono_ns, detector=detector, recovered=False, trashed=trashed)
@@ -51,6 +51,7 @@ def write_down_when_full(
     store.reserve.give_up()
     files.group.events.append({"t_mono_ns": ended_mono_ns, "kind": "disk-full"})
     try:
+        files.sync_beginning()
         for writer in files.image_writers():
             writer.seal_all()
         summary = files.group.finish(

@@ -1,14 +1,16 @@
 """The files of one open episode: its journal, its group, and the shards its pictures go to.
 
 Made in the order that a crash may interrupt anywhere: the journal comes first, so that whatever is
-left behind, its journal explains. This file knows what lies where and what must be fsynced; it
-does not know when that is due, nor how an episode is committed.
+left behind, its journal explains. Nothing here waits for the disk by itself, because rows are
+waiting behind whoever begins an episode: `sync_beginning` and `sync` do, in a thread of the
+writer. This file knows what lies where and what must be fsynced; it does not know when that is
+due, nor how an episode is committed.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from recorders.files import fsync_path, fsync_tree
+from recorders.files import fsync_path
 from recorders.group_writer import EpisodeGroup
 from recorders.journal import JournalHeader, JournalWriter
 from recorders.shard_writer import ImageWriter
@@ -30,8 +32,6 @@ class EpisodeFiles:
     def __init__(self, folders: StoreFolders, journal_header: JournalHeader) -> None:
         self.episode = journal_header.header.episode
         self.journal = JournalWriter(folders.journal(self.episode), journal_header)
-        self.journal.sync()
-        fsync_path(folders.journals)
         folder = folders.open_group(self.episode)
         self.group = EpisodeGroup(folder, journal_header)
         self.images = [_image_writers(stream.folder, stream.spec) for stream in self.group.streams]
@@ -39,8 +39,10 @@ class EpisodeFiles:
         for stream in self.group.streams:
             for image in stream.spec.images:
                 stream.write_image_shape(image.name, 0)
-        fsync_tree(folder)
-        fsync_path(folders.open)
+        self._beginning = [self.journal.path, folders.journals, folders.open, folder]
+        self._beginning += [stream.folder for stream in self.group.streams if stream.spec.images]
+        if journal_header.model:
+            self._beginning += [folders.model(journal_header.model), folders.models]
 
     def image_writers(self) -> Sequence[ImageWriter]:
         """The writers of all image arrays."""
@@ -53,6 +55,19 @@ class EpisodeFiles:
                 if writer.seal_full():
                     stream.write_image_shape(name, writer.sealed_rows)
         self.group.write_full_chunks()
+
+    def sync_beginning(self) -> bool:
+        """Wait until the header, the model and all names are on the disk.
+
+        Returns:
+            Whether there was anything to wait for: False from the second time on.
+        """
+        if not self._beginning:
+            return False
+        for path in self._beginning:
+            fsync_path(path)
+        self._beginning = []
+        return True
 
     def sync(self) -> None:
         """Wait until all that was appended so far is on the disk."""

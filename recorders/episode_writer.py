@@ -47,6 +47,7 @@ class EpisodeWriter:
         self._files = EpisodeFiles(store.folders, journal_header)
         self._group, self._journal = self._files.group, self._files.journal
         self._sync_thread = SyncThread(f"sync-{header.episode}", self._sync)
+        self._sync_thread.nudge()       # for the beginning, which should be safe at once
 
     @property
     def open(self) -> bool:
@@ -162,6 +163,8 @@ class EpisodeWriter:
 
     def _sync(self) -> None:
         """The sync thread's round."""
+        if self._files.sync_beginning():
+            return
         self._files.write_full()
         if self._dirty:
             began_ns = self._store.clock.now_ns()

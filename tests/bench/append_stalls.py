@@ -40,7 +40,7 @@ EPISODE_S = 2.0
 PICTURE_BYTES = 30_000
 LARGE_BYTES, BLOCK_BYTES = 512 << 20, 1 << 20
 SMALL_FILES, SMALL_BYTES = 50, 4096
-LOADERS = 3
+LOADERS = 4
 STALL_MS = 100.0
 OUT = Path("out/bench/append_stalls.json")
 
@@ -89,7 +89,7 @@ class SyncWatch:
             real(file)
             ended_ns = time.perf_counter_ns()
             self.took_ns.append(ended_ns - began_ns)
-            if os.readlink(f"/proc/self/fd/{file}").endswith(".journal"):
+            if Path(f"/proc/self/fd/{file}").readlink().suffix == ".journal":
                 if file in self._began_ns:
                     self.ages_ns.append(ended_ns - self._began_ns[file])
                 self._began_ns[file] = began_ns
@@ -107,6 +107,7 @@ class SyncWatch:
 
 def load_the_disk(folder: Path) -> None:
     """Write and fsync until killed."""
+    os.nice(19)         # it is the disk that is to be busy, not the processors
     block, small = secrets.token_bytes(BLOCK_BYTES), secrets.token_bytes(SMALL_BYTES)
     while True:
         with (folder / "large").open("wb") as file:
