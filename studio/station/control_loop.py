@@ -15,7 +15,7 @@ from recorders.clock import NS_PER_S, Clock
 from recorders.streams import Batch, StreamSpec
 from studio.devices.interfaces import HumanInput, RobotDriver, Teleoperator
 from studio.station.clutch import Clutch
-from studio.station.guards import Finding, Guards
+from studio.station.guards import Finding, Guards, wrench_in
 from studio.station.kinematics import ArmKinematics
 from studio.station.messages import Assignment, Guard, Mode, Owner, tick_stream
 from studio.station.ownership import Event, Ownership
@@ -178,10 +178,9 @@ class ControlLoop:
         return Proposals(human, wish, planned), mistrust
 
     def _arbitrate(self, now_ns: int, proposals: Proposals) -> tuple[np.ndarray | None, Finding]:
-        contact = self.latest.get("contact")
         finding = self.guards.inspect(
             now_ns, fault=self.robot.fault, arm=self.latest.get("arm"),
-            wrench=None if contact is None else np.asarray(contact["wrench"], dtype=float),
+            wrench=wrench_in(self.latest.get("contact")),
             sent=self.limiter.position, driven=self._synced and self.ownership.may_move)
         if finding.event is not None:
             self.ownership.on(finding.event, finding.reason)

@@ -160,3 +160,10 @@ class Guards:
         return Finding(Guard.FORCE_LIMIT, True, event=Event.TROUBLE, reason=
                        f"the wrist feels {force:.0f} N and going back does not ease it: look what "
                        "holds the arm, then arm again and move it free")
+
+
+def wrench_in(contact: np.void | None) -> np.ndarray | None:
+    """(6,) of a row of the stream `contact`, or None for a robot that feels none at its wrist."""
+    if contact is None or "wrench" not in (contact.dtype.names or ()):
+        return None
+    return np.asarray(contact["wrench"], dtype=float)

@@ -11,6 +11,7 @@ import numpy as np
 
 from recorders.clock import NS_PER_S
 from studio.station.control_loop import ControlLoop, TickRecord
+from studio.station.guards import wrench_in
 from studio.station.messages import Guard, RecorderHealth, Snapshot, StreamHealth
 from studio.station.recording import EpisodeFeed
 
@@ -89,7 +90,8 @@ class Health:
         loop, row = self._loop, tick.row[0]
         late_ms = np.percentile(np.array(self._lateness_ns) / 1e6, [50, 99, 100])
         span_s = max(self._stamps_ns[-1] - self._stamps_ns[0], 1) / NS_PER_S
-        arm, contact, sim = (tick.latest.get(name) for name in ("arm", "contact", "sim"))
+        arm, sim = tick.latest.get("arm"), tick.latest.get("sim")
+        wrench = wrench_in(tick.latest.get("contact"))
         self.recorder = recorder = self._recorder()
         return Snapshot(
             stamp_ns=tick.stamp_ns, tick=tick.number, mode=loop.ownership.mode,
@@ -103,7 +105,7 @@ class Health:
             position=() if arm is None else tuple(arm["position"].tolist()),
             sent=tuple(row["sent"].tolist()),
             tool_pose=() if arm is None else tuple(arm["tool_pose"].tolist()),
-            wrench=() if contact is None else tuple(contact["wrench"].tolist()),
+            wrench=() if wrench is None else tuple(wrench.tolist()),
             human_axes=tuple(row["human_raw"].tolist()), human_status=int(tick.human.status),
             human_enabled=tick.human.enabled, speed_scale=loop.speed_scale,
             control_hz=(len(self._stamps_ns) - 1) / span_s,

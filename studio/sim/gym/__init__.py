@@ -1,0 +1,1 @@
+"""Gymnasium environments as robots of the station."""

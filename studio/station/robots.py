@@ -1,0 +1,131 @@
+"""Robots by name, their tasks, and the scripts that can drive them: one place for every command.
+
+A name is what stands after `--robot`, and also what recordings and checkpoints call the robot:
+"sim", "gym:metaworld/push-v3", "gym:pusht". Knows names and where their classes live; imports a
+simulator only when its robot is opened.
+"""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from recorders.clock import Clock
+from studio.devices.interfaces import DeviceError, RobotDriver, Teleoperator
+from studio.devices.registry import make_teleoperator, register, teleoperator_names
+
+OPEN_ROBOT = "studio.station.robots:open_robot"     # for a process of its own (robot_host.py)
+SCRIPTED, EXPERT = "scripted", "expert"
+SCRIPTS = (SCRIPTED, EXPERT)
+_SIM_NAMES = ("sim", "tandem_sim")                  # recordings carry the second
+_GYM = "gym:"
+
+
+class RobotTask(Protocol):
+    """What can be said of a task without opening its robot."""
+
+    @property
+    def name(self) -> str:
+        """What stands after `--task`."""
+        ...
+
+    @property
+    def max_duration_s(self) -> float:
+        """An episode that lasts longer has failed."""
+        ...
+
+    @property
+    def instructions(self) -> tuple[str, ...]:
+        """Every way in which it is asked for."""
+        ...
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Names of the phases; the last is "done"."""
+        ...
+
+
+def robot_names() -> list[str]:
+    """The valid names; "<task>" stands for every task of an environment."""
+    from studio.sim.gym.catalog import environment_names
+
+    return [_SIM_NAMES[0], *environment_names()]
+
+
+def tasks_of(robot: str) -> Mapping[str, RobotTask]:
+    """The tasks of a robot by name; imports no simulator.
+
+    Raises:
+        DeviceError: for an unknown robot; the message lists the valid ones.
+    """
+    if robot in _SIM_NAMES:
+        from studio.sim.tasks import TASKS
+
+        return TASKS
+    if robot.startswith(_GYM):
+        from studio.sim.gym.catalog import tasks_of_environment
+
+        return tasks_of_environment(robot)
+    raise _unknown(robot)
+
+
+def open_robot(name: str, clock: Clock, **options: Any) -> RobotDriver:
+    """The robot of a name, not yet connected.
+
+    Args:
+        name: one of `robot_names`, or what a recording calls its robot.
+        clock: what it follows.
+        options: of its class, such as `image_size`, `cameras`, `depth`, `image_encoding`.
+
+    Raises:
+        DeviceError: for an unknown robot, or packages that are missing.
+    """
+    if name in _SIM_NAMES:
+        return importlib.import_module("studio.sim.robot").SimRobot(clock, **options)
+    if name.startswith(_GYM):
+        return importlib.import_module("studio.sim.gym.catalog").open_environment(
+            name, clock, **options)
+    raise _unknown(name)
+
+
+def script_for(robot: str) -> str:
+    """The script that knows a robot's tasks: "scripted" or "expert"."""
+    return SCRIPTED if robot in _SIM_NAMES else EXPERT
+
+
+def make_operator(name: str, clock: Clock, robot: str = "sim", **options: Any) -> Teleoperator:
+    """A teleoperator, scripts included, not yet connected.
+
+    Args:
+        name: one of `operator_names`.
+        clock: stamps what the device says.
+        robot: which one a script shall drive.
+        options: see `make_teleoperator`.
+
+    Raises:
+        DeviceError: naming the valid names or options, if these are none of them.
+    """
+    _register_scripts()
+    return make_teleoperator(name, clock, **options,
+                             **({"robot": robot} if name == EXPERT else {}))
+
+
+def operator_names() -> list[str]:
+    """The valid names, scripts included; the last one stands for every LeRobot type."""
+    return sorted({*SCRIPTS, *teleoperator_names()})
+
+
+def _register_scripts() -> None:
+    register(SCRIPTED, _scripted)
+    register(EXPERT, _expert)
+
+
+def _scripted(clock: Clock, **options: Any) -> Teleoperator:
+    return importlib.import_module("studio.sim.operator").scripted_operator(clock, **options)
+
+
+def _expert(clock: Clock, **options: Any) -> Teleoperator:
+    return importlib.import_module("studio.sim.gym.expert").expert_operator(clock, **options)
+
+
+def _unknown(robot: str) -> DeviceError:
+    return DeviceError(f"unknown robot {robot!r}: valid are {', '.join(robot_names())}")
