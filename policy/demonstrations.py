@@ -9,6 +9,7 @@ E edits of the instruction.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -32,6 +33,7 @@ from recorders.episode_reader import EpisodeReader
 from recorders.streams import ImageField, StreamSpec
 
 DEPTH = "depth"
+SHORTEST_SUBTASK_NS = 100_000_000   # a sub-task that lasts less flickers at a threshold
 
 
 class Demonstration(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,15 +198,19 @@ def _instructions(
     episode: EpisodeReader, summary: EpisodeSummary
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """(E,) stamps of the edits, and the E + 1 texts; a relabelling is about the last of them."""
-    edits = [event for event in episode.events if event["kind"] == "instruction"]
-    texts = [episode.instruction, *(str(edit["after"]) for edit in edits)]
-    if _relabelled(episode, summary):
+    edits = _edits(episode)
+    texts = _recorded_instructions(episode)
+    if summary.instruction != episode.instruction:
         texts[-1] = summary.instruction
     return np.array([edit["t_mono_ns"] for edit in edits], np.int64), tuple(texts)
 
 
-def _relabelled(episode: EpisodeReader, summary: EpisodeSummary) -> bool:
-    return summary.instruction != episode.instruction
+def _edits(episode: EpisodeReader) -> list[dict[str, Any]]:
+    return [event for event in episode.events if event["kind"] == "instruction" and "after" in event]
+
+
+def _recorded_instructions(episode: EpisodeReader) -> list[str]:
+    return [episode.instruction, *(str(edit["after"]) for edit in _edits(episode))]
 
 
 def _phrases(
@@ -216,15 +222,15 @@ def _phrases(
     A recorded sub-task belongs to the instruction under which it was noted; where none was noted
     (no simulator, or relabelled since) the instruction itself is all there is to say.
     """
-    notes = [event for event in episode.events if event["kind"] == "subtask" and event["text"]]
+    notes = _lasting_notes(episode)
     noted_ns = np.array([note["t_mono_ns"] for note in notes], np.int64)
     under = np.searchsorted(edits_ns, noted_ns, side="right")       # of which instruction
     texts = [str(note["text"]) for note in notes]
     phrases = (*instructions, *texts)
     phrase = segment.copy()
-    for number in range(len(instructions)):
+    for number, recorded in enumerate(_recorded_instructions(episode)):
         own = np.flatnonzero(under == number)
-        if not len(own) or instructions[number] != _as_recorded(episode, number):
+        if not len(own) or instructions[number] != recorded:
             continue
         here = segment == number
         # Before a segment's first note stands what it noted first: it comes one tick late.
@@ -233,6 +239,9 @@ def _phrases(
     return phrases, phrase
 
 
-def _as_recorded(episode: EpisodeReader, number: int) -> str:
-    edits = [event for event in episode.events if event["kind"] == "instruction"]
-    return episode.instruction if number == 0 else str(edits[number - 1]["after"])
+def _lasting_notes(episode: EpisodeReader) -> list[dict[str, Any]]:
+    """The sub-tasks that were noted, without those that were another's before one could say it."""
+    notes = [event for event in episode.events if event["kind"] == "subtask" and event["text"]]
+    return [note for note, following in zip(notes, [*notes[1:], None], strict=True)
+            if following is None
+            or following["t_mono_ns"] - note["t_mono_ns"] >= SHORTEST_SUBTASK_NS]

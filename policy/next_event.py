@@ -16,7 +16,7 @@ from policy.signals import Signals, has_column, latest
 from recorders import align
 
 HOLD_STEPS = 6
-SHORTEST_CONTACT_NS = 60_000_000    # bounces, and flickering at the threshold, are no event
+SHORTEST_NS = 60_000_000        # what lasts less is a bounce, or flickers at a threshold
 
 # (column of `contact`, newtons at which a contact begins, newtons at which it ends), best first.
 # The wrist feels its own acceleration, some 5 N here, so it must be hit harder than a finger tip.
@@ -52,7 +52,7 @@ def next_event(
 def event_stamps(signals: Signals) -> np.ndarray:
     """(E,) ascending stamps in ns of all events of an episode; the last is its end."""
     ticks_ns, wanted = gripper_wishes(signals)
-    flips_ns = ticks_ns[1:][np.diff(wanted) != 0]
+    flips_ns = ticks_ns[_lasting_changes(ticks_ns, wanted > 0)]
     contacts_ns = _contact_stamps(signals)
     _, errs = erring(signals)
     meant = ~errs[np.maximum(align.latest_before(ticks_ns, contacts_ns), 0)]
@@ -68,7 +68,7 @@ def _contact_stamps(signals: Signals) -> np.ndarray:
         stamps_ns, felt = signals.series("contact", column)
         force = np.abs(felt).max(axis=1) if column == "touch" \
             else np.linalg.norm(felt[:, :3], axis=1)
-        return stamps_ns[_changes(stamps_ns, _touching(force, begin_n, end_n))]
+        return stamps_ns[_lasting_changes(stamps_ns, _touching(force, begin_n, end_n))]
     return np.zeros(0, np.int64)
 
 
@@ -79,14 +79,14 @@ def _touching(force: np.ndarray, begin_n: float, end_n: float) -> np.ndarray:
     return said[rows] == 1
 
 
-def _changes(stamps_ns: np.ndarray, touching: np.ndarray) -> np.ndarray:
+def _lasting_changes(stamps_ns: np.ndarray, states: np.ndarray) -> np.ndarray:
     """The rows at which a state begins that lasts; shorter ones count as what was before."""
     lasting: list[int] = []
-    state = bool(touching[0])
-    rows = [*np.flatnonzero(np.diff(touching)) + 1, len(touching)]
+    state = bool(states[0])
+    rows = [*np.flatnonzero(np.diff(states)) + 1, len(states)]
     for row, following in pairwise(rows):
         until_ns = stamps_ns[min(following, len(stamps_ns) - 1)]
-        if touching[row] != state and until_ns - stamps_ns[row] >= SHORTEST_CONTACT_NS:
+        if states[row] != state and until_ns - stamps_ns[row] >= SHORTEST_NS:
             lasting.append(int(row))
             state = not state
     return np.asarray(lasting, np.int64)

@@ -8,6 +8,8 @@ Knows cameras as FORMAT.md's columns describe them; knows no files.
 Letters: H, W of the small pictures, N points.
 """
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
@@ -62,17 +64,30 @@ def point_cloud(
     Returns:
         (N, 6) f4: x y z in m in the world and r g b in 0..1; zeros if nothing is there.
     """
-    seen = np.flatnonzero(depth)
-    rows, columns = np.divmod(seen, depth.shape[1])
-    fx, fy, cx, cy = intrinsics
-    right = ((columns + 0.5) * (full_size[1] / depth.shape[1]) - cx) / fx
-    down = ((rows + 0.5) * (full_size[0] / depth.shape[0]) - cy) / fy
-    ahead_m = depth.ravel()[seen] * np.float32(unit_m)
-    in_camera = np.stack([right * ahead_m, down * ahead_m, ahead_m], axis=1)        # (S, 3)
-    places = in_camera @ rotations.to_matrix(world_from_camera[3:]).T + world_from_camera[:3]
-    kept = np.flatnonzero((places > LOW_M).all(axis=1) & (places < HIGH_M).all(axis=1))
-    if len(kept) == 0:
+    rays = _rays(depth.shape, full_size, tuple(intrinsics.tolist()))
+    ahead_m = depth.ravel() * np.float32(unit_m)
+    pose = world_from_camera.astype(np.float32)
+    places = rotations.to_matrix(pose[3:]) @ (rays * ahead_m) + pose[:3, None]      # (3, H W)
+    kept = ahead_m > 0
+    for place, low_m, high_m in zip(places, LOW_M, HIGH_M, strict=True):
+        kept &= (place > low_m) & (place < high_m)
+    seen = np.flatnonzero(kept)
+    if len(seen) == 0:
         return np.zeros((points, 6), np.float32)
-    chosen = kept[rng.permutation(len(kept))[np.arange(points) % len(kept)]]
-    colours = picture.reshape(-1, 3)[seen[chosen]].astype(np.float32) / 255
-    return np.concatenate([places[chosen].astype(np.float32), colours], axis=1)
+    chosen = seen[rng.permutation(len(seen))[np.arange(points) % len(seen)]]
+    colours = picture.reshape(-1, 3)[chosen].astype(np.float32) / 255
+    return np.concatenate([places[:, chosen].T, colours], axis=1)
+
+
+@lru_cache(maxsize=8)
+def _rays(
+    size: tuple[int, ...], full_size: tuple[int, int], intrinsics: tuple[float, ...]
+) -> np.ndarray:
+    """(3, H W) f4: for every pixel, by rows, where it looks at 1 m ahead, in the camera's frame."""
+    (height, width), (fx, fy, cx, cy) = size, intrinsics
+    right = ((np.arange(width) + 0.5) * (full_size[1] / width) - cx) / fx
+    down = ((np.arange(height) + 0.5) * (full_size[0] / height) - cy) / fy
+    rays = np.stack([*np.meshgrid(right, down), np.ones((height, width))]).reshape(3, -1)
+    rays = rays.astype(np.float32)
+    rays.flags.writeable = False        # shared by all calls
+    return rays
