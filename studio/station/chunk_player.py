@@ -10,6 +10,7 @@ Use: `offer` a chunk whenever one arrives; the control loop calls `wish` at ever
 """
 
 import msgspec
+import mujoco
 import numpy as np
 
 from policy import rotations
@@ -64,7 +65,9 @@ class _Path(msgspec.Struct, frozen=True):
         share = (now_ns - began_ns) / (self.stamps_ns[k] - began_ns)
         there = before + share * (after - before)
         if self.space == "tool":
-            there[3:POSE] = rotations.between(before[3:POSE], after[3:POSE], share)
+            mujoco.mju_subQuat(turn := np.empty(3), after[3:POSE], before[3:POSE])
+            there[3:POSE] = before[3:POSE]
+            mujoco.mju_quatIntegrate(there[3:POSE], turn, share)
         there[-1] = after[-1]
         return there
 

@@ -94,6 +94,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
         latency_ms: from an observation to the first tick that followed it.
         wall_s: wall time of the whole trial.
         episode: its id, if it was kept.
+        view: its Rerun file, if one was written.
     """
 
     seed: int
@@ -114,6 +115,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: tuple[float, ...] = ()
     wall_s: float = 0.0
     episode: str = ""
+    view: str = ""
 
 
 class ProvingGround:

@@ -1,0 +1,245 @@
+"""`tandem eval`: how often a policy succeeds, how quickly, and how it fails.
+
+Knows options, words and rates of success; a trial itself is studio/station/evaluation.py.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from policy.statistics import shares, wilson
+from studio.commands.output import Answer, Screen, UsersMistakeError
+from studio.sim.tasks import TASKS
+
+if TYPE_CHECKING:
+    from policy.two_speeds import Delays, Pace
+    from studio.station.evaluation import Edit, Trial, Trials
+
+_EDIT = re.compile(r"^\s*(?:(\d+)|(\d+(?:\.\d+)?) ?cm)\s*:\s*(\S.*)$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Let a policy try a task from many seeds in the simulator, under a virtual clock.
+
+    Every seed is one scene; the same seeds are the same scenes for every policy. Seeds 1000 to
+    1999 are for final evaluations: choose nothing by them.
+    """
+
+    run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of a training run, or of one of its checkpoints."""
+    task: str = "put-cube-in-bin"
+    """What to try; `tandem tasks` lists the tasks."""
+    seeds: str = "5000:5050"
+    """First seed and the one after the last."""
+    ratio: str = "1:4"
+    """Runs of System 2 to calls of System 1, as 1:4; or "once" per episode."""
+    act_every: int = 4
+    """System 1 plans anew every so many steps of its chunk."""
+    steps: int | None = None
+    """Flow steps of System 1; as in training if not given."""
+    instruction: str = ""
+    """What the policy is told instead of the task's own words. {colour} and {onto} stand for the
+    colours that the task asks for, {other} for another one."""
+    keep_goal: bool = False
+    """Go on judging by what the task asked for, whatever --instruction tells the policy."""
+    edit: tuple[str, ...] = ()
+    """Other words in mid-episode, as "150:put the {other} cube in the bin" (at that tick of the
+    control loop, 100 per second) or "10cm:…" (once the tool is so near to the asked cube)."""
+    edit_mode: Literal["flush", "soft", "scheduled"] = "flush"
+    """What an edit does. flush: the running chunk is dropped, System 2 runs at once and the arm
+    waits for it; soft: System 2 runs at once, the arm goes on; scheduled: System 2 in its turn."""
+    delay_ms: tuple[float, float] = (0.0, 0.0)
+    """How long System 2 and System 1 are made to take, in ms of the virtual clock."""
+    workers: int = 1
+    """Processes that share the seeds."""
+    threads: int = 1
+    """Threads of the network in each process."""
+    device: str = "cpu"
+    """Where the network computes: cpu or cuda."""
+    max_s: float = 0.0
+    """Longest trial in s; 0: as long as the task allows."""
+    image_size: tuple[int, int] = (240, 320)
+    """Height and width of the simulated cameras' pictures, before the policy's own scaling."""
+    to: Path | None = None
+    """Folder for an .rrd file of every failure."""
+    json: bool = False
+    """Print one JSON object instead of a table."""
+
+    def run(self, screen: Screen) -> Answer:
+        """Try every seed, and print what came of it."""
+        seeds = parse_seeds(self.seeds)
+        if self.task not in TASKS:
+            raise UsersMistakeError(f"unknown task {self.task!r}: valid are {', '.join(TASKS)}")
+        for name, value in (("workers", self.workers), ("threads", self.threads),
+                            ("act-every", self.act_every)):
+            if value < 1:
+                raise UsersMistakeError(f"--{name} must be at least 1, not {value}")
+        # Here, because the simulator and the network bring much: --help need not wait for them.
+        from policy.signals import MissingSignal
+        from studio.station.evaluation_jobs import EvaluationJob, run_jobs
+
+        job = EvaluationJob(
+            policy=str(self.run_folder), device=self.device, threads=self.threads,
+            flow_steps=self.steps, views=str(self.to or ""), trials=self._trials(seeds))
+        done: list[Trial] = []
+        with screen.progress(f"trying {self.task}", len(seeds)) as progress:
+            def on_trial(trial: "Trial") -> None:
+                done.append(trial)
+                progress.step(in_words(trial, sum(t.success_s is not None for t in done),
+                                       len(done)))
+
+            try:
+                run_jobs(job, self.workers, on_trial)
+            except MissingSignal as mistake:
+                raise UsersMistakeError(str(mistake)) from mistake
+        done.sort(key=lambda trial: trial.seed)
+        summary = summarise(done, self.act_every)
+        self._print(screen, done, summary)
+        return Answer({"run": str(self.run_folder), "task": self.task, "seeds": self.seeds,
+                       "ratio": self.ratio, "act_every": self.act_every, "flow_steps": self.steps,
+                       "edit_mode": self.edit_mode if self.edit else "", "edit": list(self.edit),
+                       "instruction": self.instruction, "delay_ms": list(self.delay_ms), **summary})
+
+    def _trials(self, seeds: range) -> "Trials":
+        from studio.station.evaluation import Trials
+
+        return Trials(
+            task=self.task, seeds=tuple(seeds), instruction=self.instruction,
+            keep_goal=self.keep_goal, edits=tuple(parse_edit(text) for text in self.edit),
+            max_s=self.max_s, pace=parse_pace(self.ratio, self.act_every, self.edit_mode),
+            delays=_delays(*self.delay_ms), image_size=self.image_size)
+
+    def _print(self, screen: Screen, trials: "list[Trial]", summary: dict[str, Any]) -> None:
+        low, high = summary["wilson95"]
+        latency = summary["latency_ms"]
+        screen.table("", ("", ""), [
+            ("succeeded", f"{summary['successes']} of {summary['episodes']}, 95 % interval "
+                          f"{low:.3f} – {high:.3f}"),
+            ("time to success", _range(summary["time_to_success_s"], "s")),
+            ("failed seeds", " ".join(map(str, summary["failed_seeds"])) or "none"),
+            ("System 1", f"{summary['system1_calls_per_s']:.1f} calls/s and "
+                         f"{summary['actions_per_s']:.0f} actions/s of the robot's time; "
+                         f"{_range(summary['system1_ms'], 'ms')} a call on this machine"),
+            ("System 2", f"{summary['system2_hz']:.2f} Hz; "
+                         f"{_range(summary['system2_ms'], 'ms')} a run on this machine"),
+            ("observation to command", f"median {latency['p50']:.0f} ms, p99 "
+                                       f"{latency['p99']:.0f} ms of the robot's time"),
+            ("age of the latent", _range(summary["latent_age_s"], "s")),
+            ("speed", f"{summary['realtime_factor']:.1f} times real time per process")])
+        for trial in trials:
+            if trial.success_s is None:
+                screen.print(f"seed {trial.seed}: {trial.instruction!r}; said: "
+                             f"{', then '.join(trial.said) or 'nothing'}"
+                             f"{'; ' + trial.why if trial.why else ''}")
+        if summary["views"]:
+            screen.say(f"{len(summary['views'])} failures lie in {self.to}: open one with "
+                       f"`rerun FILE`")
+
+
+def in_words(trial: "Trial", successes: int, trials: int) -> str:
+    """One line about a trial that is over."""
+    how = (f"success after {trial.success_s:.1f} s" if trial.success_s is not None
+           else f"failure{': ' + trial.why if trial.why else ''}")
+    return f"seed {trial.seed}: {how} ({successes} of {trials})"
+
+
+def summarise(trials: "list[Trial]", act_every: int) -> dict[str, Any]:
+    """What the trials say together, as `--json` shows it.
+
+    Args:
+        trials: in the order in which they are listed.
+        act_every: steps of a chunk that were played before the next one.
+
+    Rates are per second of the robot's time; `latency_ms` is from an observation's stamp to the
+    first tick that followed it; `system1_ms` and `system2_ms` are wall times on this machine.
+    """
+    times_s = [trial.success_s for trial in trials if trial.success_s is not None]
+    robot_s = math.fsum(trial.duration_s for trial in trials) or math.nan
+    calls = sum(trial.system1_calls for trial in trials)
+    return {
+        "successes": len(times_s), "episodes": len(trials),
+        "wilson95": list(wilson(len(times_s), len(trials))),
+        "failed_seeds": [trial.seed for trial in trials if trial.success_s is None],
+        "time_to_success_s": shares(times_s),
+        "system1_calls_per_s": calls / robot_s,
+        "actions_per_s": act_every * calls / robot_s,
+        "system2_hz": sum(trial.system2_runs for trial in trials) / robot_s,
+        "latency_ms": shares(list(chain.from_iterable(t.latency_ms for t in trials))),
+        "system1_ms": shares(list(chain.from_iterable(t.act_ms for t in trials))),
+        "system2_ms": shares(list(chain.from_iterable(t.think_ms for t in trials))),
+        "latent_age_s": shares(list(chain.from_iterable(t.age_s for t in trials))),
+        "held": sum(trial.held for trial in trials),
+        "slowed": sum(trial.slowed for trial in trials),
+        "dry_ticks": sum(trial.dry_ticks for trial in trials),
+        "realtime_factor": robot_s / (math.fsum(t.wall_s for t in trials) or math.nan),
+        "views": [trial.view for trial in trials if trial.view],
+        "trials": [{"seed": t.seed, "instruction": t.instruction, "success_s": t.success_s,
+                    "duration_s": t.duration_s, "why": t.why, "said": list(t.said),
+                    "edited_s": list(t.edited_s)} for t in trials],
+    }
+
+
+def parse_seeds(text: str) -> range:
+    """"1000:1050" as a range.
+
+    Raises:
+        UsersMistakeError: it is none, or empty.
+    """
+    first, colon, end = text.partition(":")
+    if colon and first.isdecimal() and end.isdecimal() and int(first) < int(end):
+        return range(int(first), int(end))
+    raise UsersMistakeError(f"--seeds is the first seed and the one after the last, as 5000:5050, "
+                            f"not {text!r}")
+
+
+def parse_pace(ratio: str, act_every: int, edit: Literal["flush", "soft", "scheduled"]) -> "Pace":
+    """How often the two systems run.
+
+    Raises:
+        UsersMistakeError: the ratio is neither "once" nor 1:N.
+    """
+    from policy.two_speeds import Pace
+
+    one, _, calls = ratio.partition(":")
+    if ratio != "once" and not (one == "1" and calls.isdecimal() and int(calls) > 0):
+        raise UsersMistakeError(f"--ratio is one run of System 2 to so many calls of System 1, as "
+                                f"1:4, or once; not {ratio!r}")
+    return Pace(act_every_steps=act_every, edit=edit,
+                think_every="once" if ratio == "once" else int(calls))
+
+
+def parse_edit(text: str) -> "Edit":
+    """"150:new words" or "10cm:new words".
+
+    Raises:
+        UsersMistakeError: it is neither.
+    """
+    from studio.station.evaluation import Edit
+
+    if (found := _EDIT.match(text)) is None:
+        raise UsersMistakeError(f"--edit is a tick and new words, as '150:put the blue cube in the "
+                                f"bin', or a distance and new words, as '10cm:…'; not {text!r}")
+    tick, near_cm, words = found.groups()
+    return Edit(text=words, tick=int(tick)) if tick else Edit(text=words,
+                                                              within_m=float(near_cm) / 100)
+
+
+def _delays(think_ms: float, act_ms: float) -> "Delays":
+    from policy.two_speeds import Delays
+
+    if think_ms < 0 or act_ms < 0:
+        raise UsersMistakeError("--delay-ms cannot be negative")
+    return Delays(think_s=think_ms / 1000, act_s=act_ms / 1000)
+
+
+def _range(shown: dict[str, float], unit: str) -> str:
+    if math.isnan(shown["p50"]):
+        return "–"
+    return (f"median {shown['p50']:.3g} {unit}, p99 {shown['p99']:.3g} {unit}, "
+            f"at most {shown['max']:.3g} {unit}")
