@@ -13,15 +13,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from policy.errors import CheckpointError, CheckpointNotSaved
 from policy.interfaces import Policy
-from policy.run_folder import (
-    STATE,
-    CheckpointError,
-    CheckpointNotSaved,
-    RunFolder,
-    RunState,
-    read_state,
-)
+from policy.run_folder import STATE, RunFolder, RunState, read_state
 from policy.tensor_files import DamagedTensors, read_tensors
 
 __all__ = [

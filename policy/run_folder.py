@@ -22,6 +22,7 @@ import msgspec
 import torch
 from torch import Tensor
 
+from policy.errors import CheckpointError, CheckpointNotSaved
 from policy.tensor_files import (
     DamagedTensors,
     FileMark,
@@ -38,14 +39,6 @@ KEPT = 3
 CONFIG, STATE = "config.json", "state.json"
 
 _LATEST, _LOCK, _FROZEN = "latest", "LOCK", "frozen.safetensors"
-
-
-class CheckpointError(RuntimeError):
-    """A run or a checkpoint is not as it must be; the message says what to do about it."""
-
-
-class CheckpointNotSaved(CheckpointError):
-    """A checkpoint could not be written; those that were there are untouched."""
 
 
 class RunState(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ bit by bit. Knows networks, batches, time and the run's folder. Refuses to know 
 screens: it reports to listeners.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from policy.batch_ahead import BatchAhead, Lessons
 from policy.checkpoints import load_weights, read_group, read_weights, weights_of
 from policy.ema import LONGEST_DECAY, MeanWeights
+from policy.errors import CheckpointNotSaved, TrainingError
 from policy.optimizer import AdamWConfig, NamedAdamW
 from policy.progress import Grown, HeldOut, Learned, Listener, Problem, Saved
-from policy.run_folder import KEPT, CheckpointNotSaved, RunFolder, RunState, read_state
+from policy.run_folder import KEPT, RunFolder, RunState, read_state
 from policy.schedule import FINAL_SHARE, WARM_UP_SHARE, Budget, rate_share
 from recorders.clock import NS_PER_S, Clock
 
@@ -64,10 +65,6 @@ class Learner(Protocol):
         ...
 
 
-class TrainingError(RuntimeError):
-    """Training cannot go on; the message says why, and what is kept."""
-
-
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """How a training ended.
 
@@ -102,14 +99,14 @@ class Trainer:
 
     def __init__(
         self, model: nn.Module, lessons: Lessons, run: RunFolder, config: TrainConfig, *,
-        budget: Budget, seed: int, clock: Clock, listeners: tuple[Listener, ...] = (),
+        budget: Budget, seed: int, clock: Clock, listeners: Sequence[Listener] = (),
         stop: Callable[[], bool] = lambda: False,
         details: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         self.step, self._minutes_before = 0, 0.0
         self._model, self._lessons, self._run, self._config = model, lessons, run, config
         self._budget, self._seed, self._clock = budget, seed, clock
-        self._listeners, self._stop, self._details = listeners, stop, details
+        self._listeners, self._stop, self._details = list(listeners), stop, details
         self._device = next(model.parameters()).device
         self._frozen = frozen_names(model)
         self._mean = MeanWeights(model, config.longest_mean)
@@ -133,6 +130,15 @@ class Trainer:
         self._adamw.load(read_group(checkpoint, "optimizer"))
         self.step, self._minutes_before = state.step, state.minutes
         self._metrics, self._saved = dict(state.metrics), checkpoint
+
+    def listen(self, listener: Listener) -> None:
+        """Tell one more how it goes."""
+        self._listeners.append(listener)
+
+    @property
+    def share_used(self) -> float:
+        """Of the budget, before this part of the run."""
+        return self._budget.share(self._minutes_before, self.step)
 
     def train(self) -> Ending:
         """Learn until the budget is used up or somebody stops it.

@@ -42,6 +42,8 @@ COMMANDS: dict[str, Entry] = {
     "teleop": Entry("studio.commands.teleop", "Teleop", "drive the arm without recording"),
     "replay": Entry("studio.commands.replay", "Replay",
                     "play an episode's commands again and compare the outcome"),
+    "eval": Entry("studio.commands.evaluate", "Evaluate",
+                  "try a policy on many seeds: success, times, failures"),
     "tasks": Entry("studio.commands.tasks", "Tasks", "list the tasks and their instructions"),
     "doctor": Entry("studio.commands.doctor", "Doctor",
                     "check devices, permissions, graphics, disk and timing; say how to fix them"),
@@ -58,6 +60,7 @@ COMMANDS: dict[str, Entry] = {
                       "write episodes as .rrd files for the Rerun viewer"),
     "data export": Entry("studio.commands.data_export", "ExportEpisodes",
                          "write episodes as a LeRobot dataset"),
+    "train": Entry("studio.commands.train", "Train", "train a policy from demonstrations"),
     "version": Entry("studio.commands.version", "Version", "print the versions that matter"),
 }
 
@@ -149,6 +152,8 @@ def is_users_mistake(error: Exception) -> bool:
     """Whether the person who typed the command can put this right (its message says how)."""
     if isinstance(error, OSError):
         return error.errno in (errno.EACCES, errno.ENOSPC, errno.EROFS, errno.EPERM)
+    from policy.backbones.packages import MissingPackage
+    from policy.errors import CheckpointError, RecipeError, TrainingError
     from recorders.array_layout import DamagedRecording
     from recorders.store_errors import StoreError
     from studio.commands.output import UsersMistakeError
@@ -157,7 +162,8 @@ def is_users_mistake(error: Exception) -> bool:
     from studio.station.command_link import StationSilent
     from studio.station.supervisor import WorkerFailed
 
-    return isinstance(error, UsersMistakeError | StoreError | DamagedRecording | DeviceError
+    return isinstance(error, UsersMistakeError | CheckpointError | RecipeError | TrainingError
+                      | MissingPackage | StoreError | DamagedRecording | DeviceError
                       | InstructionError | StationSilent | WorkerFailed)
 
 

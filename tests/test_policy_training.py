@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from policy.checkpoints import read_group, read_weights, weights_of
 from policy.ema import MeanWeights, decay_at
+from policy.errors import CheckpointError, TrainingError
 from policy.optimizer import AdamWConfig, NamedAdamW
 from policy.progress import Grown, HeldOut, Learned, Problem, Report, Saved
-from policy.run_folder import CheckpointError, RunFolder, read_state
+from policy.run_folder import RunFolder, read_state
 from policy.schedule import Budget, multiplier_of, rate_share
-from policy.training import Ending, TrainConfig, Trainer, TrainingError, frozen_names
+from policy.training import Ending, TrainConfig, Trainer, frozen_names
 from recorders.clock import NS_PER_S, ManualClock
 
 STEP_NS = NS_PER_S // 10        # how long a step takes under the manual clock

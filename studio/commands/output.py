@@ -61,6 +61,11 @@ class Screen:
         self._err = err if err is not None else sys.stderr
         self._above_bar: Callable[[str], None] | None = None
 
+    @property
+    def watched(self) -> bool:
+        """Whether progress is drawn: stderr is a terminal."""
+        return self._err.isatty()
+
     def say(self, text: str) -> None:
         """A remark for the person, on stderr."""
         if self._above_bar is not None:

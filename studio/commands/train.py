@@ -1,0 +1,242 @@
+"""`tandem train`: a policy out of demonstrations, while one watches.
+
+Knows options, words and Ctrl-C. What is trained and how is policy/dual_training.py.
+"""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from studio.commands.output import Answer, Progress, Screen, UsersMistakeError
+
+if TYPE_CHECKING:
+    from policy.dual_training import DualTraining
+    from policy.progress import Report
+    from policy.schedule import Budget
+    from policy.training import Ending
+
+_MINUTES = 10.0
+_FOLLOW_EVERY_S = 5.0
+_PARTS = {"flow": "System 1", "speech": "System 2"}     # the losses shown, and whose they are
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train a policy from demonstrations.
+
+    The newest three checkpoints stay in the run's folder, beside curves.png, curves.rrd and
+    metrics.jsonl. Ctrl-C ends after the step that is being made, with a checkpoint that can be
+    used and gone on from.
+    """
+
+    stores: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Folders of the stores to learn from."""
+    to: Path
+    """Folder of the run; it is made if it does not exist."""
+    minutes: float | None = None
+    """How long to train, all resumed parts together; 10 if neither this nor --steps is given."""
+    steps: int | None = None
+    """Train so many steps instead: with the same seed on a CPU, the same weights."""
+    config: str = "compact"
+    """What to train: compact, compact-pretrained, smollm2, smolvlm2, paligemma, llama."""
+    set: tuple[str, ...] = ()
+    """Other numbers than the config's, e.g. `--set dual.latents=8 train.optimizer.rate=1e-3`."""
+    resume: bool = False
+    """Go on with the run in that folder, from its latest checkpoint."""
+    follow: bool = False
+    """Learn from new episodes, too, while they are recorded into the stores."""
+    seed: int = 0
+    """Of all chance; a resumed run keeps its own."""
+    threads: int = 1
+    """Cores for arithmetic; one more is used now and then to read pictures."""
+    device: str = "cpu"
+    """Where to train: cpu, or cuda for a GPU."""
+    json: bool = False
+    """Print one JSON object instead of lines."""
+
+    def run(self, screen: Screen) -> Answer:
+        """Train, and say how it went."""
+        self._require_sense()
+        # Here, because torch takes seconds to import: --help and a mistyped option need not wait.
+        import torch
+
+        from policy.batches import TrainingSet
+        from policy.curves import CurveLog
+        from recorders.clock import SystemClock
+
+        if self.device.startswith("cuda") and not torch.cuda.is_available():
+            raise UsersMistakeError("this machine has no GPU that torch can use: --device cpu")
+        torch.set_num_threads(self.threads)
+        screen.say("reading the demonstrations …")
+        training = self._training()
+        for problem in training.passed_over:
+            screen.say(problem)
+        lessons: TrainingSet = training.lessons
+        screen.say(f"{len(lessons.demonstrations)} episodes to learn from, {len(lessons.held_out)} "
+                   f"held out; {training.budget} of {self._what(training)}")
+        with training.run.locked(), stop_on_ctrl_c() as stopping, \
+                screen.progress("training", 100) as progress:
+            narrator = _Narrator(screen, progress)
+            trainer = training.trainer(SystemClock(), [narrator.on_report], stopping,
+                                       follow_every_s=_FOLLOW_EVERY_S if self.follow else 0.0)
+            self._require_left(training, trainer.share_used)
+            trainer.listen(CurveLog(training.run.path, trainer.step, screen.say))
+            try:
+                ending = trainer.train()
+            finally:
+                pictures = _draw(training.run.path, screen)
+        if ending.stopped:
+            return self._stopped(screen, ending)
+        return self._done(screen, training, ending, pictures)
+
+    def _require_sense(self) -> None:
+        """Refuse what cannot be done before anything heavy is imported."""
+        if not self.stores:
+            raise UsersMistakeError("which demonstrations? `tandem train STORE … --to RUN`")
+        if self.minutes is not None and self.steps is not None:
+            raise UsersMistakeError("--minutes and --steps exclude each other: choose one")
+        for name, value in (("--minutes", self.minutes), ("--steps", self.steps),
+                            ("--threads", self.threads)):
+            if value is not None and not value > 0:
+                raise UsersMistakeError(f"{name} must be more than 0, not {value:g}")
+        if self.device.split(":")[0] not in ("cpu", "cuda"):
+            raise UsersMistakeError(f"unknown device {self.device!r}: valid are cpu, cuda")
+        if self.resume and self.set:
+            raise UsersMistakeError("a resumed run keeps its config: leave out --set, or train "
+                                    "into another folder")
+
+    def _training(self) -> "DualTraining":
+        from policy.configs import changed, recipe_of
+        from policy.dual_training import DualTraining
+
+        budget = self._budget()
+        if self.resume:
+            return DualTraining.resume(self.to, self.stores, budget=budget, device=self.device)
+        recipe = changed(recipe_of(self.config), self.set)
+        return DualTraining.begin(self.to, self.stores, recipe, seed=self.seed, device=self.device,
+                                  budget=budget or _default_budget(), name=self.config)
+
+    def _budget(self) -> "Budget | None":
+        from policy.schedule import Budget
+
+        if self.minutes is None and self.steps is None:
+            return None
+        return Budget(minutes=self.minutes, steps=self.steps)
+
+    def _what(self, training: "DualTraining") -> str:
+        cores = f"{self.threads} core{'s' if self.threads > 1 else ''}"
+        return f"{training.run.config['name']} on {cores if self.device == 'cpu' else self.device}"
+
+    def _require_left(self, training: "DualTraining", share_used: float) -> None:
+        if share_used >= 1.0:
+            raise UsersMistakeError(f"{self.to} has had its {training.budget}: give it more, for "
+                                    f"example `--minutes 20`")
+
+    def _stopped(self, screen: Screen, ending: "Ending") -> Answer:
+        if ending.checkpoint is None:
+            screen.say("stopped before the first step: nothing was kept")
+        else:
+            screen.say(f"stopped after {ending.minutes:.1f} minutes; {ending.checkpoint} can be "
+                       f"used, and --resume goes on from it")
+        raise KeyboardInterrupt
+
+    def _done(self, screen: Screen, training: "DualTraining", ending: "Ending",
+              pictures: list[str]) -> Answer:
+        screen.print(f"trained {ending.step} steps in {ending.minutes:.1f} minutes: "
+                     f"{ending.checkpoint}")
+        if ending.metrics:
+            screen.print("held out: " + ", ".join(f"{name} {value:.4g}"
+                                                  for name, value in ending.metrics.items()))
+        screen.say(f"curves: {', '.join(pictures)}; `tandem eval {self.to}` drives with it")
+        return Answer({"run": str(self.to), "checkpoint": str(ending.checkpoint),
+                       "step": ending.step, "minutes": ending.minutes,
+                       "held_out": ending.metrics,
+                       "episodes": len(training.lessons.demonstrations)})
+
+
+class _Narrator:
+    """Tells what a training does: a line that changes on a terminal, lines elsewhere."""
+
+    def __init__(self, screen: Screen, progress: Progress) -> None:
+        self._screen, self._progress = screen, progress
+        self._held_out, self._newest = "", ""
+
+    def on_report(self, report: "Report") -> None:
+        """A report of the trainer."""
+        from policy.progress import Grown, HeldOut, Learned, Problem
+
+        match report:
+            case Learned():
+                self._newest = learned_line(report)
+                self._progress.count(int(100 * report.share), 100)
+                self._progress.now(" · ".join(filter(None, (self._newest, self._held_out))))
+            case HeldOut():
+                name, value = next(iter(report.metrics.items()), ("", float("nan")))
+                self._held_out = f"held out {name} {value:.3f}" if name else ""
+                if not self._screen.watched:
+                    self._screen.say(f"{report.minutes:5.1f} min, step {report.step}: "
+                                     f"{self._newest} · {self._held_out}")
+            case Grown():
+                self._screen.say(f"{report.episodes} episodes came or changed")
+            case Problem():
+                self._screen.say(report.what)
+
+
+def learned_line(report: Any) -> str:
+    """Losses of both systems, speed, time left."""
+    shown = {_PARTS[name]: value for name, value in report.losses.items() if name in _PARTS}
+    shown = shown or {"loss": report.losses["loss"]}
+    left = f"{int(report.left_s) // 60}:{int(report.left_s) % 60:02d} left"
+    return " · ".join([*(f"{name} {value:.3f}" for name, value in shown.items()),
+                       f"{report.samples_per_s:.0f} samples/s", left])
+
+
+@contextmanager
+def stop_on_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C, or SIGTERM, asks to stop; a second one does not wait."""
+    asked: list[int] = []
+
+    def ask(number: int, _frame: object) -> None:
+        asked.append(number)
+        if len(asked) > 1:
+            raise KeyboardInterrupt
+
+    try:
+        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:          # not the main thread: whoever embeds us stops us otherwise
+        yield lambda: False
+        return
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _default_budget() -> "Budget":
+    from policy.schedule import Budget
+
+    return Budget(minutes=_MINUTES)
+
+
+def _draw(run: Path, screen: Screen) -> list[str]:
+    """The curves as a picture and for Rerun; returns the files that were written."""
+    from policy.curve_picture import draw_curves
+    from policy.curves import PICTURE, VIEW, curves_of, read_reports, write_view
+    from recorders.files import means_full, write_atomically
+
+    curves = curves_of(read_reports(run))
+    try:
+        write_atomically(run / PICTURE, draw_curves(curves, run.name))
+        write_view(curves, run / VIEW)
+    except OSError as error:
+        if not means_full(error):
+            raise
+        screen.say(f"no curves were drawn: the disk is full; {run / 'metrics.jsonl'} has them")
+        return []
+    return [str(run / PICTURE), str(run / VIEW)]
