@@ -1,9 +1,10 @@
 """The scripted operator: a teleoperator that does the tasks as a person at a SpaceMouse would.
 
 It gives the same six axes, clutch and gripper as the device, looks only at the recorded streams,
-takes its goal from the words of the instruction, and follows when they are edited. It can be told
-to err like a person; the clean command then goes along as a label. Knows no simulator and no
-station. LeRobot-shaped without importing LeRobot.
+takes its goal from the words of the instruction and the scene in which it first hears them, and
+follows when they are edited. It may have a style of its own, and can be told to err like a person;
+the clean command then goes along as a label. Knows no simulator and no station. LeRobot-shaped
+without importing LeRobot.
 """
 
 import math
@@ -21,9 +22,17 @@ from studio.devices.mapping import (
     twist_of,
 )
 from studio.sim.human_errors import CLUMSY, PERTURBED, ErringHand, Errors
-from studio.sim.instructions import InstructionError, draw_goal, goal_from_instruction
+from studio.sim.instructions import (
+    Goal,
+    InstructionError,
+    Request,
+    draw_request,
+    request_from_instruction,
+)
+from studio.sim.reference import resolve
 from studio.sim.sight import Sight, look
 from studio.sim.skills import Memory, Move, next_move
+from studio.sim.styles import PLAIN, draw_style, styled
 
 POINTING_DOWN = np.array([0.0, 1.0, 0.0, 0.0])      # tool x ahead, z down
 APPROACH_PER_S = 5.0            # speed per distance: slows down over the last 5 cm
@@ -39,8 +48,9 @@ class ScriptedOperator:
     Args:
         task: done when the feedback carries no instruction; None: idle without one.
         errors: how it errs; None is a perfect hand without corrective labels.
-        seed: of its errors; the same seed and the same feedback give the same inputs.
+        seed: of its errors and style; the same seed and the same feedback give the same inputs.
         mapping: from axes to twist; the operator presses what gives the twist that it wants.
+        many_styles: every episode is done in a style drawn from its seed, as if by other people.
 
     Attributes:
         done: the goal is reached and the arm is out of the way.
@@ -50,8 +60,9 @@ class ScriptedOperator:
     name = "scripted"
 
     def __init__(self, task: str | None = None, errors: Errors | None = None, seed: int = 0,
-                 mapping: AxisMapping | None = None) -> None:
+                 mapping: AxisMapping | None = None, many_styles: bool = False) -> None:
         self._task, self._errors, self._seed = task, errors, seed
+        self._many_styles = many_styles
         self._mapping = mapping or AxisMapping()
         self._connected = False
         self._stamp_ns: int | None = None
@@ -87,7 +98,10 @@ class ScriptedOperator:
         """Start an episode afresh: errors from this seed, nothing remembered of the last one."""
         rng = np.random.default_rng(seed)
         self._hand = None if self._errors is None else ErringHand(self._errors, rng)
-        self._goal = None if self._task is None else draw_goal(self._task, rng)[0]
+        self._style = draw_style(seed) if self._many_styles else PLAIN
+        self._request = None if self._task is None else draw_request(self._task, rng)[0]
+        self._goal: Goal | None = None
+        self._meant: Request | None = None      # what the goal was taken from
         self._memory, self._instruction = Memory(), ""
         self._last_seen: Sight | None = None
         self._stamp_ns: int | None = None
@@ -124,31 +138,45 @@ class ScriptedOperator:
         missing = [name for name in ("arm", "contact", "sim") if name not in rows]
         if missing:
             self.problem = f"no sample yet of the streams {', '.join(missing)}"
-        if self._goal is None or missing:
+        if self._request is None or missing:
             self._input = idle_input(stamp_ns)
             return
         self.problem = ""
         sight = look(rows)
         if self._last_seen is not None and _scene_changed(self._last_seen, sight):
-            self._memory, self.done = Memory(), False
+            self._memory, self._meant, self.done = Memory(), None, False
         self._last_seen = sight
-        self._memory.watch(sight, self._goal, since_s)
-        move = next_move(sight, self._goal, self._memory)
+        if (goal := self._goal_in(sight, self._request)) is None:
+            self._input = idle_input(stamp_ns)
+            return
+        self._memory.watch(sight, goal, since_s)
+        move = next_move(sight, goal, self._memory)
         self.done = bool(move.done)
-        self._input = self._act(move, sight, stamp_ns, since_s)
+        self._input = self._act(styled(move, sight, self._style), sight, stamp_ns, since_s)
 
     def _listen(self, instruction: str) -> None:
-        """Take the goal from the words, once for every new text."""
+        """Take a request from the words, once for every new text."""
         if instruction == self._instruction or not instruction:
             return
         self._instruction = instruction
         try:
-            goal = goal_from_instruction(instruction)
+            self._request = request_from_instruction(instruction)
         except InstructionError as error:
-            self._goal, self.problem = None, str(error)
-            return
+            self._request, self.problem = None, str(error)
+
+    def _goal_in(self, sight: Sight, request: Request) -> Goal | None:
+        """What the request means in the scene as it was when it was first seen with it."""
+        if request == self._meant:
+            return self._goal
+        try:
+            goal = resolve(request, sight.places_m)
+        except InstructionError as error:
+            self.problem = str(error)
+            return None
         if goal != self._goal:
-            self._goal, self._memory, self.done = goal, Memory(), False
+            self._memory, self.done = Memory(), False
+        self._goal, self._meant = goal, request
+        return goal
 
     def _act(self, move: Move, sight: Sight, stamp_ns: int, since_s: float) -> HumanInput:
         wanted = deflections_for(wanted_twist(move, sight), self._mapping)
@@ -211,14 +239,15 @@ def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def scripted_operator(clock: Clock, *, seed: int = 0, clumsy: bool = False,
-                      perturbed: bool = False) -> ScriptedOperator:
+                      perturbed: bool = False, many_styles: bool = False) -> ScriptedOperator:
     """The operator as `--teleop scripted` knows it; the clock is in its feedback.
 
     Args:
         clock: not used.
-        seed: of its errors.
+        seed: of its errors and styles.
         clumsy: whether it errs as a beginner does.
         perturbed: whether it is pushed off its way on purpose; not together with `clumsy`.
+        many_styles: whether every episode is done in a style of its own.
     """
     errors = PERTURBED if perturbed else CLUMSY if clumsy else None
-    return ScriptedOperator(errors=errors, seed=seed)
+    return ScriptedOperator(errors=errors, seed=seed, many_styles=many_styles)

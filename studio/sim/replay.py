@@ -6,6 +6,7 @@ the process could not simulate for want of time did not happen, and rows that we
 show as jumps of the simulated time. Decides nothing; knows no control loop and no screen.
 """
 
+import contextlib
 from collections.abc import Callable
 
 import msgspec
@@ -14,6 +15,7 @@ import numpy as np
 from recorders.clock import NS_PER_S, ManualClock
 from recorders.episode_reader import EpisodeReader, StreamReader
 from studio.devices.interfaces import DeviceError
+from studio.sim.instructions import InstructionError
 from studio.sim.world import STEP_NS, SimWorld
 
 
@@ -70,9 +72,14 @@ def replay_in_simulator(episode: EpisodeReader,
             compared.look(world)
 
     stamps_ns, targets = contact["t_device_ns"], contact["target"]                 # (N,) (N, D)
+    # Only what was recorded with a disturbance tells what pushed the cubes.
+    pushes = contact["push"] if "push" in contact else np.zeros((len(stamps_ns), 3, 3))
+    edits = _Edits(episode, contact["t_mono_ns"])
     for row in range(int(np.searchsorted(stamps_ns, began_ns)), len(stamps_ns)):
         step_to(int(stamps_ns[row]))            # only after a gap is there anything to do
+        edits.until(row, world)
         world.command(targets[row])
+        world.push_cubes(pushes[row])
         step_to(int(stamps_ns[row]) + STEP_NS)
         progress((row + 1) / len(stamps_ns))
     return Replayed(
@@ -80,6 +87,22 @@ def replay_in_simulator(episode: EpisodeReader,
         replayed="success" if world.run.success else "failure",
         duration_s=world.time_s - began_ns / NS_PER_S,
         max_object_error_m=compared.object_m, max_joint_error_rad=compared.joint_rad)
+
+
+class _Edits:
+    """The instruction's changes, each before the physics step in which it fell."""
+
+    def __init__(self, episode: EpisodeReader, stamps_ns: np.ndarray) -> None:
+        self._waiting = [(int(np.searchsorted(stamps_ns, event["t_mono_ns"] - STEP_NS, "right")),
+                          event["after"])
+                         for event in episode.events if event["kind"] == "instruction"]
+
+    def until(self, row: int, world: SimWorld) -> None:
+        """Make the changes that came before a step."""
+        while self._waiting and self._waiting[0][0] <= row:
+            # What it did not understand then, it does not understand now.
+            with contextlib.suppress(InstructionError):
+                world.set_instruction(self._waiting.pop(0)[1])
 
 
 class _Comparison:

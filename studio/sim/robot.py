@@ -17,6 +17,7 @@ from recorders.streams import Batch, Encoding
 from studio.devices.interfaces import DeviceError, RobotInfo
 from studio.sim.arm_model import HOME_RAD, LOWER_RAD, N_JOINTS, UPPER_RAD
 from studio.sim.cameras import CameraOptions, CameraRig, Snapshot
+from studio.sim.disturbance import Disturbance
 from studio.sim.instructions import InstructionError
 from studio.sim.samples import ARM_PERIOD_NS, JOINT_NAMES, Sampler
 from studio.sim.scene import ARM_NAME
@@ -47,6 +48,7 @@ class SimRobot:
         depth: whether the cameras deliver depth.
         image_encoding: of the colour pictures.
         shadows: prettier pictures, eight times as dear.
+        disturbance: what happens to the cube that is asked for, in a world made here.
 
     Attributes:
         info: limits, model and streams; readable before connecting.
@@ -61,9 +63,12 @@ class SimRobot:
                  image_size: tuple[int, int] = (240, 320), camera_hz: float = 30.0,
                  render: bool = True, cameras: tuple[str, ...] = ("front", "wrist"),
                  depth: bool = True, image_encoding: Encoding = "jpeg",
-                 shadows: bool = False) -> None:
+                 shadows: bool = False,
+                 disturbance: Disturbance | dict[str, Any] | None = None) -> None:
         self._clock = clock or SystemClock()
-        self.world = world or SimWorld(self._clock)
+        if isinstance(disturbance, dict):       # as it comes over the bus
+            disturbance = msgspec.convert(disturbance, Disturbance)
+        self.world = world or SimWorld(self._clock, disturbance=disturbance)
         self._sampler = Sampler(self.world)
         self.rig = CameraRig(self.world.model, CameraOptions(
             names=tuple(cameras) if render else (), height=image_size[0], width=image_size[1],

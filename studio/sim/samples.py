@@ -13,7 +13,9 @@ import numpy as np
 from recorders.clock import NS_PER_S
 from recorders.streams import Batch, Column, StreamSpec
 from studio.sim.arm_model import N_JOINTS
+from studio.sim.instructions import COLOURS
 from studio.sim.scene import ARM_NAME, OBJECT_NAMES, PHYSICS_HZ
+from studio.sim.subtasks import GOAL_COLUMNS, write_goal
 from studio.sim.world import STEP_NS, SimWorld
 
 JOINT_NAMES = (*(f"joint{i + 1}" for i in range(N_JOINTS)), "gripper")
@@ -21,10 +23,12 @@ ARM_HZ = 100
 ARM_PERIOD_NS = NS_PER_S // ARM_HZ
 _POSE = ("x", "y", "z", "qw", "qx", "qy", "qz")
 _WIDE = (len(JOINT_NAMES),)
+_PUSH = Column(name="push", dtype="<f8", shape=(len(COLOURS), 3), unit="N", names=("x", "y", "z"))
+_BUMPS = Column(name="bumps", dtype="u1")       # so far in the episode
 
 
 def stream_specs(world: SimWorld) -> tuple[StreamSpec, ...]:
-    """The three streams of a world, cameras apart."""
+    """The three streams of a world, cameras apart; a disturbed one tells what pushed its cubes."""
     def joints(name: str, unit: str) -> Column:
         return Column(name=name, dtype="<f8", shape=_WIDE, unit=unit, names=JOINT_NAMES)
 
@@ -41,7 +45,7 @@ def stream_specs(world: SimWorld) -> tuple[StreamSpec, ...]:
             Column(name="touch", dtype="<f4", shape=(2,), unit="N", names=("left", "right")),
             Column(name="button_force", dtype="<f4", unit="N"),
             # What the motors aimed for during the step: with `sim/state`, all that a replay needs.
-            joints("target", "rad"))),
+            joints("target", "rad"), *((_PUSH,) if world.disturbed else ()))),
         StreamSpec(name="sim", rate_hz=ARM_HZ, columns=(
             Column(name="state", dtype="<f8", shape=world.state.shape),
             joints("target", "rad"),
@@ -49,7 +53,8 @@ def stream_specs(world: SimWorld) -> tuple[StreamSpec, ...]:
                    names=_POSE),
             Column(name="phase", dtype="u1"),
             Column(name="success", dtype="u1"),
-            Column(name="progress", dtype="<f8"))),
+            Column(name="progress", dtype="<f8"),
+            *GOAL_COLUMNS, *((_BUMPS,) if world.disturbed else ()))),
     )
 
 
@@ -72,8 +77,8 @@ class Sampler:
                        for side in ("left", "right")]
         self._button = _address(world.model, "button_force")
         self._rows: dict[str, list[np.ndarray]] = {"arm": [], "sim": []}
-        # Of each step: its stamp, its device stamp, the sensors, the motors' target.
-        self._measured: list[tuple[int, int, np.ndarray, np.ndarray]] = []
+        # Of each step: its stamp, its device stamp, the sensors, the motors' target, the push.
+        self._measured: list[tuple[int, int, np.ndarray, np.ndarray, np.ndarray]] = []
         self._seq = {spec.name: 0 for spec in self.streams}
         self._next_arm_ns = world.stamp_ns
 
@@ -82,7 +87,7 @@ class Sampler:
         world = self._world
         device_ns = _device_ns(world)
         self._measured.append((world.stamp_ns - STEP_NS, device_ns - STEP_NS,
-                               world.measured.copy(), world.target))
+                               world.measured.copy(), world.target, world.push))
         if world.stamp_ns >= self._next_arm_ns:
             self.sample()
 
@@ -99,6 +104,9 @@ class Sampler:
         if world.run is not None:
             sim["phase"], sim["success"] = world.run.phase, world.run.success
             sim["progress"] = world.run.progress
+            write_goal(sim, world.run.goal)
+        if world.disturbed:
+            sim["bumps"] = world.bumps
 
     def tare(self) -> None:
         """Call what the wrist measures now zero; to be called with the arm at rest."""
@@ -134,11 +142,13 @@ class Sampler:
         return row
 
     def _contact_rows(self) -> np.ndarray:
-        stamps_ns, device_ns, measured, targets = zip(*self._measured, strict=True)
+        stamps_ns, device_ns, measured, targets, pushes = zip(*self._measured, strict=True)
         sensors = np.array(measured)
         rows = np.zeros(len(sensors), self._contact)
         rows["t_mono_ns"], rows["t_device_ns"] = stamps_ns, device_ns
         rows["target"] = targets
+        if self._world.disturbed:
+            rows["push"] = pushes
         rows["seq"] = self._seq["contact"] + np.arange(len(rows))
         rows["wrench"] = self._wrench.read(sensors)
         rows["touch"] = sensors[:, self._touch]

@@ -92,6 +92,12 @@ class SceneView:
         return self.data.xpos[self._cubes[colour]]
 
     @property
+    def places_m(self) -> dict[str, np.ndarray]:
+        """(3,) of what words may refer to, by the names in `OBJECT_NAMES`."""
+        return {"bin": self.bin_m, "button": self.button_m, "drawer_handle": self.handle_m,
+                **{f"cube_{colour}": self.cube_m(colour) for colour in COLOURS}}
+
+    @property
     def bin_m(self) -> np.ndarray:
         """(3,) the middle of the bin's foot, in the world."""
         return self.data.xpos[self._bin]
@@ -106,6 +112,11 @@ class SceneView:
         first = self._cube_dofs[colour]
         velocity = self.data.qvel[first:first + 6]
         return float(np.linalg.norm(velocity[:3]) + CUBE_HALF_M * np.linalg.norm(velocity[3:]))
+
+    def cube_velocity_m_s(self, colour: str) -> np.ndarray:
+        """(3,) of a cube's centre, in the world."""
+        first = self._cube_dofs[colour]
+        return self.data.qvel[first:first + 3]
 
     def arm_touches(self, colour: str) -> bool:
         """Whether any part of the arm is in contact with a cube."""

@@ -49,6 +49,12 @@ class Sight(msgspec.Struct, frozen=True):
         return float(np.arctan2(side[1], side[0]))
 
     @property
+    def bin_yaw_rad(self) -> float:
+        """Direction of the bin's x axis about the vertical."""
+        axes = _matrix(self.quats["bin"])
+        return float(np.arctan2(axes[1, 0], axes[0, 0]))
+
+    @property
     def tool_yaw_rad(self) -> float:
         """Direction of the tool's x axis about the vertical."""
         axes = _matrix(self.tool_quat)

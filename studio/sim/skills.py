@@ -19,6 +19,8 @@ from studio.sim.sight import HELD_TOUCH_N, Sight
 CUBE_M = 0.044
 BIN_HALF_M, BIN_HEIGHT_M = 0.075, 0.055
 FINGER_TIP_M = 0.014                # below the tool's point
+HALF_BIN_M = 0.034                  # from its middle: there is room for a second cube
+BESIDE_M = 0.06                     # between cubes in the bin: one can be set down beside the other
 TRAVEL_M = 0.17                     # tool height at which everything on the table is cleared
 FUNNEL_SLOPE = 3.0                  # height gained per distance aside
 ALIGNED_M = 0.006                   # aside: near enough to go straight down
@@ -87,22 +89,30 @@ def next_move(sight: Sight, goal: Goal, memory: Memory) -> Move:
         goal: what is wanted; a cube that is held for another goal is put down first.
         memory: of this goal; not changed.
     """
-    wanted = goal.colour
+    wanted = _cube_now(sight, goal, memory)
     if sight.held and sight.held != wanted:
         return _put_down(sight, sight.held)
-    if goal.task == "put-cube-in-bin":
-        return _into_bin(sight, wanted)
     if goal.task == "stack-cubes":
         return _onto_cube(sight, wanted, goal.onto)
+    if goal.task == "bin-in-order":
+        return _into_bin(sight, wanted, _free_spot(sight, wanted), sight.bin_yaw_rad)
     if goal.task == "open-drawer":
         return _open_drawer(sight, memory)
-    if goal.task == "bin-then-button" and not in_bin(sight, wanted):
-        return _into_bin(sight, wanted)
-    if goal.task == "bin-then-button" and _fingers_around(sight, wanted):
-        return _let_go(sight)
     if goal.task == "press-force":
         return _hold_button(sight, memory)
+    done_with_cube = goal.task == "bin-then-button" and in_bin(sight, wanted)
+    if done_with_cube and _fingers_around(sight, wanted):
+        return _let_go(sight)
+    if wanted and not done_with_cube:
+        return _into_bin(sight, wanted, sight.places_m["bin"], 0.0)
     return _push_button(sight, memory)
+
+
+def _cube_now(sight: Sight, goal: Goal, memory: Memory) -> str:
+    """Colour of the cube that is to be moved now, or empty."""
+    if goal.then and in_bin(sight, goal.colour) and not _fingers_around(sight, goal.colour):
+        return goal.then
+    return "" if goal.task == "button-then-bin" and not memory.pressed else goal.colour
 
 
 def in_bin(sight: Sight, colour: str) -> bool:
@@ -120,15 +130,25 @@ def _on_top_of(sight: Sight, colour: str) -> str:
     return ""
 
 
-def _into_bin(sight: Sight, colour: str) -> Move:
-    centre = sight.places_m["bin"]
+def _into_bin(sight: Sight, colour: str, spot: np.ndarray, yaw_rad: float) -> Move:
     if in_bin(sight, colour):
         return _let_go(sight) if _fingers_around(sight, colour) else _retreat(sight, colour)
     if sight.held == colour:
-        crowded = any(in_bin(sight, other) for other in COLOURS if other != colour)
+        crowded = any(_aside(sight.cube_m(other), spot)[0] < BESIDE_M and in_bin(sight, other)
+                      for other in COLOURS if other != colour)
         height = 0.085 if crowded else 0.040
-        return _carry(sight, colour, np.array([centre[0], centre[1], height]), yaw_rad=0.0)
+        return _carry(sight, colour, np.array([*spot[:2], height]), yaw_rad)
     return _grasp(sight, colour)
+
+
+def _free_spot(sight: Sight, colour: str) -> np.ndarray:
+    """(3,) the middle of the half of the bin that is further from what lies in it."""
+    centre = sight.places_m["bin"]
+    along = np.array([math.cos(sight.bin_yaw_rad), math.sin(sight.bin_yaw_rad), 0.0])
+    there = [sight.cube_m(other) for other in COLOURS if other != colour and in_bin(sight, other)]
+    spots = [centre - HALF_BIN_M * along, centre + HALF_BIN_M * along]
+    return max(spots, key=lambda spot: min((_aside(other, spot)[0] for other in there),
+                                           default=0.0))
 
 
 def _onto_cube(sight: Sight, colour: str, onto: str) -> Move:

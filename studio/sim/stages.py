@@ -28,6 +28,11 @@ class Stage(Protocol):
     hold_s: ClassVar[float]
     lasting: ClassVar[bool]         # must it still be true when the last stage is reached?
 
+    @property
+    def matter(self) -> str:
+        """What it is about, in words: "red cube for bin"."""
+        ...
+
     def holds(self, view: SceneView) -> bool:
         """Whether it is true now."""
         ...
@@ -61,6 +66,11 @@ class CubeInBin(_CubeStage, frozen=True):
 
     hold_s: ClassVar[float] = 0.3
 
+    @property
+    def matter(self) -> str:
+        """The cube and the bin."""
+        return f"{self.colour} cube for bin"
+
     def _inside(self, view: SceneView) -> tuple[float, bool]:
         """How far from the bin's middle, and whether within its walls seen from above."""
         cube_m, bin_m = view.cube_m(self.colour), view.bin_m
@@ -89,6 +99,11 @@ class CubeOnCube(_CubeStage, frozen=True):
     hold_s: ClassVar[float] = 0.5
     onto: str
 
+    @property
+    def matter(self) -> str:
+        """Both cubes."""
+        return f"{self.colour} cube for {self.onto} cube"
+
     def _offset(self, view: SceneView) -> tuple[float, float]:
         x, y, z = view.cube_m(self.colour) - view.cube_m(self.onto)
         return math.hypot(x, y), z
@@ -115,6 +130,11 @@ class ButtonPressed(msgspec.Struct, frozen=True):
     hold_s: ClassVar[float] = 0.05
     lasting: ClassVar[bool] = False
 
+    @property
+    def matter(self) -> str:
+        """The button."""
+        return "button"
+
     def holds(self, view: SceneView) -> bool:
         """Deeper than the click."""
         return view.button_depth_m >= CLICK_DEPTH_M
@@ -131,6 +151,11 @@ class ButtonForce(msgspec.Struct, frozen=True):
     hold_s: ClassVar[float] = 1.0
     lasting: ClassVar[bool] = False
 
+    @property
+    def matter(self) -> str:
+        """The button."""
+        return "button"
+
     def holds(self, view: SceneView) -> bool:
         """Inside the band now."""
         return FORCE_BAND_N[0] <= view.button_force_n <= FORCE_BAND_N[1]
@@ -146,6 +171,11 @@ class DrawerOpen(msgspec.Struct, frozen=True):
     phases: ClassVar[tuple[str, ...]] = ("reach", "pull")
     hold_s: ClassVar[float] = 0.2
     lasting: ClassVar[bool] = True
+
+    @property
+    def matter(self) -> str:
+        """The drawer."""
+        return "drawer"
 
     def holds(self, view: SceneView) -> bool:
         """Open far enough."""

@@ -9,12 +9,23 @@ control, of recording or of screens, and imports no simulator, so that listing t
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from studio.sim.instructions import COLOURS, Goal, draw_goal, goal_from_instruction, instructions_of
+from studio.sim.instructions import (
+    COLOURS,
+    Goal,
+    Request,
+    draw_request,
+    held_out_instructions_of,
+    instructions_of,
+    request_from_instruction,
+    requests_of,
+)
 from studio.sim.placement import place_scene
+from studio.sim.reference import CLEAR_M, Places, gap_m, kind_of, resolve
 from studio.sim.scene_view import SceneView, TaskWorld
 from studio.sim.stages import (
     ButtonForce,
@@ -25,43 +36,65 @@ from studio.sim.stages import (
     Stage,
 )
 
-_STAGES: Mapping[str, Callable[[Goal], tuple[Stage, ...]]] = MappingProxyType({
+# What can be done, by `Goal.task`. Recordings hold the number of an entry: append only.
+STAGES: Mapping[str, Callable[[Goal], tuple[Stage, ...]]] = MappingProxyType({
     "put-cube-in-bin": lambda goal: (CubeInBin(goal.colour),),
     "stack-cubes": lambda goal: (CubeOnCube(goal.colour, goal.onto),),
     "push-button": lambda goal: (ButtonPressed(),),
     "open-drawer": lambda goal: (DrawerOpen(),),
     "press-force": lambda goal: (ButtonForce(),),
     "bin-then-button": lambda goal: (CubeInBin(goal.colour), ButtonPressed()),
+    "button-then-bin": lambda goal: (ButtonPressed(), CubeInBin(goal.colour)),
+    "bin-in-order": lambda goal: (CubeInBin(goal.colour), CubeInBin(goal.then)),
 })
+
+
+def stages_of(goal: Goal) -> tuple[Stage, ...]:
+    """The steps to a goal, in their order."""
+    return STAGES[goal.task](goal)
 
 
 def phases_of(goal: Goal) -> tuple[str, ...]:
     """Names of the phases on the way to a goal; the last is "done"."""
-    return (*(name for stage in _STAGES[goal.task](goal) for name in stage.phases), "done")
+    return (*(name for stage in stages_of(goal) for name in stage.phases), "done")
 
 
 class TaskRun:
     """Judges one episode: feed it the world after every step of the simulator.
 
+    Args:
+        world: its scene is set.
+        request: what the words ask for.
+        instruction: the words.
+
     Attributes:
-        goal: what shall become true; changed by `set_instruction`.
+        request: what is asked for; changed by `set_instruction`.
+        goal: what shall become true; settled in the scene in which it was asked for.
         instruction: the words for it.
         phase: index into `phases`.
         success: latched once every stage was reached and held; a later change does not undo it.
         progress: 0 at the start, 1 at success; may fall when something slips.
+
+    Raises:
+        InstructionError: the request is not clear in this scene.
     """
 
-    def __init__(self, world: TaskWorld, goal: Goal, instruction: str) -> None:
+    def __init__(self, world: TaskWorld, request: Request, instruction: str) -> None:
         self._view = SceneView(world)
-        self._begin(goal, instruction)
+        self._begin(request, resolve(request, self._view.places_m), instruction)
 
-    def _begin(self, goal: Goal, instruction: str) -> None:
-        self.goal, self.instruction = goal, instruction
+    def _begin(self, request: Request, goal: Goal, instruction: str) -> None:
+        self.request, self.goal, self.instruction = request, goal, instruction
         self.phases = phases_of(goal)
-        self._stages = _STAGES[goal.task](goal)
+        self._stages = stages_of(goal)
         self._stage = 0
         self._held_from_s = math.nan        # of the simulator's time; NaN while it does not hold
         self.phase, self.progress, self.success = 0, 0.0, False
+
+    @property
+    def stage(self) -> Stage:
+        """The step that is being taken, or the last one."""
+        return self._stages[self._stage]
 
     def set_instruction(self, text: str) -> None:
         """Aim for something else in the same scene; what was reached before does not count.
@@ -69,7 +102,8 @@ class TaskRun:
         Raises:
             InstructionError: the text names no goal; the goal stays as it was.
         """
-        self._begin(goal_from_instruction(text), text)
+        request = request_from_instruction(text)
+        self._begin(request, resolve(request, self._view.places_m), text)
 
     def update(self, world: TaskWorld) -> None:
         """Look at the world; call it after every physics step.
@@ -110,15 +144,15 @@ class TaskRun:
         self.phase = sum(len(stage.phases) for stage in self._stages[:self._stage]) + within
         self.progress = min(1.0, (self.phase + done) / len(self.phases))
 
-    def saved(self) -> tuple[float, ...]:
-        """All that changes during an episode except the words, for the world's saved state."""
-        return (float(self._stage), self._held_from_s, float(self.success), float(self.phase),
-                self.progress)
+    def saved(self) -> tuple[Any, ...]:
+        """All that changes during an episode, for the world's saved state."""
+        return (self.request, self.goal, self.instruction, self._stage, self._held_from_s,
+                self.success, self.phase, self.progress)
 
-    def restore(self, saved: tuple[float, ...]) -> None:
-        """Take back what `saved` returned for the same goal."""
-        stage, self._held_from_s, success, phase, self.progress = saved
-        self._stage, self.success, self.phase = int(stage), bool(success), int(phase)
+    def restore(self, saved: tuple[Any, ...]) -> None:
+        """Take back what `saved` returned."""
+        self._begin(*saved[:3])
+        self._stage, self._held_from_s, self.success, self.phase, self.progress = saved[3:]
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -138,9 +172,14 @@ class Task(msgspec.Struct, frozen=True):
         return instructions_of(self.name)
 
     @property
+    def held_out_instructions(self) -> tuple[str, ...]:
+        """The same in words that are understood and never drawn."""
+        return held_out_instructions_of(self.name)
+
+    @property
     def phases(self) -> tuple[str, ...]:
         """Names of the phases; the last is "done"."""
-        return phases_of(Goal(self.name, COLOURS[0], COLOURS[1]))
+        return phases_of(Goal(kind_of(self.name), *COLOURS))
 
     def start(self, world: TaskWorld, rng: np.random.Generator,
               instruction: str | None = None) -> TaskRun:
@@ -150,18 +189,24 @@ class Task(msgspec.Struct, frozen=True):
             world: just reset; its `data` is written.
             rng: seeded for the episode. An instruction does not change what is drawn from it, so
                 the same seed gives the same places whatever is asked for.
-            instruction: replaces the drawn goal and words.
+            instruction: replaces the drawn request and words.
 
         Raises:
-            InstructionError: the instruction names no goal.
+            InstructionError: the instruction names no goal in this scene.
         """
-        goal, spoken = draw_goal(self.name, rng)
+        request, spoken = draw_request(self.name, rng)
         if instruction is not None:
-            goal, spoken = goal_from_instruction(instruction), instruction
-        place_scene(world, rng)
-        return TaskRun(world, goal, spoken)
+            request, spoken = request_from_instruction(instruction), instruction
+        place_scene(world, rng, self._everything_is_clear)
+        return TaskRun(world, request, spoken)
+
+    def _everything_is_clear(self, places: Places) -> bool:
+        """Whether whatever the task may ask for has a plain answer: also after an edit."""
+        return all(gap_m(request, places) > CLEAR_M for request in requests_of(self.name))
 
 
+# Which of several cubes: told by colour, by place, or by elimination; and sequences, of which one
+# leaves a trace on the table (the cube lies in the bin) and one does not (the button springs back).
 TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (
     Task("put-cube-in-bin", max_duration_s=20.0),
     Task("stack-cubes", max_duration_s=25.0),
@@ -169,4 +214,9 @@ TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (
     Task("open-drawer", max_duration_s=15.0),
     Task("press-force", max_duration_s=15.0),
     Task("bin-then-button", max_duration_s=30.0),
+    Task("bin-by-place", max_duration_s=20.0),
+    Task("stack-by-place", max_duration_s=25.0),
+    Task("stack-odd", max_duration_s=25.0),
+    Task("bin-in-order", max_duration_s=35.0),
+    Task("button-then-bin", max_duration_s=30.0),
 )})

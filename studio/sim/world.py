@@ -20,8 +20,10 @@ import numpy as np
 from recorders.clock import NS_PER_S, Clock
 from studio.devices.interfaces import DeviceError
 from studio.sim.arm_model import FINGER_TRAVEL_M, HOME_RAD, N_JOINTS
+from studio.sim.disturbance import Disturbance, Disturber
+from studio.sim.furniture import CUBE_HALF_M
 from studio.sim.readings import SceneReadings
-from studio.sim.scene import PHYSICS_HZ, build_scene
+from studio.sim.scene import CUBE_NAMES, PHYSICS_HZ, build_scene
 
 STEP_NS = NS_PER_S // PHYSICS_HZ
 AIM_STEPS = 5               # 10 ms: a tick of the control loop at its usual 100 Hz
@@ -38,20 +40,21 @@ class SavedWorld(msgspec.Struct, frozen=True):
     """A moment of the world, to come back to.
 
     Attributes:
-        task, seed, instruction: what `reset` was given or said; empty before the first reset.
+        task, seed: what `reset` was given; empty before the first reset.
         state, target: the vectors of `SimWorld.state` and `.target`.
         aim, aim_steps: what `SimWorld.aim` still has to do.
         progress: what the task's judge remembers.
+        disturbed: what the scene's disturber remembers.
     """
 
     task: str
     seed: int
-    instruction: str
     state: np.ndarray
     target: np.ndarray
     aim: np.ndarray
     aim_steps: int
-    progress: tuple[float, ...]
+    progress: tuple[Any, ...]
+    disturbed: tuple[Any, ...]
 
 
 class SimWorld(SceneReadings):
@@ -60,6 +63,7 @@ class SimWorld(SceneReadings):
     Args:
         clock: gives the stamp of the first state; time then passes by `advance_to`.
         tasks: by name; `studio.sim.tasks.TASKS` if None.
+        disturbance: what happens to the cube that is asked for; nothing if None.
 
     Attributes:
         model, data: MuJoCo's, for those who look (tasks, cameras); only the world steps them.
@@ -67,10 +71,12 @@ class SimWorld(SceneReadings):
         stamp_ns: the monotonic stamp of the present state.
         measured: (n_sensordata,) all sensors as they were at `stamp_ns` - STEP_NS.
         target: (8,) what the motors aim for: rad, and 0..1 for the gripper.
+        push: (3, 3) N, what pushes each cube's foot in the present step, world frame.
         run: the judge of the present task, or None before the first reset.
     """
 
-    def __init__(self, clock: Clock, tasks: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, clock: Clock, tasks: Mapping[str, Any] | None = None,
+                 disturbance: Disturbance | None = None) -> None:
         if tasks is None:
             from studio.sim.tasks import TASKS  # here, because tasks are optional to a world
             tasks = TASKS
@@ -82,7 +88,8 @@ class SimWorld(SceneReadings):
         self.run: Any = None
         self._aim, self._aim_steps = np.zeros(0), 0
         self._tasks = tasks
-        self._said = ("", 0, "")
+        self._disturber = Disturber(disturbance, self) if disturbance is not None else None
+        self._said = ("", 0)
         self._state_size = mujoco.mj_stateSize(self.model, STATE_PARTS)
         self._clear()
         self._settle()
@@ -110,7 +117,9 @@ class SimWorld(SceneReadings):
         extra = {} if instruction is None else {"instruction": instruction}
         self.run = self._tasks[task].start(self, rng, **extra)
         self._settle()
-        self._said = (task, seed, self.run.instruction)
+        self._said = (task, seed)
+        if self._disturber is not None:
+            self._disturber.begin(seed)
         return self.run.instruction
 
     def set_instruction(self, text: str) -> None:
@@ -126,19 +135,20 @@ class SimWorld(SceneReadings):
 
     def save(self) -> SavedWorld:
         """The present moment."""
-        task, seed, _ = self._said
-        progress = tuple(self.run.saved()) if self.run else ()
-        words = self.run.instruction if self.run else ""
-        return SavedWorld(task, seed, words, self.state, self.target, self._aim, self._aim_steps,
-                          progress)
+        progress = self.run.saved() if self.run else ()
+        disturbed = self._disturber.saved() if self._disturber else ()
+        return SavedWorld(*self._said, self.state, self.target, self._aim, self._aim_steps,
+                          progress, disturbed)
 
     def restore(self, saved: SavedWorld) -> None:
         """Go back to a saved moment; from there on everything repeats to the last bit."""
         if saved.task:
-            self.reset(saved.task, saved.seed, saved.instruction)
+            self.reset(saved.task, saved.seed)
             self.run.restore(saved.progress)
         else:
-            self.run, self._said = None, ("", 0, "")
+            self.run, self._said = None, ("", 0)
+        if self._disturber is not None:
+            self._disturber.restore(saved.disturbed)
         self.restore_state(saved.state, saved.target)
         self._aim, self._aim_steps = saved.aim, saved.aim_steps
 
@@ -164,6 +174,7 @@ class SimWorld(SceneReadings):
                               f"one is of shape {state.shape}: it was recorded in another scene")
         mujoco.mj_setState(self.model, self.data, state, STATE_PARTS)
         self.command(self.position if target is None else target)
+        self.push_cubes(np.zeros((len(CUBE_NAMES), 3)))
         self._begin()
 
     def command(self, target: np.ndarray) -> None:
@@ -177,6 +188,24 @@ class SimWorld(SceneReadings):
         Steps at the control loop's rate would ring in what the wrist feels.
         """
         self._aim, self._aim_steps = np.array(target, float), AIM_STEPS
+
+    def push_cubes(self, force_n: np.ndarray) -> None:
+        """Push each cube's foot from the next step on: (3, 3) N in the world frame."""
+        self.push = np.array(force_n, float)
+        # At the foot, where the table rubs: pushed at its middle, a cube would tip over.
+        lever = np.cross((0.0, 0.0, -CUBE_HALF_M), self.push)
+        self.data.xfrc_applied[self._object_bodies[:len(self.push)]] = np.hstack(
+            [self.push, lever])
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether anything but the arm may move things here."""
+        return self._disturber is not None
+
+    @property
+    def bumps(self) -> int:
+        """How often a cube was nudged in this episode."""
+        return self._disturber.bumps if self._disturber else 0
 
     @property
     def goal(self) -> np.ndarray:
@@ -199,6 +228,8 @@ class SimWorld(SceneReadings):
             if self._aim_steps:
                 self._aim_motors_at(self.target + (self._aim - self.target) / self._aim_steps)
                 self._aim_steps -= 1
+            if self._disturber is not None and self.run is not None:
+                self.push_cubes(self._disturber.forces())
             mujoco.mj_step2(self.model, self.data)
             self.measured[:] = self.data.sensordata
             self.stamp_ns += STEP_NS
@@ -230,6 +261,7 @@ class SimWorld(SceneReadings):
         self.data.qpos[self._arm_qpos] = HOME_RAD
         self.data.qpos[self._finger_qpos] = FINGER_TRAVEL_M
         self.command(self.position)
+        self.push_cubes(np.zeros((len(CUBE_NAMES), 3)))
 
     def _settle(self) -> None:
         """Let things come to rest while the arm stays where it was put."""

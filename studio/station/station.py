@@ -10,7 +10,6 @@ from functools import singledispatchmethod
 
 from recorders.clock import Clock
 from studio.devices.interfaces import DeviceError, Resettable, RobotDriver, Teleoperator
-from studio.sim.subtasks import subtask_of
 from studio.station.control_loop import ControlLoop, TickRecord
 from studio.station.health import Health
 from studio.station.messages import (
@@ -36,6 +35,7 @@ from studio.station.messages import (
 from studio.station.ownership import Event
 from studio.station.recording import EpisodeFeed, RecordSink
 from studio.station.safety import SafetyLimits
+from studio.station.scene_notes import SceneNotes
 
 ACCEPTED = Reply(True)
 
@@ -54,8 +54,7 @@ class Station:
         self.ending = False
         self._mode = self.loop.ownership.mode
         self._sink, self._software = sink, software or {}
-        self._subtask = ("", "", 0)     # episode, instruction and phase of the last one noted
-        self.loop.subscribers += [self.feed, self.health, self]
+        self.loop.subscribers += [self.feed, SceneNotes(self.feed), self.health, self]
 
     def handle(self, command: Command) -> Reply:
         """Obey, or say why not."""
@@ -75,20 +74,9 @@ class Station:
             self.feed.event("mode", before=self._mode.name, after=ownership.mode.name,
                             why=ownership.reason)
             self._mode = ownership.mode
-        self._note_subtask(tick)
         if self.feed.open and not self.feed.practice and not self.health.recorder.alive:
             ownership.on(Event.TROUBLE, "the recorder has died: what it acknowledged is safe; "
                          "it is being restarted, arm again when it is back")
-
-    def _note_subtask(self, tick: TickRecord) -> None:
-        """Record in words what the task asks for now, whenever that changes: System 2's label."""
-        if (sim := tick.latest.get("sim")) is None or not self.feed.open:
-            return
-        now = (self.feed.episode, self.loop.instruction, int(sim["phase"]))
-        if now != self._subtask:
-            self._subtask = now
-            if text := subtask_of(now[1], now[2]):
-                self.feed.event("subtask", text=text)
 
     def detected(self) -> str:
         """The scene's verdict on its task: "success", "failure", or "" if it has none."""
