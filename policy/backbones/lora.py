@@ -8,10 +8,13 @@ here, and the rest comes again from its pinned package. Knows layers; knows no m
 
 import math
 from collections.abc import Collection
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Learns = Literal["adapters", "all"]
 
 
 def freeze(module: nn.Module) -> None:
@@ -68,6 +71,28 @@ def adapt(module: nn.Module, layers: Collection[str], rank: int, scale: float = 
     for parent, name, layer in found:
         setattr(parent, name, LoraLinear(layer, rank, scale))
     return len(found)
+
+
+def restrict(body: nn.Module, beside: Collection[nn.Module], layers: Collection[str],
+             learns: Learns, rank: int) -> None:
+    """Decide what of a pretrained model learns, in place.
+
+    Args:
+        body: its blocks.
+        beside: what is frozen with them, e.g. a table of 49,152 words.
+        layers: names of the blocks' linear layers.
+        learns: "adapters" on these layers (and the blocks' norms), or "all".
+        rank: of the adapters.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if learns not in ("adapters", "all"):
+        raise ValueError(f"a pretrained model learns by adapters or all of it, not {learns!r}")
+    if learns == "adapters":
+        for module in beside:
+            freeze(module)
+        adapt(body, layers, rank)
 
 
 def fold(module: nn.Module) -> int:

@@ -5,12 +5,15 @@ Knows which there are and what they want to be told; knows none of them.
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 from torch import nn
 
 from policy.words import WordTokenizer
+
+Builder = Callable[..., nn.Module]
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +37,7 @@ def build(name: str, surroundings: Surroundings, options: Mapping[str, Any] | No
     Args:
         name: one of BACKBONES.
         surroundings: what the policy says.
-        options: the rest, after the builder's own keyword arguments.
+        options: the keyword arguments of what makes it.
 
     Raises:
         ValueError: for a name or an option that there is not, naming those that there are.
@@ -42,66 +45,53 @@ def build(name: str, surroundings: Surroundings, options: Mapping[str, Any] | No
     """
     if name not in BACKBONES:
         raise ValueError(f"no backbone is called {name!r}: choose one of {', '.join(BACKBONES)}")
-    builder, options = BACKBONES[name], dict(options or {})
-    known = [option for option in inspect.signature(builder).parameters if option != "given"]
+    options, builder = options or {}, BACKBONES[name](surroundings)
+    known = [parameter.name for parameter in inspect.signature(builder).parameters.values()
+             if parameter.kind is parameter.KEYWORD_ONLY]
     if unknown := sorted(set(options) - set(known)):
         raise ValueError(f"the backbone {name} has no option {', '.join(unknown)}: it has "
                          + ", ".join(known))
-    return builder(surroundings, **options)
+    return builder(**options)
 
 
-def _compact(given: Surroundings, *, width: int = 128, blocks: int = 4, heads: int = 4,
-             ratio: int = 3) -> nn.Module:
+def _compact(given: Surroundings) -> Builder:
     from policy.backbones.compact import Compact
 
-    return Compact(WordTokenizer(given.words), given.picture_size, given.cameras, width=width,
-                   blocks=blocks, heads=heads, ratio=ratio)
+    return partial(Compact, WordTokenizer(given.words), given.picture_size, given.cameras)
 
 
-def _compact_pretrained(given: Surroundings, *, text: str = "auto", pictures: str = "auto",
-                        width: int = 128, blocks: int = 4, heads: int = 4, ratio: int = 3
-                        ) -> nn.Module:
+def _compact_pretrained(given: Surroundings) -> Builder:
     from policy.backbones.compact_pretrained import compact_pretrained
 
-    return compact_pretrained(given.words, given.picture_size, given.cameras, text=text,
-                              pictures=pictures, width=width, blocks=blocks, heads=heads,
-                              ratio=ratio)
+    return partial(compact_pretrained, given.words, given.picture_size, given.cameras)
 
 
-def _smollm2(given: Surroundings, *, blocks: int = 30, learns: str = "adapters", rank: int = 8
-             ) -> nn.Module:
+def _smollm2(given: Surroundings) -> Builder:
     from policy.backbones.smollm2 import smollm2
 
-    return smollm2(given.picture_size, given.cameras, blocks=blocks, learns=learns, rank=rank)
+    return partial(smollm2, given.picture_size, given.cameras)
 
 
-def _smolvlm2(given: Surroundings, *, model: str | dict[str, Any] | None = None,
-              learns: str = "adapters", rank: int = 16, dtype: str = "float32",
-              device: str = "cpu") -> nn.Module:
+def _smolvlm2(given: Surroundings) -> Builder:
     from policy.backbones.vlm_models import SMOLVLM2, vlm
 
-    return vlm(model or SMOLVLM2, learns=learns, rank=rank, dtype=dtype, device=device)
+    return partial(vlm, model=SMOLVLM2)
 
 
-def _paligemma(given: Surroundings, *, model: str | dict[str, Any] | None = None,
-               learns: str = "adapters", rank: int = 16, dtype: str = "float32",
-               device: str = "cpu") -> nn.Module:
+def _paligemma(given: Surroundings) -> Builder:
     from policy.backbones.vlm_models import PALIGEMMA, vlm
 
-    return vlm(model or PALIGEMMA, learns=learns, rank=rank, dtype=dtype, device=device)
+    return partial(vlm, model=PALIGEMMA)
 
 
-def _llama(given: Surroundings, *, model: str | dict[str, Any] | None = None,
-           towers: str | None = None, learns: str = "adapters", rank: int = 16,
-           dtype: str = "float32", device: str = "cpu") -> nn.Module:
+def _llama(given: Surroundings) -> Builder:
     from policy.backbones.vlm_models import PRISMATIC_NUMBERS, vlm
 
-    return vlm(model or PRISMATIC_NUMBERS, towers=towers, learns=learns, rank=rank, dtype=dtype,
-               device=device)
+    return partial(vlm, model=PRISMATIC_NUMBERS)
 
 
-# Name in a configuration to builder. A new backbone is a file and a line here.
-BACKBONES: dict[str, Callable[..., nn.Module]] = {
+# Name in a configuration to what makes it. A new backbone is a file, and two lines here.
+BACKBONES: dict[str, Callable[[Surroundings], Builder]] = {
     "compact": _compact,
     "compact-pretrained": _compact_pretrained,
     "smollm2": _smollm2,

@@ -6,7 +6,6 @@ what learns, and all that a checkpoint holds. Knows no training.
 """
 
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 from platformdirs import user_cache_path
@@ -15,14 +14,12 @@ from tokenizers import Tokenizer as Pieces
 
 from policy.backbones.gguf_file import converted
 from policy.backbones.llama import Llama
-from policy.backbones.lora import adapt, freeze
+from policy.backbones.lora import Learns, restrict
 from policy.backbones.packages import SMOLLM2, locate
 from policy.backbones.subwords import SubwordTokenizer
 
 LINEAR = ("query", "key", "value", "out", "gate", "up", "down")
 PAD, BEGIN, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
-
-Learns = Literal["adapters", "all"]
 
 
 def smollm2(picture_size: tuple[int, int], cameras: int, *, blocks: int = 30,
@@ -57,7 +54,5 @@ def smollm2(picture_size: tuple[int, int], cameras: int, *, blocks: int = 30,
     missing, extra = backbone.load_state_dict(weights, strict=False)
     if extra or any(not name.startswith("eyes.") for name in missing):
         raise ValueError(f"{kept} is not a whole model: delete this folder and try again")
-    if learns == "adapters":
-        freeze(backbone.word)
-        adapt(backbone.body, LINEAR, rank)
+    restrict(backbone.body, [backbone.word], LINEAR, learns, rank)
     return backbone

@@ -6,22 +6,20 @@ transformers, which is imported only when a model is made.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 
 from policy.backbones.byte_tokenizer import ByteTokenizer
 from policy.backbones.interface import Tokenizer
-from policy.backbones.lora import adapt, freeze
+from policy.backbones.lora import Learns, freeze, restrict
 from policy.backbones.packages import MissingPackage
 from policy.backbones.subwords import SubwordTokenizer
 from policy.backbones.vlm import FusedSight, PaliGemmaSight, SmolVlmSight, Vlm
 
 # Linear layers of a decoder's block, as Llama, Gemma, Qwen and Mistral all call them.
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-
-Learns = Literal["adapters", "all"]
 
 SMOLVLM2 = "HuggingFaceTB/SmolVLM2-500M-Video-Instruct"
 PALIGEMMA = "google/paligemma-3b-pt-224"
@@ -94,11 +92,8 @@ def vlm(model: str | Mapping[str, Any], *, towers: str | None = None, learns: Le
     for part in ("tower", "towers"):
         if isinstance(eye := getattr(sight, part, None), nn.Module):
             freeze(eye)
-    if learns == "adapters":
-        freeze(backbone.word)
-        if backbone.head is not None:
-            freeze(backbone.head)
-        adapt(backbone.body, LINEAR, rank)
+    beside = [part for part in (backbone.word, backbone.head) if part is not None]
+    restrict(backbone.body, beside, LINEAR, learns, rank)
     return backbone
 
 
