@@ -38,6 +38,7 @@ from studio.station.station import Station
 from studio.station.store_sink import StoreSink
 
 RATE_HZ = 100.0
+EVEN_NS = NS_PER_S // 10    # ten ticks and three pictures: what began so begins alike
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +137,7 @@ class ProvingGround:
     def __init__(self, trials: Trials, policy: Policy, machine: Clock) -> None:
         self._trials, self._policy, self._machine = trials, policy, machine
         self._clock = ManualClock(machine.now_ns(), machine.wall_ns())
+        self._connected_ns = 0
         self._robot = SimRobot(
             self._clock, image_size=trials.image_size, cameras=tuple(policy.spec.cameras),
             depth=policy.spec.cloud_points > 0)
@@ -148,6 +150,7 @@ class ProvingGround:
 
     def __enter__(self) -> Self:
         self._robot.connect()
+        self._connected_ns = self._clock.now_ns()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -163,10 +166,7 @@ class ProvingGround:
     def trial(self, seed: int) -> Trial:
         """One scene, from reset to success or failure."""
         began_ns, trials = self._machine.now_ns(), self._trials
-        self._do(ResetScene(trials.task, seed))
-        while (set(spec.name for spec in self._robot.info.streams) - set(self._loop.latest)):
-            self._tick()
-        self._do(Arm())
+        self._set_up(seed)
         first = self._tell_first_words(self._goal)
         driver = PolicyInProcess(self._loop, self._policy, trials.pace, trials.delays,
                                  note=self._note)
@@ -193,6 +193,16 @@ class ProvingGround:
             episode=episode if self._store is not None and success_s is None else "")
 
     # ---- inside ----------------------------------------------------------------------------------
+
+    def _set_up(self, seed: int) -> None:
+        """The scene, and an arm that holds; at a moment that is the same in every trial."""
+        while (self._clock.now_ns() - self._connected_ns) % EVEN_NS:
+            self._tick()
+        self._do(ResetScene(self._trials.task, seed))
+        wanted = {spec.name for spec in self._robot.info.streams}
+        while wanted - set(self._loop.latest):
+            self._tick()
+        self._do(Arm())
 
     def _drive(self) -> tuple[float | None, float, str, list[float]]:
         """Until success, trouble, or the end of the time: when, how long, why, edits."""

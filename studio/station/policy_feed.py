@@ -8,7 +8,7 @@ real time. Knows streams and a policy's spec; knows no policy and no robot.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -17,6 +17,7 @@ from policy.commands import base_at, command_columns
 from policy.interfaces import Observation, PolicySpec
 from policy.live_signals import LiveSignals
 from policy.pictures import prepare_picture
+from policy.point_cloud import metres_per_count, point_cloud, prepare_depth
 from policy.proprioception import proprioception, require_parts
 from policy.signals import latest, require_columns
 from recorders.images import decode
@@ -26,6 +27,7 @@ from studio.station.control_loop import TickRecord
 from studio.station.messages import Assignment
 
 KEPT_PICTURES = 4           # per camera: cameras do not speak in the same moment
+DEPTH = "depth"             # beside the first camera's colours, for the cloud
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -67,7 +69,8 @@ class PolicyFeed:
         self._first = next(iter(spec.cameras))
         self._signals = LiveSignals(self._streams)
         self._scene, self._since_ns = -1, 0
-        self._begin(0)
+        self._depth = _picture_of(self._streams, self._first, DEPTH) if spec.cloud_points else None
+        self._begin(0, 0)
 
     def on_tick(self, tick: TickRecord) -> None:
         """Take a tick's batches, as a subscriber of the control loop."""
@@ -83,10 +86,11 @@ class PolicyFeed:
         if assignment.scene != self._scene:
             self._scene = assignment.scene
             self._begin(max((int(batch.rows["t_mono_ns"][0]) for batch in batches
-                             if batch.stream == "tick" and len(batch.rows)), default=0))
+                             if batch.stream == "tick" and len(batch.rows)), default=0),
+                        assignment.seed)
+        self._signals.take(batches)
         fresh = False
         for batch in batches:
-            self._signals.take(batch)
             if batch.stream in self._pictures:
                 fresh |= self._keep(batch) and batch.stream == self._first
         if fresh and all(self._pictures.values()):
@@ -94,40 +98,61 @@ class PolicyFeed:
 
     # ---- inside ----------------------------------------------------------------------------------
 
-    def _begin(self, since_ns: int) -> None:
+    def _begin(self, since_ns: int, seed: int) -> None:
         """Another scene: what was seen before `since_ns` is not of it."""
         self._since_ns = since_ns
         self._signals.clear()
-        self._pictures: dict[str, deque[tuple[int, bytes | memoryview]]] = {
+        self._rng = np.random.default_rng(seed)         # which points of the cloud are kept
+        self._pictures: dict[str, deque[_Picture]] = {
             camera: deque(maxlen=KEPT_PICTURES) for camera in self._spec.cameras}
 
     def _keep(self, batch: Batch) -> bool:
-        picture, kept = self._spec.cameras[batch.stream], False
+        kept = False
         for row, images in zip(batch.rows, batch.images, strict=True):
             if (stamp_ns := int(row["t_mono_ns"])) >= self._since_ns:
-                self._pictures[batch.stream].append((stamp_ns, images[picture]))
+                self._pictures[batch.stream].append(_Picture(stamp_ns, row, images))
                 kept = True
         return kept
 
     def _show(self, assignment: Assignment) -> None:
-        moment_ns = self._pictures[self._first][-1][0]
-        moments_ns = np.array([moment_ns])
+        newest = self._pictures[self._first][-1]
+        moment_ns, moments_ns = newest.stamp_ns, np.array([newest.stamp_ns])
+        images = {camera: self._seen(camera, moment_ns) for camera in self._spec.cameras}
         observation = Observation(
-            stamp_ns=moment_ns,
-            images={camera: self._seen(camera, moment_ns) for camera in self._spec.cameras},
+            stamp_ns=moment_ns, images=images,
             proprioception=proprioception(self._spec.proprioception, self._signals, moments_ns)[0],
             base=base_at(self._signals, moments_ns, self._spec.action_space)[0],
-            instruction=assignment.instruction, instruction_id=assignment.instruction_id)
+            instruction=assignment.instruction, instruction_id=assignment.instruction_id,
+            cloud=None if self._depth is None else self._cloud(newest, images[self._first]))
         epoch = int(latest(self._signals, "tick", "epoch", moments_ns)[0])
         self._deliver(Shown(observation, epoch, assignment.scene, assignment.seed))
 
     def _seen(self, camera: str, moment_ns: int) -> np.ndarray:
         """The newest picture of the moment, or the oldest kept if all are newer."""
         kept, field = self._pictures[camera], self._fields[camera]
-        encoded = next((data for stamp_ns, data in reversed(kept) if stamp_ns <= moment_ns),
-                       kept[0][1])
-        picture = decode(encoded, field.encoding, (field.height, field.width, 3))
+        at = next((one for one in reversed(kept) if one.stamp_ns <= moment_ns), kept[0])
+        picture = decode(at.images[self._spec.cameras[camera]], field.encoding,
+                         (field.height, field.width, 3))
         return prepare_picture(picture, self._spec.picture_size)
+
+    def _cloud(self, newest: "_Picture", colours: np.ndarray) -> np.ndarray:
+        """(points, 6) of what the first camera sees above the table."""
+        assert self._depth is not None
+        field = self._depth
+        full_size = (field.height, field.width)
+        depth = decode(newest.images[DEPTH], field.encoding, full_size)
+        return point_cloud(
+            prepare_depth(depth, self._spec.picture_size), colours,
+            newest.row["world_from_camera"], newest.row["intrinsics"], full_size,
+            metres_per_count(field.unit), self._spec.cloud_points, self._rng)
+
+
+class _Picture(msgspec.Struct, frozen=True):
+    """A row of a camera's stream with its pictures, as they came."""
+
+    stamp_ns: int
+    row: np.void
+    images: Mapping[str, bytes | memoryview]
 
 
 def _picture_of(streams: Sequence[StreamSpec], camera: str, picture: str) -> ImageField:
