@@ -206,7 +206,8 @@ def _instructions(
 
 
 def _edits(episode: EpisodeReader) -> list[dict[str, Any]]:
-    return [event for event in episode.events if event["kind"] == "instruction" and "after" in event]
+    return [event for event in episode.events
+            if event["kind"] == "instruction" and "after" in event]
 
 
 def _recorded_instructions(episode: EpisodeReader) -> list[str]:
