@@ -28,6 +28,9 @@ __all__ = [
 # `from_checkpoint(checkpoint: Path, config: dict, device: str) -> Policy`.
 KINDS: dict[str, str] = {
     "dual": "policy.dual_policy:DualPolicy",
+    "act": "policy.peers.lerobot_policy:LeRobotPolicy",
+    "diffusion": "policy.peers.lerobot_policy:LeRobotPolicy",
+    "mlp": "policy.peers.mlp_policy:MlpPolicy",
 }
 
 

@@ -92,7 +92,7 @@ def export_lerobot(
             for episode, name in zip(episodes, which, strict=True)]
     features = features_of(episodes, cameras, settings.picture_size)
     repo_id = f"tandem/{to.name}"
-    with _moved_when_whole(to) as folder:
+    with _moved_when_whole(to) as folder, _quiet():
         dataset = _create(folder, repo_id, episodes[0], features, settings,
                           queue=max(len(frames.moments_ns) for frames in laid))
         try:
@@ -163,14 +163,9 @@ def _create(
     folder: Path, repo_id: str, episode: EpisodeReader, features: dict[str, dict[str, Any]],
     settings: ExportSettings, queue: int,
 ) -> "LeRobotDataset":
-    # Both speak on stderr about every video and file unless told otherwise before they are loaded.
-    os.environ.setdefault("SVT_LOG", "1")
-    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
-    import av
     from lerobot.configs.video import RGBEncoderConfig
     from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
-    av.logging.set_libav_level(av.logging.ERROR)     # the writer takes av's own filter away
     encoder = RGBEncoderConfig(vcodec="h264", pix_fmt="yuv444p", crf=_SHARP_CRF) \
         if settings.sharp else RGBEncoderConfig()
     # A full queue makes LeRobot drop pictures, so it holds the longest episode.
@@ -211,6 +206,25 @@ def _moved_when_whole(to: Path) -> Iterator[Path]:
         folder.rename(to)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What LeRobot stands on tells stderr about every video and every file: errors only."""
+    # SVT-AV1 greets with every video unless told otherwise before it is loaded.
+    os.environ.setdefault("SVT_LOG", "1")
+    import av
+    import datasets
+
+    shown = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    av.logging.set_libav_level(av.logging.ERROR)        # LeRobot takes av's own filter away
+    try:
+        yield
+    finally:
+        av.logging.set_libav_level(av.logging.INFO)     # as libav begins
+        if shown:
+            datasets.enable_progress_bars()
 
 
 def _require_every_picture(folder: Path, cameras: Sequence[str], frames: int) -> None:

@@ -19,8 +19,8 @@ from recorders.store import DemoStore, StoreError
 from recorders.streams import Column, ImageField, StreamSpec
 from studio import cli
 
-# Python 3.12 says of the process pool that LeRobot's libraries may start that forks are a risk.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+# Importing LeRobot is most of it: twenty seconds of CPU, once.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,7 @@ class Train:
                    f"held out; {training.budget} of {self._what(training)}")
         with training.run.locked(), stop_on_ctrl_c() as stopping, \
                 screen.progress("training", 100) as progress:
-            narrator = _Narrator(screen, progress)
+            narrator = Narrator(screen, progress)
             trainer = training.trainer(SystemClock(), [narrator.on_report], stopping,
                                        follow_every_s=_FOLLOW_EVERY_S if self.follow else 0.0)
             self._require_left(training, trainer.share_used)
@@ -159,7 +159,7 @@ class Train:
                        "episodes": len(training.lessons.demonstrations)})
 
 
-class _Narrator:
+class Narrator:
     """Tells what a training does: a line that changes on a terminal, lines elsewhere."""
 
     def __init__(self, screen: Screen, progress: Progress) -> None:

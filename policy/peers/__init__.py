@@ -1,0 +1,1 @@
+"""Policies that ours is measured against, in the same harness and on the same demonstrations."""
