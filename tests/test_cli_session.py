@@ -15,9 +15,7 @@ from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
 from studio import cli
 from studio.commands.session_keys import DRIVE_HELP, SessionKeys
-from studio.commands.session_report import ROBOTS
 from studio.devices.keyboard import KEYS
-from studio.station.launch import DRIVERS
 from studio.station.messages import (
     Arm,
     DiscardEpisode,
@@ -28,6 +26,7 @@ from studio.station.messages import (
     Reply,
     Stop,
 )
+from studio.station.robots import robot_names
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = ("--image-size", "48", "64")
@@ -143,8 +142,12 @@ def test_a_store_that_cannot_be_written_is_said_before_anything_starts(tandem, t
     assert code == 2 and str(os.getpid()) in answer["error"]
 
 
-def test_the_robots_that_the_help_names_are_those_that_can_be_driven():
-    assert set(ROBOTS) == set(DRIVERS)
+@pytest.mark.parametrize("command", ["record", "teleop", "tasks"])
+def test_the_help_names_every_environment_that_can_be_a_robot(command, capsys):
+    cli.main([command, "--help"])
+    told = "".join(capsys.readouterr().out.replace("│", "").split())
+    families = {name.partition("/")[0] for name in robot_names()}
+    assert len(families) > 2 and all(name in told for name in families)
 
 
 def session_keys(driving: bool, refusal: str = "") -> tuple[SessionKeys, list[Any], list[str]]:

@@ -6,12 +6,11 @@ Knows options and words. The session itself is run by the station.
 import getpass
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from studio.commands.data import describe_episode
-from studio.commands.output import Answer, Screen, UsersMistakeError
+from studio.commands.output import Answer, Screen
 from studio.commands.session_report import (
-    SCRIPTED,
     count_labels,
     kept_episodes,
     longest_s,
@@ -20,6 +19,8 @@ from studio.commands.session_report import (
     require_session,
 )
 from studio.commands.session_run import run_and_tell
+from studio.commands.variety import Variety
+from studio.station.robots import SCRIPTS
 
 _PERSONS_TIME_S = 120.0     # for one episode; a hand is slower than the script
 
@@ -34,11 +35,13 @@ class Record:
     """
 
     robot: str = "sim"
-    """The robot to drive: sim."""
+    """The robot to drive: sim, or a gymnasium environment: gym:metaworld/<task>, gym:metaworld,
+    gym:pusht."""
     teleop: str = "scripted"
-    """Who drives: scripted, spacemouse, gamepad, keyboard, or leader:<LeRobot type>."""
-    task: str = "put-cube-in-bin"
-    """What to demonstrate; `tandem tasks` lists the tasks."""
+    """Who drives: scripted (expert for gym:…), spacemouse, gamepad, keyboard, or
+    leader:<LeRobot type>."""
+    task: str = ""
+    """What to demonstrate; `tandem tasks` lists the tasks. Empty is the robot's first one."""
     episodes: int = 20
     """How many episodes to record."""
     to: Path = Path("datasets/mydata")
@@ -54,6 +57,14 @@ class Record:
     perturbed: bool = False
     """Push the script off its way about once a second, so that a policy learns to come back; what
     it should have done is kept as a label. Recommended for demonstrations to train from."""
+    styles: Literal["plain", "mixed"] = "plain"
+    """Mixed: the script drives every episode in another style: around by the left or the right,
+    high or low, quickly or slowly."""
+    edits: float = 0.0
+    """Share of the episodes in which the instruction is changed once while the script is under way
+    to what it named; the new goal is what counts."""
+    bumps: float = 0.0
+    """Share of the episodes in which the cube that is asked for is nudged by 3 to 7 cm."""
     operator: str = ""
     """Who demonstrates; empty means your user name, or the script's."""
     image_size: tuple[int, int] = (240, 320)
@@ -65,30 +76,30 @@ class Record:
 
     def run(self, screen: Screen) -> Answer:
         """Record, and print what the store holds of it."""
-        require_session(robot=self.robot, teleop=self.teleop, task=self.task, fast=self.fast,
-                        episodes=self.episodes)
-        if (self.clumsy or self.perturbed) and self.teleop != SCRIPTED:
-            raise UsersMistakeError(f"--clumsy and --perturbed are for --teleop {SCRIPTED}; a "
-                                    f"person needs no help")
-        if self.clumsy and self.perturbed:
-            raise UsersMistakeError("--clumsy and --perturbed exclude each other: choose one")
+        task = require_session(robot=self.robot, teleop=self.teleop, task=self.task,
+                               fast=self.fast, episodes=self.episodes)
+        scripted = self.teleop in SCRIPTS
+        variety = Variety(clumsy=self.clumsy, perturbed=self.perturbed, styles=self.styles,
+                          edits=self.edits, bumps=self.bumps)
+        variety.require(robot=self.robot, script=scripted, task=task)
         # Here, because the station brings MuJoCo: --help and a mistyped option need not wait.
         from studio.station.launch import SessionRequest
         from studio.station.session import Outcome, SessionPlan
 
-        scripted = self.teleop == SCRIPTED
         request = SessionRequest(
             plan=SessionPlan(
-                tasks=(self.task,) * self.episodes, seed=self.seed, attended=not scripted,
-                max_duration_s=longest_s([self.task]) if scripted else _PERSONS_TIME_S,
-                operator=self.operator or ("" if scripted else getpass.getuser())),
+                tasks=(task,) * self.episodes, seed=self.seed, attended=not scripted,
+                max_duration_s=longest_s([task], self.robot) if scripted else _PERSONS_TIME_S,
+                operator=self.operator or ("" if scripted else getpass.getuser()),
+                edits=self.edits),
             robot=self.robot, teleop=self.teleop, store=str(self.to), fast=self.fast,
-            teleop_options=self._errors(),
+            teleop_options=variety.teleop_options(self.seed),
+            robot_options=variety.robot_options(),
             live=not self.headless, image_size=self.image_size, images=self.images)
         make_store(screen, self.to)
         outcomes: list[Outcome] = []
         try:
-            problem = run_and_tell(screen, request, f"recording {self.task}", outcomes)
+            problem = run_and_tell(screen, request, f"recording {task}", outcomes)
         except KeyboardInterrupt:
             kept = kept_episodes(self.to, outcomes)
             screen.say(f"kept {len(kept)} episodes; `tandem data ls {self.to}` lists them")
@@ -98,13 +109,7 @@ class Record:
         if problem:
             screen.say(f"the session ended early: {problem}")
         screen.say(f"`tandem data ls {self.to}` lists all episodes of the store")
-        return Answer({"store": str(self.to), "task": self.task, "problem": problem,
+        return Answer({"store": str(self.to), "task": task, "problem": problem,
                        "labels": count_labels(kept),
                        "episodes": [describe_episode(e) for e in kept]},
                       ok=not problem and len(kept) == self.episodes)
-
-    def _errors(self) -> dict[str, Any]:
-        """How the script shall err, in its own words."""
-        if not (self.clumsy or self.perturbed):
-            return {}
-        return {"clumsy": self.clumsy, "perturbed": self.perturbed, "seed": self.seed}

@@ -11,40 +11,53 @@ from typing import TYPE_CHECKING, Any
 from recorders.episode import EpisodeSummary
 from recorders.store import DemoStore
 from studio.commands.output import Progress, Screen, UsersMistakeError, readable_bytes
-from studio.devices.registry import teleoperator_names
 from studio.sim.tasks import TASKS
 from studio.station.messages import Mode, Snapshot
+from studio.station.robots import (
+    SCRIPTS,
+    operator_names,
+    require_robot,
+    script_for,
+    tasks_of,
+)
 
 if TYPE_CHECKING:
     from studio.station.session import Outcome
 
-ROBOTS = ("sim",)
-SCRIPTED = "scripted"
 
-
-def require_session(*, robot: str, teleop: str, task: str, fast: bool, episodes: int) -> None:
+def require_session(*, robot: str, teleop: str, task: str, fast: bool, episodes: int) -> str:
     """Refuse what cannot be run, before anything is started.
+
+    Returns:
+        The task: the robot's first one if none was named.
 
     Raises:
         UsersMistakeError: naming what is valid.
+        DeviceError: for a robot that is unknown or not installed.
     """
-    if robot not in ROBOTS:
-        raise UsersMistakeError(f"unknown robot {robot!r}: valid are {', '.join(ROBOTS)}")
-    if task not in TASKS:
-        raise UsersMistakeError(f"unknown task {task!r}: valid are {', '.join(TASKS)}")
-    names = sorted({SCRIPTED, *teleoperator_names()})
-    if teleop not in names and not teleop.startswith("leader:"):
-        raise UsersMistakeError(f"unknown teleop {teleop!r}: valid are {', '.join(names)}")
-    if fast and teleop != SCRIPTED:
+    tasks = tasks_of(robot)
+    if task and task not in tasks:
+        raise UsersMistakeError(f"unknown task {task!r}: valid are {', '.join(tasks)}")
+    if teleop not in operator_names() and not teleop.startswith("leader:"):
+        raise UsersMistakeError(f"unknown teleop {teleop!r}: valid are "
+                                f"{', '.join(operator_names())}")
+    script = script_for(robot)
+    if teleop in SCRIPTS and teleop != script:
+        raise UsersMistakeError(f"--teleop {teleop} does not know what to do with --robot {robot}: "
+                                f"use --teleop {script}")
+    if fast and teleop not in SCRIPTS:
         raise UsersMistakeError(f"--fast lets time run faster than a hand: it needs --teleop "
-                                f"{SCRIPTED}, not {teleop}")
+                                f"{script}, not {teleop}")
     if episodes < 1:
         raise UsersMistakeError(f"at least one episode is needed, not {episodes}")
+    require_robot(robot)
+    return task or next(iter(tasks))
 
 
-def longest_s(tasks: Iterable[str]) -> float:
-    """The longest time that any of the tasks may take."""
-    return max(TASKS[task].max_duration_s for task in tasks)
+def longest_s(tasks: Iterable[str], robot: str = "sim") -> float:
+    """The longest time that any of a robot's tasks may take."""
+    known = tasks_of(robot)
+    return max(known[task].max_duration_s for task in tasks)
 
 
 class Narrator:
@@ -85,7 +98,7 @@ def phase_name(task: str, phase: str) -> str:
     """The name of a phase that the simulator gives as a number."""
     if task in TASKS and phase.isdecimal() and int(phase) < len(TASKS[task].phases):
         return TASKS[task].phases[int(phase)]
-    return phase
+    return "" if phase.isdecimal() else phase
 
 
 def make_store(screen: Screen, store_path: Path) -> None:

@@ -6,8 +6,9 @@ Knows options and words. The session itself is run by the station.
 from dataclasses import dataclass
 
 from studio.commands.output import Answer, Screen
-from studio.commands.session_report import SCRIPTED, require_session
+from studio.commands.session_report import require_session
 from studio.commands.session_run import run_and_tell
+from studio.station.robots import SCRIPTS
 
 _SCENES = 1000              # set up one after the other, each for this long
 _SCENE_S = 600.0
@@ -21,11 +22,13 @@ class Teleop:
     """
 
     robot: str = "sim"
-    """The robot to drive: sim."""
+    """The robot to drive: sim, or a gymnasium environment: gym:metaworld/<task>, gym:metaworld,
+    gym:pusht."""
     teleop: str = "spacemouse"
-    """Who drives: scripted, spacemouse, gamepad, keyboard, or leader:<LeRobot type>."""
-    task: str = "put-cube-in-bin"
-    """The scene to set up; `tandem tasks` lists the tasks."""
+    """Who drives: scripted (expert for gym:…), spacemouse, gamepad, keyboard, or
+    leader:<LeRobot type>."""
+    task: str = ""
+    """The scene to set up; `tandem tasks` lists the tasks. Empty is the robot's first one."""
     scenes: int = _SCENES
     """End after so many scenes."""
     seed: int = 0
@@ -39,21 +42,21 @@ class Teleop:
 
     def run(self, screen: Screen) -> Answer:
         """Drive until the scenes are over or Ctrl-C."""
-        require_session(robot=self.robot, teleop=self.teleop, task=self.task, fast=self.fast,
-                        episodes=self.scenes)
+        task = require_session(robot=self.robot, teleop=self.teleop, task=self.task,
+                               fast=self.fast, episodes=self.scenes)
         # Here, because the station brings MuJoCo: --help and a mistyped option need not wait.
         from studio.station.launch import SessionRequest
         from studio.station.session import Outcome, SessionPlan
 
         request = SessionRequest(
-            plan=SessionPlan(tasks=(self.task,) * self.scenes, seed=self.seed,
+            plan=SessionPlan(tasks=(task,) * self.scenes, seed=self.seed,
                              max_duration_s=_SCENE_S, practice=True,
-                             attended=self.teleop != SCRIPTED),
+                             attended=self.teleop not in SCRIPTS),
             robot=self.robot, teleop=self.teleop, fast=self.fast, live=not self.headless)
         outcomes: list[Outcome] = []
         problem = run_and_tell(screen, request, "driving", outcomes)
         if problem:
             screen.say(f"the session ended early: {problem}")
-        return Answer({"task": self.task, "problem": problem, "scenes": [
+        return Answer({"task": task, "problem": problem, "scenes": [
             {"seed": o.seed, "detector": o.detector, "duration_s": o.duration_s}
             for o in outcomes]}, ok=not problem)

@@ -20,6 +20,7 @@ from studio.station.record_link import RecorderClient
 from studio.station.recorder import RecorderConfig
 from studio.station.rerun_worker import RerunConfig
 from studio.station.robot_host import RobotHostConfig
+from studio.station.robots import OPEN_ROBOT, make_operator, open_robot
 from studio.station.rrd_worker import RrdConfig
 from studio.station.session import Outcome, Session, SessionPlan, SessionReport
 from studio.station.station import Station
@@ -30,7 +31,6 @@ from studio.station.watch import Watcher
 START_S, WRITTEN_S, CLOSE_S = 60.0, 60.0, 5.0
 LAST_S = 15.0               # to write what still waits, and the last episodes' Rerun files
 TURN_MS = 20
-DRIVERS = {"sim": "studio.sim.robot:SimRobot"}
 
 
 class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +40,7 @@ class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
     robot: str = "sim"
     teleop: str = "scripted"
     teleop_options: dict[str, Any] = {}
+    robot_options: dict[str, Any] = {}
     store: str = ""
     """Folder of the store; empty keeps nothing (then the plan must be practice)."""
     fast: bool = False
@@ -122,13 +123,11 @@ class _Progress:
 
 def _run_virtual(request: SessionRequest, links: Endpoints, supervisor: Supervisor,
                  listener: Listener) -> str:
-    from studio.sim.operator import scripted_operator
-    from studio.sim.robot import SimRobot
-
     machine = SystemClock()
     clock = ManualClock(machine.now_ns(), machine.wall_ns())
-    robot = SimRobot(clock, image_size=request.image_size, image_encoding=request.images)
-    operator = scripted_operator(clock, **{"seed": request.plan.seed} | request.teleop_options)
+    robot = open_robot(request.robot, clock, **_robot_options(request))
+    operator = make_operator(request.teleop, clock, request.robot,
+                             **{"seed": request.plan.seed} | request.teleop_options)
     progress = _Progress(listener)
     robot.connect()
     operator.connect()
@@ -163,6 +162,11 @@ def _run_virtual(request: SessionRequest, links: Endpoints, supervisor: Supervis
         robot.disconnect()
 
 
+def _robot_options(request: SessionRequest) -> dict[str, Any]:
+    return {"image_size": request.image_size, "image_encoding": request.images,
+            **request.robot_options}
+
+
 def _recorder_problem(recorder: RecorderClient) -> str:
     written, health = recorder.wait_written(WRITTEN_S), recorder.health()
     if not written:
@@ -173,11 +177,12 @@ def _recorder_problem(recorder: RecorderClient) -> str:
 def _run_live(request: SessionRequest, links: Endpoints, supervisor: Supervisor,
               listener: Listener) -> str:
     supervisor.start(WorkerSpec(name="robot", role="robot", config=RobotHostConfig(
-        links=links, driver=DRIVERS[request.robot],
-        options={"image_size": request.image_size, "image_encoding": request.images})))
+        links=links, driver=OPEN_ROBOT,
+        options={"name": request.robot} | _robot_options(request))))
     supervisor.wait_ready("robot", *(["recorder"] if request.store else []), timeout_s=START_S)
     supervisor.start(WorkerSpec(name="station", role="station", config=StationConfig(
-        links=links, teleop=request.teleop, teleop_options=request.teleop_options,
+        links=links, robot=request.robot, teleop=request.teleop,
+        teleop_options=request.teleop_options,
         plan=request.plan, rate_hz=request.rate_hz, watched=request.live,
         software=software_versions())))
     supervisor.wait_ready("station", timeout_s=START_S)

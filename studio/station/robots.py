@@ -68,6 +68,19 @@ def tasks_of(robot: str) -> Mapping[str, RobotTask]:
     raise _unknown(robot)
 
 
+def require_robot(name: str) -> None:
+    """Refuse a robot that cannot be opened here, without opening it.
+
+    Raises:
+        DeviceError: for an unknown robot, or packages that are missing.
+    """
+    tasks_of(name)
+    if name.startswith(_GYM):
+        from studio.sim.gym.catalog import require_installed
+
+        require_installed(name)
+
+
 def open_robot(name: str, clock: Clock, **options: Any) -> RobotDriver:
     """The robot of a name, not yet connected.
 

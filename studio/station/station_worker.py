@@ -9,13 +9,12 @@ from typing import Any
 
 import msgspec
 
-from studio.devices.registry import make_teleoperator, register
-from studio.sim.operator import scripted_operator
 from studio.station.bus import CommandServer, Endpoints, open_context
 from studio.station.messages import Command, Reply, Shutdown
 from studio.station.priority import raise_priority
 from studio.station.record_link import RecorderClient
 from studio.station.remote_robot import RemoteSimulator, open_remote_robot
+from studio.station.robots import make_operator
 from studio.station.safety import SafetyLimits
 from studio.station.session import Session, SessionPlan
 from studio.station.station import Station
@@ -31,6 +30,8 @@ class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What the station is told."""
 
     links: Endpoints
+    robot: str = "sim"
+    """Which robot a script shall drive; the robot itself is at the end of a link."""
     teleop: str
     teleop_options: dict[str, Any] = {}
     plan: SessionPlan
@@ -44,8 +45,7 @@ class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
 def run(config: bytes, life: Life) -> None:
     """Entry point of the role: drive until the session ends or the supervisor wants an end."""
     told = msgspec.json.decode(config, type=StationConfig)
-    register("scripted", scripted_operator)
-    teleop = make_teleoperator(told.teleop, life.clock, **told.teleop_options)
+    teleop = make_operator(told.teleop, life.clock, told.robot, **told.teleop_options)
     with open_context() as context:
         robot = open_remote_robot(context, told.links, life.clock)
         teleop.connect()

@@ -70,7 +70,7 @@ def open_environment(robot: str, clock: Clock, **options: Any) -> GymRobot:
         DeviceError: for an unknown environment, or if its package is missing.
     """
     tasks, facts = tasks_of_environment(robot), _facts(robot)
-    require_installed(facts.package)
+    require_installed(robot)
     world = getattr(importlib.import_module(facts.module), facts.world)
     return GymRobot(robot, clock, world(dict(tasks)), **options)
 
@@ -84,7 +84,7 @@ def open_skill(robot: str, task: str) -> Skill:
     facts = _facts(robot)
     if task not in (tasks := tasks_of_environment(robot)):
         raise DeviceError(f"{robot} has no task {task!r}: valid are {', '.join(tasks)}")
-    require_installed(facts.package)
+    require_installed(robot)
     return getattr(importlib.import_module(facts.module), facts.skill)(task)
 
 
@@ -99,13 +99,13 @@ def packages() -> dict[str, str]:
     return found
 
 
-def require_installed(package: str) -> None:
-    """Refuse, with the command that helps, if a family's package is missing.
+def require_installed(robot: str) -> None:
+    """Refuse, with the command that helps, if an environment's package is missing.
 
     Raises:
-        DeviceError: if it is.
+        DeviceError: if it is, or for an unknown environment.
     """
-    if not packages()[package]:
+    if not packages()[package := _facts(robot).package]:
         raise DeviceError(f"{package} is not installed: {INSTALL}")
 
 

@@ -21,6 +21,8 @@ from studio.sim.operator import axes_for, deflections_for
 MAPPING = AxisMapping(scale=(0.5, 0.5, 0.5, 0.0, 0.0, 0.0))
 HAND_S = 0.1                    # from rest to full deflection: a hand has inertia
 AT_REST = 0.004                 # of full deflection; below it a hand lets go
+# A hand that is held up is not told to go ever further: the station stops an arm 0.35 m off.
+LEAD_M = 0.2
 
 
 class GymExpert:
@@ -90,18 +92,20 @@ class GymExpert:
 
         Args:
             feedback: `stamp_ns`, `task` and `rows`, the newest structured rows by stream, of which
-                "sim" is needed; unknown keys are ignored.
+                "arm" and "sim" are needed; unknown keys are ignored.
         """
         if not self._connected or "stamp_ns" not in feedback:
             return
         stamp_ns = int(feedback["stamp_ns"])
         since_s = 0.0 if self._stamp_ns is None else (stamp_ns - self._stamp_ns) / NS_PER_S
         self._stamp_ns = stamp_ns
-        skill, sim = self._skill(str(feedback.get("task", ""))), feedback.get("rows", {}).get("sim")
-        if skill is None or sim is None:
+        skill, rows = self._skill(str(feedback.get("task", ""))), feedback.get("rows", {})
+        sim = rows.get("sim")
+        if skill is None or sim is None or "arm" not in rows:
             self._input = idle_input(stamp_ns)
             return
         velocity, opening = skill(np.array(sim["observation"]))
+        velocity = _unless_held_up(velocity, sim["target"][:-1], rows["arm"]["position"][:-1])
         self._input = self._act(velocity, opening, stamp_ns, since_s)
 
     def _skill(self, task: str) -> Skill | None:
@@ -127,6 +131,15 @@ class GymExpert:
         return HumanInput(stamp_ns, DeviceStatus.OK, axes_for(given, MAPPING), 0,
                           enabled=bool(np.any(twist)), twist=twist, gripper=opening,
                           corrective=corrective)
+
+
+def _unless_held_up(velocity: np.ndarray, target_m: np.ndarray,
+                    position_m: np.ndarray) -> np.ndarray:
+    """(3,) the velocity without what would only press harder against an obstacle."""
+    lead = np.zeros(3)
+    lead[:len(target_m)] = np.nan_to_num(target_m - position_m)
+    pressing = (np.abs(lead) > LEAD_M) & (lead * velocity > 0.0)
+    return np.where(pressing, 0.0, velocity)
 
 
 def expert_operator(clock: Clock, *, robot: str, seed: int = 0, clumsy: bool = False,
