@@ -53,6 +53,10 @@ class _Path(msgspec.Struct, frozen=True):
     lasts_s: float
     gentle: bool                # it begins and ends at rest
 
+    def lasts_at(self, now_s: float) -> bool:
+        """Whether it is still being gone."""
+        return now_s < self.began_s + self.lasts_s
+
     def at(self, now_s: float) -> tuple[np.ndarray, np.ndarray]:
         """(2,) where the cube shall be, and (2,) how fast it shall be there."""
         share = min(1.0, (now_s - self.began_s) / self.lasts_s)
@@ -103,7 +107,10 @@ class Disturber:
         forces = np.zeros((len(COLOURS), 3))
         if not (self._will_bump or self._drifts or self._path):
             return forces
-        colour, now_s = getattr(self._world.run.stage, "colour", ""), float(self._world.data.time)
+        now_s = float(self._world.data.time)
+        colour, path = getattr(self._world.run.stage, "colour", ""), self._path
+        if path and path.gentle and path.lasts_at(now_s):
+            colour = path.colour        # a nudge is brought to its end, whatever is asked now
         if not colour or not self._on_the_table(colour):
             self._path = None
             return forces
@@ -120,7 +127,7 @@ class Disturber:
     def _next_path(self, colour: str, now_s: float) -> _Path | None:
         """The way that the cube is on now: the same as before unless something happens."""
         path = self._path
-        if path and (path.colour != colour or now_s >= path.began_s + path.lasts_s):
+        if path and (path.colour != colour or not path.lasts_at(now_s)):
             path = None
         hand_m = math.dist(self._view.tool_m, self._view.cube_m(colour))
         if self._will_bump and hand_m < self._bump_at_m:

@@ -33,6 +33,11 @@ class Stage(Protocol):
         """What it is about, in words: "red cube for bin"."""
         ...
 
+    @property
+    def target(self) -> str:
+        """The object that the hand must go to first, out of `OBJECT_NAMES`."""
+        ...
+
     def holds(self, view: SceneView) -> bool:
         """Whether it is true now."""
         ...
@@ -48,6 +53,11 @@ class _CubeStage(msgspec.Struct, frozen=True):
     phases: ClassVar[tuple[str, ...]] = ("reach", "grasp", "carry", "release")
     lasting: ClassVar[bool] = True
     colour: str
+
+    @property
+    def target(self) -> str:
+        """The cube."""
+        return f"cube_{self.colour}"
 
     def _where(self, view: SceneView, to_target_m: float, above_target: bool) -> tuple[int, float]:
         cube_m = view.cube_m(self.colour)
@@ -135,6 +145,11 @@ class ButtonPressed(msgspec.Struct, frozen=True):
         """The button."""
         return "button"
 
+    @property
+    def target(self) -> str:
+        """What is pressed down."""
+        return "button_cap"
+
     def holds(self, view: SceneView) -> bool:
         """Deeper than the click."""
         return view.button_depth_m >= CLICK_DEPTH_M
@@ -156,6 +171,11 @@ class ButtonForce(msgspec.Struct, frozen=True):
         """The button."""
         return "button"
 
+    @property
+    def target(self) -> str:
+        """What is pressed down."""
+        return "button_cap"
+
     def holds(self, view: SceneView) -> bool:
         """Inside the band now."""
         return FORCE_BAND_N[0] <= view.button_force_n <= FORCE_BAND_N[1]
@@ -176,6 +196,11 @@ class DrawerOpen(msgspec.Struct, frozen=True):
     def matter(self) -> str:
         """The drawer."""
         return "drawer"
+
+    @property
+    def target(self) -> str:
+        """What it is pulled by."""
+        return "drawer_handle"
 
     def holds(self, view: SceneView) -> bool:
         """Open far enough."""

@@ -205,6 +205,12 @@ class Task(msgspec.Struct, frozen=True):
         return all(gap_m(request, places) > CLEAR_M for request in requests_of(self.name))
 
 
+def moves_a_cube(task: str) -> bool:
+    """Whether a task has a cube moved."""
+    return any(stage.target.startswith("cube_")
+               for stage in stages_of(Goal(kind_of(task), *COLOURS)))
+
+
 # Which of several cubes: told by colour, by place, or by elimination; and sequences, of which one
 # leaves a trace on the table (the cube lies in the bin) and one does not (the button springs back).
 TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in (

@@ -29,7 +29,7 @@ class SceneNotes:
         if (text := subtask_in(sim)) and text != self._subtask:
             self._subtask = text
             self._feed.event("subtask", text=text)
-        bumps = int(sim["bumps"]) if "bumps" in sim.dtype.names else 0
+        bumps = int(sim["bumps"]) if "bumps" in (sim.dtype.names or ()) else 0
         if bumps > self._bumps:
             goal = goal_in(sim)
             self._feed.event("bump", number=bumps, cube=goal.colour if goal else "")

@@ -11,8 +11,17 @@ from enum import Enum, auto
 import msgspec
 
 from recorders.clock import NS_PER_S
+from studio.sim.edits import Edits
 from studio.station.control_loop import TickRecord
-from studio.station.messages import Arm, EndEpisode, Mode, ResetScene, Shutdown, StartEpisode
+from studio.station.messages import (
+    Arm,
+    EndEpisode,
+    Mode,
+    ResetScene,
+    SetInstruction,
+    Shutdown,
+    StartEpisode,
+)
 from studio.station.station import Station
 
 LINGER_S = 0.5              # recorded after success, so that the end is seen at rest
@@ -33,6 +42,8 @@ class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a person drives: then an episode begins with their first motion."""
     practice: bool = False
     """Drive and keep nothing."""
+    edits: float = 0.0
+    """Share of the episodes in which the instruction is changed under way."""
     operator: str = ""
     """Who drives, for the record."""
 
@@ -78,6 +89,7 @@ class Session:
         self._success_ns = self._trouble_ns = 0
         self._step = Step.RESET
         self._episode = ""
+        self._edits = Edits(plan.edits)
         self.outcomes: list[Outcome] = []
         self.problem = ""
         station.loop.subscribers.append(self)
@@ -143,6 +155,7 @@ class Session:
             self._give_up(reply.reason)
             return
         self._episode, self._success_ns, self._trouble_ns = reply.value, 0, 0
+        self._edits.begin(self._seed)
         self._go(Step.DRIVE, tick)
 
     def _drive(self, tick: TickRecord) -> None:
@@ -152,6 +165,8 @@ class Session:
             else:
                 self._note(tick, "the operator ended it")
             return
+        if words := self._edits.new_words(tick.latest, self._station.loop.instruction):
+            self._station.handle(SetInstruction(words))
         if self._station.detected() == "success":
             self._success_ns = self._success_ns or tick.stamp_ns
         settled = self._success_ns and tick.stamp_ns - self._success_ns >= LINGER_S * NS_PER_S
