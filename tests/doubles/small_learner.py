@@ -1,6 +1,8 @@
 """A real network and real lessons that take a millisecond a step: what a trainer needs to see."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -70,3 +72,15 @@ class SmallLearner(nn.Module):
 
     def tail_parameters(self) -> set[str]:
         return {"tail.weight", "tail.bias"}
+
+
+class SmallPolicy:
+    """No policy, but it remembers what it was made of."""
+
+    def __init__(self, checkpoint: Path, config: dict[str, Any], device: str) -> None:
+        self.checkpoint, self.config, self.device = checkpoint, config, device
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Path, config: dict[str, Any], device: str
+                        ) -> "SmallPolicy":
+        return cls(checkpoint, config, device)
