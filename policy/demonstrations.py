@@ -9,6 +9,7 @@ E edits of the instruction.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -241,8 +242,8 @@ def _phrases(
 
 
 def _lasting_notes(episode: EpisodeReader) -> list[dict[str, Any]]:
-    """The sub-tasks that were noted, without those that were another's before one could say it."""
+    """The sub-tasks that were noted, without those that were over before one could say them."""
     notes = [event for event in episode.events if event["kind"] == "subtask" and event["text"]]
-    return [note for note, following in zip(notes, [*notes[1:], None], strict=True)
-            if following is None
-            or following["t_mono_ns"] - note["t_mono_ns"] >= SHORTEST_SUBTASK_NS]
+    return [note for note, following in pairwise([*notes, None])
+            if note and (following is None or following["t_mono_ns"] - note["t_mono_ns"]
+                         >= SHORTEST_SUBTASK_NS)]
