@@ -30,7 +30,7 @@ _POSE = ("x", "y", "z", "qw", "qx", "qy", "qz")
 
 
 def _camera(name: str, *, depth: bool) -> StreamSpec:
-    images = [ImageField(name="rgb", height=HEIGHT, width=WIDTH, encoding="jpegxl-lossless")]
+    images = [ImageField(name="rgb", height=HEIGHT, width=WIDTH, encoding="jpeg")]
     if depth:
         images.append(ImageField(name="depth", height=HEIGHT, width=WIDTH, encoding="zstd",
                                  unit="0.001 m"))
@@ -70,6 +70,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     task: str = "move"
     instruction: str = "move the tool"
     label: str = "success"
+    robot: str = "made-up"
     shift_m: float = 0.0                            # where along x it begins
     erring: tuple[tuple[float, float], ...] = ()    # spans in which the operator errs on purpose
     edits: tuple[tuple[float, str], ...] = ()       # new instructions
@@ -123,7 +124,7 @@ def record(store: DemoStore, story: Story) -> EpisodeSummary:
     writer = store.begin(EpisodeHeader(
         episode=new_episode_id(1_700_000_000 * NS_PER_S, story.token), task=story.task,
         instruction=story.instruction, seed=0, operator="script", practice=False,
-        robot={"name": "made-up", "joint_names": ["a", "b", "c", "gripper"]}, model_xml="",
+        robot={"name": story.robot, "joint_names": ["a", "b", "c", "gripper"]}, model_xml="",
         started_mono_ns=START_NS, started_wall_ns=0, streams=story.streams, software={}))
     for batch in batches(story):
         writer.append(batch)
