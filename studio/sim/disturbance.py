@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from studio.devices.interfaces import DeviceError
 from studio.sim.furniture import CUBE_HALF_M, CUBE_MASS_KG
 from studio.sim.instructions import COLOURS
 from studio.sim.placement import FURNITURE_CLEARANCE_M, may_stand
@@ -30,7 +31,7 @@ _FRICTION_N = CUBE_MASS_KG * 9.81   # the table's coefficient is 1
 _MOST_N = 4.0
 
 
-class Disturbance(msgspec.Struct, frozen=True, kw_only=True):
+class Disturbance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What happens to the cube that is asked for; nothing by default."""
 
     bump_chance: float = 0.0
@@ -41,6 +42,19 @@ class Disturbance(msgspec.Struct, frozen=True, kw_only=True):
     """Speed at which it moves from the start of the episode on …"""
     drift_until_m: float = 0.04
     """… until the hand has been as near as this."""
+
+
+def disturbance_from(options: dict[str, Any]) -> Disturbance:
+    """A disturbance as it comes over the bus or from a command line.
+
+    Raises:
+        DeviceError: an option has another name or type; the message lists the valid ones.
+    """
+    try:
+        return msgspec.convert(options, Disturbance)
+    except msgspec.ValidationError as error:
+        raise DeviceError(f"a disturbance of the scene is not described by {options}: {error}. "
+                          f"Valid are {', '.join(Disturbance.__struct_fields__)}") from error
 
 
 class _Path(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from recorders.streams import Batch, Encoding
 from studio.devices.interfaces import DeviceError, RobotInfo
 from studio.sim.arm_model import HOME_RAD, LOWER_RAD, N_JOINTS, UPPER_RAD
 from studio.sim.cameras import CameraOptions, CameraRig, Snapshot
-from studio.sim.disturbance import Disturbance
+from studio.sim.disturbance import Disturbance, disturbance_from
 from studio.sim.instructions import InstructionError
 from studio.sim.samples import ARM_PERIOD_NS, JOINT_NAMES, Sampler
 from studio.sim.scene import ARM_NAME
@@ -67,7 +67,7 @@ class SimRobot:
                  disturbance: Disturbance | dict[str, Any] | None = None) -> None:
         self._clock = clock or SystemClock()
         if isinstance(disturbance, dict):       # as it comes over the bus
-            disturbance = msgspec.convert(disturbance, Disturbance)
+            disturbance = disturbance_from(disturbance)
         self.world = world or SimWorld(self._clock, disturbance=disturbance)
         self._sampler = Sampler(self.world)
         self.rig = CameraRig(self.world.model, CameraOptions(
