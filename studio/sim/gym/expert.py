@@ -41,7 +41,6 @@ class GymExpert:
 
     def __init__(self, robot: str, errors: Errors | None = None, seed: int = 0) -> None:
         self._robot, self._errors, self._seed = robot, errors, seed
-        self._skills: dict[str, Skill] = {}
         self._connected = False
         self._input = idle_input(0, DeviceStatus.OFF)
         self.begin(seed)
@@ -72,6 +71,7 @@ class GymExpert:
         self._hand = None if self._errors is None else ErringHand(self._errors, rng)
         self._stamp_ns: int | None = None
         self._clean = np.zeros(6)       # deflection of the last tick, without its errors
+        self._skills: dict[str, Skill] = {}             # by task; some remember what they did
         self.problem = ""
 
     def disconnect(self) -> None:

@@ -230,10 +230,11 @@ def _library() -> ModuleType:
 
 # ------------------------------------------------------------------------------------- the experts
 
-# Their proportional control was tuned for a hand that follows at once. Ours hangs behind a clutch
-# and a limiter, so the same law at half its gain comes to rest where the original does.
-_GAIN = 0.5
-_CENTIMETRE_PER_STEP_M_S = 0.8          # an action of 1 moves the hand by 0.01 m in 1/80 s
+# They lead the hand by a proportional law, tuned for one that follows at once, and each axis is cut
+# off by itself. Ours hangs behind a clutch and a limiter: a softer hand that goes straight does not
+# sway.
+_SPEED_PER_ACTION_M_S = 0.25            # theirs: 0.8, 0.01 m in 1/80 s
+_TOP_SPEED_M_S = 0.4
 
 
 def metaworld_skill(task: str) -> Skill:
@@ -246,7 +247,10 @@ def metaworld_skill(task: str) -> Skill:
         with warnings.catch_warnings():     # they say so whenever they ask for more than they may
             warnings.simplefilter("ignore")
             action = np.asarray(expert.get_action(observation), float)
-        velocity = _GAIN * _CENTIMETRE_PER_STEP_M_S * np.clip(action[:3], -1.0, 1.0)
-        return _TURN @ velocity, 0.0 if action[3] > 0.0 else 1.0
+        velocity = _SPEED_PER_ACTION_M_S * action[:3]
+        velocity *= min(1.0, _TOP_SPEED_M_S / max(float(np.linalg.norm(velocity)), 1e-9))
+        # They leave an empty hand half open; a fully open one does not land on what it shall grasp.
+        effort = float(np.clip(action[3], -1.0, 1.0))
+        return _TURN @ velocity, (1.0 - effort) / 2.0 if effort > 0.0 else 1.0
 
     return skill

@@ -16,13 +16,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from recorders.clock import NS_PER_S
-from studio.sim.gym.world import GymTask, Reading, Slides
+from studio.sim.gym.world import GymTask, Reading, Skill, Slides
 from studio.sim.picture_thread import Darkroom, Shot
 
 STEP_S = 0.01
 METRES = 1e-3               # of a pixel
 PLANE_PX = 512
-_RADIUS_PX = 15.0           # of the pusher
+PUSHER_PX = 15.0            # radius
 # Their y is down the picture and their origin its upper left corner; ahead of the station is up.
 _NEAR_M, _HEIGHT_M = 0.2, 0.02
 _CAMERA_M = 1.0             # above the plane
@@ -163,3 +163,10 @@ def _library() -> ModuleType:
     with warnings.catch_warnings():     # pygame's and pymunk's deprecations are not ours to mend
         warnings.simplefilter("ignore")
         return importlib.import_module("gym_pusht.envs")
+
+
+def pusht_skill(task: str) -> Skill:
+    """A scripted pusher; there is only one task."""
+    from studio.sim.gym.pusher import Pusher    # it stands on this file
+
+    return Pusher()
