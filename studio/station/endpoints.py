@@ -18,6 +18,7 @@ import zmq
 _MAX_IPC_PATH = 100         # Linux allows 107 bytes for a socket's path
 _RECONNECT_MS = 20          # a restarted worker is found within two ticks
 _DIRECTORY_PREFIX = "tandem-"
+_SCHEME = "ipc://"
 
 
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,19 +31,39 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     recorder_status: str    # recorder binds
     watch: str              # station binds
     command: str            # station binds
+    observe: str            # station binds
+    chunks: str             # policy binds
+    policy_request: str     # policy binds
 
 
 @contextmanager
 def private_endpoints() -> Iterator[Endpoints]:
     """Addresses in a fresh directory that only this user may enter; removed at the end."""
+    with private_directory() as directory:
+        yield Endpoints(**{name: address_in(directory, name)
+                           for name in Endpoints.__struct_fields__})
+
+
+@contextmanager
+def private_directory() -> Iterator[Path]:
+    """A fresh directory for sockets that only this user may enter; removed at the end."""
     parent = _runtime_parent()
     _sweep(parent)
     directory = Path(tempfile.mkdtemp(prefix=f"{_DIRECTORY_PREFIX}{os.getpid()}-", dir=parent))
     try:
-        yield Endpoints(**{name: f"ipc://{directory}/{name}"
-                           for name in Endpoints.__struct_fields__})
+        yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def address_in(directory: Path, name: str) -> str:
+    """The address of a socket in a directory."""
+    return f"{_SCHEME}{directory}/{name}"
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is the address of a socket rather than a folder."""
+    return text.startswith(_SCHEME)
 
 
 def _runtime_parent() -> Path:

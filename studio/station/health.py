@@ -12,7 +12,14 @@ import numpy as np
 from recorders.clock import NS_PER_S
 from studio.station.control_loop import ControlLoop, TickRecord
 from studio.station.guards import wrench_in
-from studio.station.messages import Guard, RecorderHealth, Snapshot, StreamHealth
+from studio.station.messages import (
+    Guard,
+    Mode,
+    PolicyHealth,
+    RecorderHealth,
+    Snapshot,
+    StreamHealth,
+)
 from studio.station.recording import EpisodeFeed
 
 SNAPSHOT_HZ = 20
@@ -66,6 +73,8 @@ class Health:
         self.late_ticks = 0
         self.recorder = RecorderHealth(alive=True)
         """As of the last snapshot: asking costs more than a tick should."""
+        self.policy: Callable[[int], PolicyHealth | None] = lambda now_ns: None
+        """Says how the policy is doing, where there is one."""
 
     def forget_sequence(self) -> None:
         """The robot's streams start counting anew."""
@@ -93,6 +102,7 @@ class Health:
         arm, sim = tick.latest.get("arm"), tick.latest.get("sim")
         wrench = wrench_in(tick.latest.get("contact"))
         self.recorder = recorder = self._recorder()
+        policy = self.policy(tick.stamp_ns)
         return Snapshot(
             stamp_ns=tick.stamp_ns, tick=tick.number, mode=loop.ownership.mode,
             reason=loop.ownership.reason, epoch=loop.ownership.epoch,
@@ -112,15 +122,26 @@ class Health:
             lateness_p50_ms=float(late_ms[0]), lateness_p99_ms=float(late_ms[1]),
             lateness_max_ms=float(late_ms[2]), late_ticks=self.late_ticks,
             streams=tuple(m.health(tick.stamp_ns) for m in self._meters.values()),
-            recorder=recorder, problems=self._problems(int(row["guards"]), recorder))
+            recorder=recorder, policy=policy,
+            problems=self._problems(int(row["guards"]), recorder, policy))
 
-    def _problems(self, flags: int, recorder: RecorderHealth) -> tuple[str, ...]:
+    def _problems(self, flags: int, recorder: RecorderHealth,
+                  policy: PolicyHealth | None) -> tuple[str, ...]:
         said = [self._loop.ownership.reason] if self._loop.ownership.reason else []
         if recorder.error:
             said.append(recorder.error)
         if recorder.overflowed:
             said.append(f"{recorder.overflowed} messages to the recorder were lost: the disk or "
                         "the machine is too slow; discard this episode")
+        if policy is not None and self._loop.ownership.mode is Mode.AUTO:
+            if not policy.alive:
+                said.append("the policy says nothing: the arm holds where its last chunk ended; "
+                            "take over, or wait until it is started again")
+            elif policy.problem:
+                said.append(policy.problem)
+            elif not policy.understood:
+                said.append("the policy does not know what the instruction asks for: the arm "
+                            "holds; say it in other words")
         if flags & Guard.DEVICE_LOST:
             remedy = getattr(self._loop.teleop, "fault", "") or "plug it in again"
             said.append(f"{self._loop.teleop.name} is lost: {remedy}")

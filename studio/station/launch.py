@@ -7,15 +7,18 @@ to know what the screen looks like.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from typing import Any, Literal
 
 import msgspec
+import zmq
 
 from recorders.clock import NS_PER_S, ManualClock, SystemClock
 from studio.station.bus import CommandClient, Endpoints, StationSilent, private_endpoints
 from studio.station.endpoints import open_context
 from studio.station.messages import Command, Reply, Shutdown, Snapshot
+from studio.station.policy_process import PolicyChoice, policy_for
 from studio.station.record_link import RecorderClient
 from studio.station.recorder import RecorderConfig
 from studio.station.rerun_worker import RerunConfig
@@ -45,6 +48,8 @@ class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Folder of the store; empty keeps nothing (then the plan must be practice)."""
     fast: bool = False
     """Virtual time: as fast as the machine allows."""
+    policy: PolicyChoice | None = None
+    """A policy that drives (real time only); the plan must say so too."""
     live: bool = False
     """Serve a live view in Rerun (real time only), and leave an .rrd file for each episode; the
     store must exist."""
@@ -180,22 +185,24 @@ def _run_live(request: SessionRequest, links: Endpoints, supervisor: Supervisor,
         links=links, driver=OPEN_ROBOT,
         options={"name": request.robot} | _robot_options(request))))
     supervisor.wait_ready("robot", *(["recorder"] if request.store else []), timeout_s=START_S)
-    supervisor.start(WorkerSpec(name="station", role="station", config=StationConfig(
-        links=links, robot=request.robot, teleop=request.teleop,
-        teleop_options=request.teleop_options,
-        plan=request.plan, rate_hz=request.rate_hz, watched=request.live,
-        software=software_versions())))
-    supervisor.wait_ready("station", timeout_s=START_S)
-    if request.live:
-        supervisor.start(WorkerSpec(name="rerun", role="rerun", restart=True,
-                                    config=RerunConfig(links=links, rate_hz=request.rate_hz)))
     progress = _Progress(listener)
-    with open_context() as context:
+    with open_context() as context, _policy(request, context, links, supervisor,
+                                            listener) as look_after:
+        supervisor.start(WorkerSpec(name="station", role="station", config=StationConfig(
+            links=links, robot=request.robot, teleop=request.teleop,
+            teleop_options=request.teleop_options,
+            plan=request.plan, rate_hz=request.rate_hz, watched=request.live,
+            policy=request.policy is not None, software=software_versions())))
+        supervisor.wait_ready("station", timeout_s=START_S)
+        if request.live:
+            supervisor.start(WorkerSpec(
+                name="rerun", role="rerun", restart=True, config=RerunConfig(
+                    links=links, rate_hz=request.rate_hz, policy=request.policy is not None)))
         watcher = Watcher(context, links)
         commands: CommandClient[Command, Reply] = CommandClient(context, links.command, Reply)
         listener.on_start(commands.call)
         try:
-            _watch(watcher, supervisor, listener, progress)
+            _watch(watcher, supervisor, listener, progress, look_after)
         except KeyboardInterrupt:
             _end(commands, watcher, listener, progress)
             raise
@@ -203,14 +210,24 @@ def _run_live(request: SessionRequest, links: Endpoints, supervisor: Supervisor,
     return progress.report.problem or (f"the station ended: {ended}" if ended else "")
 
 
+def _policy(request: SessionRequest, context: zmq.Context, links: Endpoints,
+            supervisor: Supervisor, listener: Listener
+            ) -> AbstractContextManager[Callable[[Snapshot], None]]:
+    """The policy, if one drives; gives what looks after it."""
+    if request.policy is None:
+        return nullcontext(lambda snapshot: None)
+    return policy_for(request.policy, context, supervisor, links, request.rate_hz, listener.say)
+
+
 def _watch(watcher: Watcher, supervisor: Supervisor, listener: Listener,
-           progress: _Progress) -> None:
+           progress: _Progress, look_after: Callable[[Snapshot], None]) -> None:
     """Follow the session to its end, or to the end of a process without which it cannot go on."""
     while not progress.report.done:
         listener.on_turn()
         progress.update(watcher.report(TURN_MS))
         if (snapshot := watcher.snapshot()) is not None:
             listener.on_snapshot(snapshot)
+            look_after(snapshot)
         supervisor.poll()
         if not {"station", "robot"}.isdisjoint(supervisor.ended):
             return

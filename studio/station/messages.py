@@ -5,6 +5,7 @@ raw frames (see bus.py). The control loop's own record of a tick is the stream `
 here because everybody downstream reads it.
 """
 
+import math
 from enum import IntEnum, IntFlag
 
 import msgspec
@@ -224,6 +225,46 @@ class RecorderHealth(msgspec.Struct, frozen=True):
     interrupted: tuple[str, ...] = ()   # episodes left unfinished: to be kept or discarded
 
 
+class Spread(msgspec.Struct, frozen=True):
+    """How some times are spread; NaN without any."""
+
+    p50: float = math.nan
+    p99: float = math.nan
+    max: float = math.nan
+
+
+class PolicyHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How the policy is doing, as its process says and as the station sees it.
+
+    Counts and times are of the present scene, rates of the last two seconds.
+    """
+
+    alive: bool = False
+    name: str = ""                      # of its checkpoint
+    weights_version: int = 0
+    subtask: str = ""                   # what System 2 says is to be done now
+    understood: bool = True             # whether System 2 knows what the instruction asks for
+    latent_age_ms: float = math.nan     # since System 2 looked
+    system1_hz: float = 0.0
+    system2_hz: float = 0.0
+    system1_calls: int = 0
+    system2_runs: int = 0
+    held: int = 0                       # turns that passed for want of a usable latent
+    slowed: int = 0                     # calls on an old latent
+    deadline_ms: float = 0.0            # of System 1, from the tick that brought the picture
+    deadline_misses: int = 0
+    spoiled: int = 0                    # chunks that were no chunk and were not sent
+    act_ms: Spread = Spread()           # a call of System 1
+    think_ms: Spread = Spread()         # a run of System 2, without what ran in between
+    answer_ms: Spread = Spread()        # from the tick that brought the picture to its chunk
+    age_ms: Spread = Spread()           # of the latent, at every call of System 1
+    latency_ms: Spread = Spread()       # from an observation to the first tick that followed it
+    taken: int = 0                      # chunks that were played
+    refused: int = 0                    # chunks of another epoch, scene or robot
+    dry_ticks: int = 0                  # the chunk was over and nothing followed
+    problem: str = ""                   # for the operator
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """All that a console may draw; latest value only."""
 
@@ -256,6 +297,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     late_ticks: int                     # more than one period late, since the start
     streams: tuple[StreamHealth, ...]
     recorder: RecorderHealth
+    policy: PolicyHealth | None = None  # None: nobody but people drives here
     problems: tuple[str, ...] = ()      # what the operator should do something about
 
 

@@ -34,6 +34,7 @@ from studio.station.wire import WireError, decode_batches, pack, unpack
 _FOREVER = 2**63 - 1
 SILENT_NS = NS_PER_S // 2       # the host reports twenty times a second, whatever its robot does
 RESET_S = 10.0                  # on a busy machine; a dead process is noticed at once
+DESCRIBE_S = 10.0
 REWORD_S = 0.05                 # the host answers between two turns; the loop can spare no more
 
 _report_decoder = msgspec.msgpack.Decoder(HostReport)
@@ -167,3 +168,19 @@ def open_remote_robot(context: zmq.Context, links: Endpoints, clock: Clock,
     assert reply.info is not None       # Describe is never refused
     kind = RemoteSimulator if reply.resettable else RemoteRobot
     return kind(context, links, clock, reply.info, requests)
+
+
+def described_robot(context: zmq.Context, links: Endpoints) -> RobotInfo:
+    """What the robot's process says of its robot; asking takes no samples from the station.
+
+    Raises:
+        StationSilent: it does not answer.
+    """
+    requests = CommandClient[RobotRequest, RobotReply](context, links.robot_request, RobotReply,
+                                                       "the robot's process")
+    try:
+        reply = requests.call(Describe(), DESCRIBE_S)
+    finally:
+        requests.close()
+    assert reply.info is not None       # Describe is never refused
+    return reply.info

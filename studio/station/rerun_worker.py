@@ -12,24 +12,21 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import numpy as np
 import rerun as rr
-import zmq
 
 from recorders.clock import NS_PER_S
 from recorders.rerun_blueprint import episode_blueprint
 from recorders.rerun_file import APPLICATION
 from recorders.rerun_log import EpisodeLog
 from recorders.streams import Batch, StreamSpec
-from studio.devices.interfaces import RobotInfo
-from studio.station.bus import CommandClient, Endpoints, LatestSubscriber, open_context
+from studio.station.bus import Endpoints, LatestSubscriber, open_context
 from studio.station.messages import Snapshot, tick_stream
+from studio.station.remote_robot import described_robot
 from studio.station.rerun_server import DEFAULT_PORT, ViewerServer, ViewerServerFailed
-from studio.station.robot_host import Describe, RobotReply, RobotRequest
 from studio.station.watch import BATCHES, SNAPSHOT
 from studio.station.wire import decode_batches, unpack
 from studio.station.worker import Life
 
 COLLECT_S = 0.1
-DESCRIBE_S = 10.0
 # Messages that may wait here: two seconds of ticks, for the moments in which a new recording opens.
 BACKLOG = 200
 
@@ -43,6 +40,8 @@ class RerunConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Where the station's links listen."""
     rate_hz: float = 100.0
     """Of the control loop."""
+    policy: bool = False
+    """Whether a policy's process says its chunks on the links."""
     port: int = DEFAULT_PORT
     """Where viewers connect; another free port is taken if it is in use."""
     memory_limit: str = "512MB"
@@ -129,22 +128,6 @@ def merged(batches: Iterable[Batch]) -> list[Batch]:
     return [Batch(name, np.concatenate([batch.rows for batch in parts]),
                   tuple(pictures for batch in parts for pictures in batch.images))
             for name, parts in by_stream.items()]
-
-
-def described_robot(context: zmq.Context, links: Endpoints) -> RobotInfo:
-    """What the robot's process says of its robot; asking takes no samples from the station.
-
-    Raises:
-        StationSilent: it does not answer.
-    """
-    requests = CommandClient[RobotRequest, RobotReply](context, links.robot_request, RobotReply,
-                                                       "the robot's process")
-    try:
-        reply = requests.call(Describe(), DESCRIBE_S)
-    finally:
-        requests.close()
-    assert reply.info is not None       # Describe is never refused
-    return reply.info
 
 
 def run(config: bytes, life: Life) -> None:

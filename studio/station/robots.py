@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from recorders.clock import Clock
+from studio.devices.absent import AbsentTeleoperator
 from studio.devices.interfaces import DeviceError, RobotDriver, Teleoperator
 from studio.devices.registry import make_teleoperator, register, teleoperator_names
 
 OPEN_ROBOT = "studio.station.robots:open_robot"     # for a process of its own (robot_host.py)
 SCRIPTED, EXPERT = "scripted", "expert"
 SCRIPTS = (SCRIPTED, EXPERT)
+NOBODY = "none"             # a desk without a device: only a policy drives
 _SIM_NAMES = ("sim", "tandem_sim")                  # recordings carry the second
 _GYM = "gym:"
 
@@ -130,6 +132,7 @@ def operator_names() -> list[str]:
 def _register_scripts() -> None:
     register(SCRIPTED, _scripted)
     register(EXPERT, _expert)
+    register(NOBODY, AbsentTeleoperator)
 
 
 def _scripted(clock: Clock, **options: Any) -> Teleoperator:

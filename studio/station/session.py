@@ -17,10 +17,12 @@ from studio.station.messages import (
     Arm,
     EndEpisode,
     Mode,
+    PolicyHealth,
     ResetScene,
     SetInstruction,
     Shutdown,
     StartEpisode,
+    StartPolicy,
 )
 from studio.station.station import Station
 
@@ -42,6 +44,10 @@ class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a person drives: then an episode begins with their first motion."""
     practice: bool = False
     """Drive and keep nothing."""
+    policy: bool = False
+    """Whether a policy drives: an episode begins with it, and a person's hand takes over."""
+    instruction: str = ""
+    """What is asked for instead of the task's own words; the scene judges by it too."""
     edits: float = 0.0
     """Share of the episodes in which the instruction is changed under way."""
     operator: str = ""
@@ -58,6 +64,8 @@ class Outcome(msgspec.Struct, frozen=True):
     duration_s: float
     why: str = ""
     """Why it ended, if neither success nor time ended it."""
+    policy: PolicyHealth | None = None
+    """How the policy did, where one drove."""
 
 
 class SessionReport(msgspec.Struct, frozen=True):
@@ -133,6 +141,8 @@ class Session:
             if not reply.accepted:
                 self._give_up(reply.reason)
                 return
+            if self._plan.instruction:
+                self._station.handle(SetInstruction(self._plan.instruction))
         self._go(Step.SETTLE, tick)
 
     def _settle(self, tick: TickRecord) -> None:
@@ -142,15 +152,24 @@ class Session:
                 self._give_up(f"no sample from {', '.join(sorted(silent))} for "
                               f"{FIRST_SAMPLE_S:.0f} s: see `tandem doctor`")
             return
+        policy = self._station.health.policy(tick.stamp_ns)
+        if self._plan.policy and not (policy and policy.alive):
+            if self._elapsed_s(tick) > FIRST_SAMPLE_S:
+                self._give_up(f"the policy has said nothing for {FIRST_SAMPLE_S:.0f} s: see its "
+                              "messages")
+            return
         if self._station.handle(Arm()).accepted:
             self._go(Step.READY, tick)
 
     def _ready(self, tick: TickRecord) -> None:
-        if self._plan.attended and not tick.human.enabled:
+        if self._plan.attended and not (self._plan.policy or tick.human.enabled):
             return
         reply = self._station.handle(StartEpisode(
-            task=self._task, seed=self._seed, operator=self._plan.operator,
-            practice=self._plan.practice))
+            task=self._task, instruction=self._plan.instruction, seed=self._seed,
+            operator=self._plan.operator, practice=self._plan.practice))
+        if reply.accepted and self._plan.policy and not tick.human.enabled:
+            refusal = self._station.handle(StartPolicy())
+            reply = reply if refusal.accepted else refusal
         if not reply.accepted:
             self._give_up(reply.reason)
             return
@@ -186,7 +205,8 @@ class Session:
 
     def _note(self, tick: TickRecord, why: str) -> None:
         self.outcomes.append(Outcome(self._episode, self._task, self._seed,
-                                     self._station.detected(), self._elapsed_s(tick), why))
+                                     self._station.detected(), self._elapsed_s(tick), why,
+                                     self._station.health.policy(tick.stamp_ns)))
         self._go(Step.CLOSE, tick)
 
     def _close(self, tick: TickRecord) -> None:

@@ -13,6 +13,7 @@ from studio.station.bus import CommandServer, Endpoints, open_context
 from studio.station.messages import Command, Reply, Shutdown
 from studio.station.priority import raise_priority
 from studio.station.record_link import RecorderClient
+from studio.station.remote_policy import RemotePolicy
 from studio.station.remote_robot import RemoteSimulator, open_remote_robot
 from studio.station.robots import make_operator
 from studio.station.safety import SafetyLimits
@@ -39,6 +40,8 @@ class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
     limits: SafetyLimits = SafetyLimits()
     watched: bool = False
     """Whether somebody wants to see every row and picture (Rerun, consoles)."""
+    policy: bool = False
+    """Whether a policy's process listens on the links."""
     software: dict[str, str] = {}
 
 
@@ -58,6 +61,10 @@ def run(config: bytes, life: Life) -> None:
                           limits=told.limits, rate_hz=told.rate_hz, publish=watch.on_snapshot,
                           software=told.software)
         station.loop.subscribers.append(watch)
+        if told.policy:
+            policy = RemotePolicy(context, told.links, station.loop, told.limits,
+                                  note=station.feed.event)
+            station.health.policy = policy.health
         watch.session = Session(station, told.plan, simulated=isinstance(robot, RemoteSimulator))
 
         def between_ticks() -> None:

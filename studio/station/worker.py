@@ -20,6 +20,7 @@ from typing import Literal
 
 import msgspec
 
+from policy.errors import CheckpointError
 from recorders.clock import NS_PER_S, Clock, SystemClock
 from recorders.store_errors import StoreError
 from studio.devices.interfaces import DeviceError
@@ -29,6 +30,7 @@ ROLES = {
     "robot": "studio.station.robot_host:run",
     "station": "studio.station.station_worker:run",
     "recorder": "studio.station.recorder:run",
+    "policy": "studio.station.policy_worker:run",
     "rerun": "studio.station.rerun_worker:run",
     "rrd": "studio.station.rrd_worker:run",
 }
@@ -122,7 +124,7 @@ def main() -> int:
                      daemon=True).start()
     try:
         resolve(ROLES.get(role, role))(config, life)
-    except (DeviceError, StoreError) as error:      # says itself what is wrong and what to do
+    except (CheckpointError, DeviceError, StoreError) as error:     # says itself what to do
         life.failed(str(error))
         return 1
     except Exception as error:      # outermost edge: the operator gets the reason, then the trace

@@ -1,0 +1,225 @@
+"""The policy's process: role "policy" of worker.py.
+
+Loads a checkpoint, warms it up, and then drives whichever station it is attached to: the one whose
+links stand in its configuration (`tandem rollout`), or the next that asks (`tandem serve`). Weights
+are loaded and warmed up in a thread of their own, and swapped between two calls. May be killed and
+started again while an arm moves: its last chunk runs dry, the arm holds, and the new process drives
+on. The work itself is policy_turns.py; this file knows sockets, threads and requests.
+"""
+
+import gc
+import math
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import zmq
+
+from policy.errors import CheckpointError
+from policy.interfaces import Policy
+from policy.two_speeds import Pace
+from recorders.clock import NS_PER_S, Clock
+from recorders.streams import StreamSpec
+from studio.devices.interfaces import DeviceError
+from studio.station.bus import CommandServer, Endpoints, StationSilent, open_context
+from studio.station.messages import Reply, tick_stream
+from studio.station.policy_link import Attach, Detach, PolicyEnd, PolicyRequest, SwapWeights
+from studio.station.policy_turns import PolicyTurns, warm_up
+from studio.station.remote_robot import described_robot
+from studio.station.worker import Life, resolve
+
+LOADER = "policy.checkpoints:load_policy"
+STATUS_NS = NS_PER_S // 10
+GONE_NS = NS_PER_S          # a station that shows nothing for so long is no station any more
+IDLE_MS = 20
+# While weights are loaded in a thread, System 1 may wait this long for its turn (default: 5 ms).
+SWITCH_S = 0.0005
+
+
+class PolicyConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What the policy's process is told."""
+
+    policy: str
+    """Folder of a run or of one of its checkpoints."""
+    address: str
+    """Where it hears requests."""
+    links: Endpoints | None = None
+    """Of the station to serve from the beginning."""
+    rate_hz: float = 100.0
+    """Of that station's control loop."""
+    device: str = "cpu"
+    """Where the network computes: cpu or cuda."""
+    threads: int = 1
+    """Of the network."""
+    flow_steps: int | None = None
+    """Of System 1; None: as trained."""
+    pace: Pace = Pace()
+    """How often the two systems run."""
+    deadline_ms: float = 0.0
+    """Of System 1, from the tick that brought the picture; 0: a step of the chunk."""
+    loader: str = LOADER
+    """"module:function" that makes a policy of a folder and a device."""
+
+
+class PolicyDesk:
+    """A loaded policy, the station that it serves, and the requests that it hears.
+
+    Args:
+        told: how to drive.
+        policy: to begin with.
+        context: of this process.
+        clock: the machine's.
+    """
+
+    def __init__(self, told: PolicyConfig, policy: Policy, context: zmq.Context,
+                 clock: Clock) -> None:
+        self._told, self._policy, self._name = told, policy, told.policy
+        self._context, self._clock = context, clock
+        self._server: CommandServer[PolicyRequest, Reply] = CommandServer(
+            context, told.address, PolicyRequest)
+        self._link: PolicyEnd | None = None
+        self._turns: PolicyTurns | None = None
+        self._streams: Sequence[StreamSpec] = ()
+        self._heard_ns = self._said_ns = 0
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="weights")
+        self._loading: tuple[str, Future[Policy], Callable[[Reply], None]] | None = None
+        self._problem = ""
+
+    def attach(self, links: Endpoints, rate_hz: float) -> str:
+        """Serve a station from now on; returns why not, or an empty string."""
+        if self._link is not None and self._clock.now_ns() - self._heard_ns < GONE_NS:
+            return "this policy drives another station: end that one first, or serve the policy " \
+                   "twice"
+        self.detach()
+        try:
+            info = described_robot(self._context, links)
+            streams = (tick_stream(info, rate_hz), *info.streams)
+            turns = PolicyTurns(self._policy, streams, self._clock, pace=self._told.pace,
+                                name=self._name, deadline_s=self._told.deadline_ms / 1000)
+        except (DeviceError, StationSilent, ValueError) as mistake:
+            return str(mistake)
+        warm_up(self._policy, streams)
+        self._streams, self._turns = streams, turns
+        self._link = PolicyEnd(self._context, links,
+                               {spec.name: spec.row_dtype for spec in streams})
+        self._heard_ns = self._clock.now_ns()
+        return ""
+
+    def detach(self) -> None:
+        """Serve nobody."""
+        if self._link is not None:
+            self._link.close()
+        self._link = self._turns = None
+
+    def turn(self) -> None:
+        """Do what is to be done now; waits a few milliseconds if that is nothing."""
+        for request, answer in self._server.poll():
+            self._obey(request, answer)
+        self._swap_what_is_loaded()
+        if self._turns is None or self._link is None:
+            self._server.wait(IDLE_MS)
+            return
+        self._link.wait(math.ceil(self._turns.rest_ns() / 1e6))
+        for batches, assignment in self._link.ticks():
+            self._heard_ns = self._clock.now_ns()
+            self._turns.take(batches, assignment)
+        self._turns.work()
+        if (answered := self._turns.answer()) is not None:
+            self._link.send(answered)
+        if self._clock.now_ns() - self._said_ns >= STATUS_NS:
+            self._say()
+
+    def close(self) -> None:
+        """End."""
+        self._loader.shutdown(wait=False, cancel_futures=True)
+        self.detach()
+        self._server.close()
+
+    # ---- inside ----------------------------------------------------------------------------------
+
+    def _say(self) -> None:
+        assert self._turns is not None and self._link is not None
+        status, self._said_ns = self._turns.status(), self._clock.now_ns()
+        self._link.say(status)
+        if status.health.problem not in ("", self._problem):
+            print(status.health.problem, file=sys.stderr, flush=True)
+        self._problem = status.health.problem
+
+    def _obey(self, request: PolicyRequest, answer: Callable[[Reply], None]) -> None:
+        match request:
+            case Attach(links, rate_hz):
+                refusal = self.attach(links, rate_hz)
+                answer(Reply(not refusal, refusal, self._name))
+            case Detach():
+                self.detach()
+                answer(Reply(True))
+            case SwapWeights() if self._loading is not None:
+                answer(Reply(False, f"{self._loading[0]} is being loaded: wait"))
+            case SwapWeights(folder):
+                self._loading = folder, self._loader.submit(self._load, folder), answer
+
+    def _load(self, folder: str) -> Policy:
+        """In the loader's thread: a policy that is ready to drive."""
+        policy = load(self._told, folder)
+        if self._streams:
+            warm_up(policy, self._streams)
+        return policy
+
+    def _swap_what_is_loaded(self) -> None:
+        if self._loading is None or not self._loading[1].done():
+            return
+        (folder, loaded, answer), self._loading = self._loading, None
+        try:
+            policy = loaded.result()
+            if self._turns is not None:
+                self._turns.swap(policy, folder)
+        except (CheckpointError, DeviceError, ValueError) as mistake:
+            answer(Reply(False, f"{mistake}; {self._name} goes on"))
+            return
+        self._policy, self._name = policy, folder
+        answer(Reply(True, value=str(policy.weights_version)))
+
+
+def load(told: PolicyConfig, folder: str) -> Policy:
+    """The policy in a folder, as it shall drive here.
+
+    Raises:
+        CheckpointError: it cannot be loaded.
+        DeviceError: it has no flow steps.
+    """
+    policy: Policy = resolve(told.loader)(folder, told.device)  # type: ignore[assignment]
+    if told.flow_steps is not None:
+        if not hasattr(policy, "flow_steps"):
+            raise DeviceError(f"{folder} holds a policy without flow steps: leave --steps away")
+        policy.flow_steps = told.flow_steps     # pyright: ignore[reportAttributeAccessIssue]
+    return policy
+
+
+def run(config: bytes, life: Life) -> None:
+    """Entry point of the role: drive until told to end.
+
+    Raises:
+        CheckpointError: the policy cannot be loaded.
+        DeviceError: the robot does not show what the policy wants.
+    """
+    told = msgspec.json.decode(config, type=PolicyConfig)
+    import torch
+
+    torch.set_num_threads(told.threads)
+    sys.setswitchinterval(SWITCH_S)
+    policy = load(told, told.policy)
+    with open_context() as context:
+        desk = PolicyDesk(told, policy, context, life.clock)
+        if told.links is not None and (refusal := desk.attach(told.links, told.rate_hz)):
+            raise DeviceError(refusal)
+        gc.collect()
+        gc.freeze()         # the network stays: a full collection would be a late chunk
+        life.ready(Path(told.policy).name)
+        try:
+            while not life.stopping:
+                desk.turn()
+                life.beat()
+        finally:
+            desk.close()

@@ -1,0 +1,87 @@
+"""A policy in another process, as the station sees it: what drives in AUTO.
+
+Shows it every tick, offers what it answers to the chunk player, and knows how it is doing. A policy
+that dies leaves its last chunk, which runs dry: the arm holds. Waits for nobody; decides nothing.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import zmq
+
+from recorders.clock import NS_PER_S
+from studio.station.bus import Endpoints
+from studio.station.chunk_player import ChunkPlayer
+from studio.station.control_loop import ControlLoop, TickRecord
+from studio.station.messages import PolicyHealth, Spread
+from studio.station.policy_link import StationEnd, spread
+from studio.station.safety import SafetyLimits
+from studio.station.wire import WireError
+
+ALIVE_NS = NS_PER_S         # the policy speaks ten times a second, between two calls of its systems
+
+
+class RemotePolicy:
+    """Drives a control loop's AUTO mode; a subscriber of the loop.
+
+    Args:
+        context: of this process.
+        links: of the station.
+        loop: its `player` is set.
+        limits: the workspace that targets are kept in.
+        note: told `kind` and fields of what System 2 says, whenever that changes.
+    """
+
+    def __init__(self, context: zmq.Context, links: Endpoints, loop: ControlLoop,
+                 limits: SafetyLimits | None = None, *,
+                 note: Callable[..., Any] = lambda kind, **fields: None) -> None:
+        self.player = ChunkPlayer(loop.kinematics, len(loop.robot.info.joint_names),
+                                  limits or SafetyLimits(), 1 / loop.spec.rate_hz)
+        self._link, self._note = StationEnd(context, links), note
+        self._scene, self._since_ns, self._heard_ns = -1, 0, -ALIVE_NS
+        self._said = self._damage = ""
+        self._before = (0, 0, 0, 0)     # of the player's counts, when the scene began
+        self._latency = (0, Spread())
+        loop.player = self.player
+        loop.subscribers.append(self)
+
+    def on_tick(self, tick: TickRecord) -> None:
+        """Hear what was answered, and show what is new."""
+        if tick.assignment.scene != self._scene:
+            self._scene, self._since_ns = tick.assignment.scene, tick.stamp_ns
+            self._before, self._latency = self._counts(), (0, Spread())
+        try:
+            if self._link.heard():
+                self._heard_ns, self._damage = tick.stamp_ns, ""
+            if (answer := self._link.answer()) is not None \
+                    and answer.chunk.observation_ns >= self._since_ns:
+                self.player.offer(answer.chunk)
+        except WireError as error:
+            self._damage = f"the policy's process speaks another version: {error}"
+        self._link.tell(tick.batches, tick.assignment)
+        if self._link.status is not None:
+            health = self._link.status.health
+            said = health.subtask if health.understood else "not understood"
+            if said != self._said:
+                self._said = said
+                self._note("policy", says=said)
+
+    def health(self, now_ns: int) -> PolicyHealth:
+        """As of a tick's stamp."""
+        said = PolicyHealth() if self._link.status is None else self._link.status.health
+        taken, refused, dry_ticks, first = (
+            now - before for now, before in zip(self._counts(), self._before, strict=True))
+        if self._latency[0] != first:
+            self._latency = first, spread(self.player.played.latency_ns[-first:])
+        return msgspec.structs.replace(
+            said, alive=now_ns - self._heard_ns < ALIVE_NS, taken=taken, refused=refused,
+            dry_ticks=dry_ticks, latency_ms=self._latency[1], problem=self._damage or said.problem)
+
+    def close(self) -> None:
+        """Close the links."""
+        self._link.close()
+
+    def _counts(self) -> tuple[int, int, int, int]:
+        played = self.player.played
+        return played.taken, played.refused, int(played.dry_ticks), len(played.latency_ns)
