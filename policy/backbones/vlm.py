@@ -26,6 +26,7 @@ class Sight(nn.Module):
     """
 
     side: int
+    tower: nn.Module        # the vision transformer, without what leads into the language model
 
 
 class SmolVlmSight(Sight):
@@ -67,7 +68,7 @@ class FusedSight(Sight):
 
     def __init__(self, towers: Sequence[Any], width: int) -> None:
         super().__init__()
-        self.towers = nn.ModuleList(towers)
+        self.tower = nn.ModuleList(towers)
         sides = {tower.config.image_size for tower in towers}
         patches = {tower.config.image_size // tower.config.patch_size for tower in towers}
         if len(sides) != 1 or len(patches) != 1:
@@ -81,7 +82,8 @@ class FusedSight(Sight):
     def forward(self, pictures: Tensor) -> Tensor:
         """See `Sight`."""
         # Tokens for the whole picture, where a tower has them, come before the patches.
-        seen = [tower(pictures).last_hidden_state[:, -self.count:] for tower in self.towers]
+        seen = [tower(pictures).last_hidden_state[:, -self.count:]
+                for tower in self.tower.children()]
         return self.projector(torch.cat(seen, -1))
 
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
 
 from policy.backbones.byte_tokenizer import ByteTokenizer
 from policy.backbones.interface import Tokenizer
@@ -21,6 +20,7 @@ from policy.backbones.vlm import FusedSight, PaliGemmaSight, SmolVlmSight, Vlm
 # Linear layers of a decoder's block, as Llama, Gemma, Qwen and Mistral all call them.
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
+KINDS = ("smolvlm", "paligemma", "llama")
 SMOLVLM2 = "HuggingFaceTB/SmolVLM2-500M-Video-Instruct"
 PALIGEMMA = "google/paligemma-3b-pt-224"
 
@@ -53,8 +53,9 @@ PRISMATIC_NUMBERS: dict[str, Any] = {
          "vision_use_head": False}]}
 
 
-def vlm(model: str | Mapping[str, Any], *, towers: str | None = None, learns: Learns = "all",
-        rank: int = 16, dtype: str = "float32", device: str = "cpu") -> Vlm:
+def vlm(model: str | Mapping[str, Any], *, towers: str | None = None,
+        learns: Learns | None = None, rank: int = 16, dtype: str = "float32", device: str = "cpu"
+        ) -> Vlm:
     """A backbone.
 
     Args:
@@ -62,38 +63,38 @@ def vlm(model: str | Mapping[str, Any], *, towers: str | None = None, learns: Le
             "model_type" says which: smolvlm, paligemma, or llama with "towers"), which gets random
             weights and reads bytes.
         towers: for a Llama by folder or name: folder or name of its vision transformer.
-        learns: "all" of the decoder, or "adapters" of this rank on its linear layers. Vision
-            transformers stay as they are.
+        learns: what of the decoder: "adapters" of this rank on its linear layers, or "all", which
+            random weights always do. Pretrained vision transformers stay as they are.
         rank: of the adapters.
         dtype, device: of the weights, e.g. "bfloat16" and "cuda".
 
     Raises:
         MissingPackage: if transformers is not installed.
-        ValueError: for a kind of model that is not known, naming those that are.
+        ValueError: for a kind of model that is not known, naming those that are, or adapters of
+            random weights.
         OSError: if there is no such model.
     """
     _wanted("transformers")
+    kind = _kind(model)
     if isinstance(model, str):
-        whole, tokenizer = _loaded(model)
+        whole, tokenizer = _loaded(model, kind)
     else:
         whole, tokenizer = _made(model, device, dtype), ByteTokenizer()
-    kind = whole.config.model_type
     if kind == "smolvlm":
         text, sight = whole.model.text_model, SmolVlmSight(whole.model)
     elif kind == "paligemma":
         text, sight = whole.model.language_model, PaliGemmaSight(whole.model)
-    elif kind == "llama":
+    else:
         text = whole.model
         sight = FusedSight(_towers(model, towers, device, dtype), whole.config.hidden_size)
-    else:
-        raise ValueError(f"a model of kind {kind!r} cannot be a backbone: "
-                         "choose smolvlm, paligemma or llama")
     backbone = Vlm(text, whole.lm_head, sight, tokenizer).to(device, getattr(torch, dtype))
-    for part in ("tower", "towers"):
-        if isinstance(eye := getattr(sight, part, None), nn.Module):
-            freeze(eye)
+    if not isinstance(model, str):
+        if learns == "adapters":
+            raise ValueError("random weights are nothing to adapt: let all of them learn")
+        return backbone         # all of it goes into a checkpoint, for it comes from nowhere else
+    freeze(sight.tower)
     beside = [part for part in (backbone.word, backbone.head) if part is not None]
-    restrict(backbone.body, beside, LINEAR, learns, rank)
+    restrict(backbone.body, beside, LINEAR, learns or "adapters", rank)
     return backbone
 
 
@@ -106,6 +107,17 @@ def _wanted(package: str) -> None:
         ) from missing
 
 
+def _kind(model: str | Mapping[str, Any]) -> str:
+    from transformers import AutoConfig
+
+    kind = AutoConfig.from_pretrained(model).model_type if isinstance(model, str) \
+        else model["model_type"]
+    if kind not in KINDS:
+        raise ValueError(f"a model of kind {kind!r} cannot be a backbone: "
+                         f"choose {', '.join(KINDS)}")
+    return kind
+
+
 def _made(numbers: Mapping[str, Any], device: str, dtype: str) -> Any:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
@@ -116,15 +128,9 @@ def _made(numbers: Mapping[str, Any], device: str, dtype: str) -> Any:
         return factory.from_config(config, dtype=getattr(torch, dtype), attn_implementation="sdpa")
 
 
-def _loaded(model: str) -> tuple[Any, Tokenizer]:
-    from transformers import (
-        AutoConfig,
-        AutoModelForCausalLM,
-        AutoModelForImageTextToText,
-        AutoTokenizer,
-    )
+def _loaded(model: str, kind: str) -> tuple[Any, Tokenizer]:
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
 
-    kind = AutoConfig.from_pretrained(model).model_type
     factory = AutoModelForCausalLM if kind == "llama" else AutoModelForImageTextToText
     whole = factory.from_pretrained(model, attn_implementation="sdpa")
     return whole, tokenizer_of(AutoTokenizer.from_pretrained(model))
