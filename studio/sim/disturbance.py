@@ -44,12 +44,14 @@ class Disturbance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """… until the hand has been as near as this."""
 
 
-def disturbance_from(options: dict[str, Any]) -> Disturbance:
-    """A disturbance as it comes over the bus or from a command line.
+def disturbance_from(options: Disturbance | dict[str, Any] | None) -> Disturbance | None:
+    """A disturbance, also one that comes over the bus or from a command line; None for none.
 
     Raises:
         DeviceError: an option has another name or type; the message lists the valid ones.
     """
+    if not isinstance(options, dict):
+        return options
     try:
         return msgspec.convert(options, Disturbance)
     except msgspec.ValidationError as error:

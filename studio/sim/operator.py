@@ -29,9 +29,10 @@ from studio.sim.instructions import (
     draw_request,
     request_from_instruction,
 )
+from studio.sim.moves import Move
 from studio.sim.reference import resolve
 from studio.sim.sight import Sight, look
-from studio.sim.skills import Memory, Move, next_move
+from studio.sim.skills import Memory, next_move
 from studio.sim.styles import PLAIN, draw_style, styled
 
 POINTING_DOWN = np.array([0.0, 1.0, 0.0, 0.0])      # tool x ahead, z down

@@ -66,9 +66,7 @@ class SimRobot:
                  shadows: bool = False,
                  disturbance: Disturbance | dict[str, Any] | None = None) -> None:
         self._clock = clock or SystemClock()
-        if isinstance(disturbance, dict):       # as it comes over the bus
-            disturbance = disturbance_from(disturbance)
-        self.world = world or SimWorld(self._clock, disturbance=disturbance)
+        self.world = world or SimWorld(self._clock, disturbance=disturbance_from(disturbance))
         self._sampler = Sampler(self.world)
         self.rig = CameraRig(self.world.model, CameraOptions(
             names=tuple(cameras) if render else (), height=image_size[0], width=image_size[1],

@@ -10,8 +10,8 @@ import math
 import msgspec
 import numpy as np
 
+from studio.sim.moves import Move
 from studio.sim.sight import Sight
-from studio.sim.skills import Move
 
 NEAR_M, FAR_M = 0.03, 0.13  # aside of the aim: a style ends at the first and is full at the second
 _STREAM = 29                # of the seed: a style does not shift what errors are drawn
