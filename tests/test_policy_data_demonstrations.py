@@ -224,8 +224,9 @@ def test_recordings_from_before_the_tool_was_recorded_are_refused_by_name():
 @pytest.mark.gl
 def test_a_demonstration_of_the_simulated_robot_is_whole(tmp_path, capsys):
     store = tmp_path / "store"
-    assert cli.main(["record", "--task", "push-button", "--fast", "--perturbed", "--seed", "5000",
-                     "--image-size", "48", "64", "--to", str(store), "--json"]) == 0
+    assert cli.main(["record", "--task", "push-button", "--episodes", "1", "--fast", "--perturbed",
+                     "--seed", "5000", "--image-size", "48", "64", "--to", str(store),
+                     "--json"]) == 0
     with DemoStore.open(store) as demos:
         summary: EpisodeSummary = demos.episodes()[0]
         episode = EpisodeReader(demos.episode_path(summary.episode))
