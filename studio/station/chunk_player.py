@@ -9,6 +9,8 @@ mode and no clock.
 Use: `offer` a chunk whenever one arrives; the control loop calls `wish` at every tick.
 """
 
+from collections import deque
+
 import msgspec
 import mujoco
 import numpy as np
@@ -22,6 +24,12 @@ from studio.station.safety import SafetyLimits
 POSE, TOOL_TARGET = 7, 8
 STEPS_OF_IK = 4             # at most, per tick; one is enough while a chunk runs smoothly
 NEAR_M, NEAR_RAD = 2e-4, 2e-3
+# A chunk begins at the command that its observation saw, which lags behind the wish of that moment
+# while the arm speeds up. Taking this difference back at once would brake the arm at every chunk
+# (a recorded episode played chunk by chunk ended 15 cm short), so it is taken back over this time:
+BLEND_NS = 600_000_000
+LEAD_M, LEAD_RAD = 0.05, 0.35       # … and may not be more than this: an arm that is held back
+MEMORY_S = 1.0              # of commands: a chunk may answer so old an observation
 
 
 class Played(msgspec.Struct):
@@ -42,34 +50,94 @@ class Played(msgspec.Struct):
 
 
 class _Path(msgspec.Struct, frozen=True):
-    """A chunk on the way: knots in time, the first one where the arm was asked to be before.
+    """A chunk on the way, led into from where the arm was going when it was taken.
 
     Attributes:
         space: of the knots; a tool's target and eight joints look alike.
-        stamps_ns: (K,) ascending.
-        knots: (K, 8) or (K, D).
+        stamps_ns: (K,) ascending; the first is the observation's, …
+        knots: (K, 8) or (K, D); … with the command of that moment.
+        taken_ns: from here on it was played.
+        aside: (6,) or (D,) what led from the path to where the arm was asked to be then.
     """
 
     space: ActionSpace
     stamps_ns: np.ndarray
     knots: np.ndarray
+    taken_ns: int
+    aside: np.ndarray
 
     def at(self, now_ns: int) -> np.ndarray:
-        """(8,) or (D,) by now: on the straight line between two knots, the gripper as at the
-        second, and the last knot once the path is over."""
-        k = min(int(np.searchsorted(self.stamps_ns, now_ns)), len(self.stamps_ns) - 1)
-        after = self.knots[k]
-        if k == 0 or now_ns >= self.stamps_ns[k]:
-            return after.copy()
-        before, began_ns = self.knots[k - 1], self.stamps_ns[k - 1]
-        share = (now_ns - began_ns) / (self.stamps_ns[k] - began_ns)
-        there = before + share * (after - before)
-        if self.space == "tool":
-            mujoco.mju_subQuat(turn := np.empty(3), after[3:POSE], before[3:POSE])
-            there[3:POSE] = before[3:POSE]
-            mujoco.mju_quatIntegrate(there[3:POSE], turn, share)
-        there[-1] = after[-1]
+        """(8,) or (D,) by now: the path, and what is left of having been beside it."""
+        there = on_path(self.space, self.stamps_ns, self.knots, now_ns)
+        left = 1.0 - (now_ns - self.taken_ns) / BLEND_NS
+        if left <= 0.0:
+            return there
+        gripper = there[-1]
+        there = _gone(self.space, there, left * self.aside)
+        there[-1] = gripper
         return there
+
+
+def on_path(space: ActionSpace, stamps_ns: np.ndarray, knots: np.ndarray,
+            now_ns: int) -> np.ndarray:
+    """Where a path is at a moment.
+
+    Args:
+        space: of the knots.
+        stamps_ns: (K,) ascending.
+        knots: (K, 8) or (K, D).
+        now_ns: the moment.
+
+    Returns:
+        (8,) or (D,): on a smooth curve through the knots (Catmull-Rom: a corner would ask for more
+        acceleration than there is), the gripper as at the next one; the last knot once it is over.
+    """
+    last = len(stamps_ns) - 1
+    k = min(int(np.searchsorted(stamps_ns, now_ns)), last)
+    if k == 0 or now_ns >= stamps_ns[k]:
+        return knots[k].copy()
+    from_here = knots[k - 1]
+    around = [_way(space, from_here, knots[i]) for i in (max(k - 2, 0), k, min(k + 1, last))]
+    share = (now_ns - stamps_ns[k - 1]) / (stamps_ns[k] - stamps_ns[k - 1])
+    there = _gone(space, from_here, _curve(*around, share))
+    there[-1] = knots[k][-1]
+    return there
+
+
+def _curve(before: np.ndarray, after: np.ndarray, beyond: np.ndarray, share: float) -> np.ndarray:
+    """Catmull-Rom between the origin and `after`, evenly spaced neighbours around them."""
+    leaving, arriving = (after - before) / 2, beyond / 2
+    return share * (leaving + share * (3 * after - 2 * leaving - arriving
+                                       + share * (leaving + arriving - 2 * after)))
+
+
+def _way(space: ActionSpace, here: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """What leads from a knot to another: (6,) m and rotation vector in rad, or (D,)."""
+    if space == "joints":
+        return there - here
+    way = np.empty(6)
+    way[:3] = there[:3] - here[:3]
+    mujoco.mju_subQuat(way[3:], there[3:POSE], here[3:POSE])
+    return way
+
+
+def _gone(space: ActionSpace, here: np.ndarray, way: np.ndarray) -> np.ndarray:
+    """The inverse of `_way`."""
+    if space == "joints":
+        return here + way
+    there = here.copy()
+    there[:3] += way[:3]
+    mujoco.mju_quatIntegrate(there[3:POSE], way[3:], 1.0)
+    return there
+
+
+def _shortened(space: ActionSpace, way: np.ndarray) -> np.ndarray:
+    """A way, at most LEAD_M and LEAD_RAD long."""
+    if space == "joints":
+        return np.clip(way, -LEAD_RAD, LEAD_RAD)
+    longest = max(float(np.linalg.norm(way[:3])) / LEAD_M,
+                  float(np.linalg.norm(way[3:])) / LEAD_RAD, 1.0)
+    return way / longest
 
 
 class ChunkPlayer:
@@ -99,6 +167,7 @@ class ChunkPlayer:
         self._last_ns = 0
         self._oldest_words = 0
         self._offered: Chunk | None = None
+        self._commands: deque[tuple[int, np.ndarray]] = deque(maxlen=round(MEMORY_S / dt_s))
         self._path: _Path | None = None
         self._solution: np.ndarray | None = None
 
@@ -141,13 +210,14 @@ class ChunkPlayer:
             self._epoch, self._changed_ns = epoch, self._last_ns
             if self.chunk is not None and self._refusal(self.chunk):
                 self._path = self._solution = None
-        self._last_ns = now_ns
+        self._commands.append((self._last_ns, commanded))
         if (chunk := self._offered) is not None:
             self._offered = None
             if self._refusal(chunk):
                 self.played.refused += 1
             else:
                 self._take(chunk, now_ns, commanded)
+        self._last_ns = now_ns
         if self._path is None:
             return None
         self.played.dry_ticks += now_ns > self._path.stamps_ns[-1]
@@ -176,34 +246,41 @@ class ChunkPlayer:
         return ""
 
     def _take(self, chunk: Chunk, now_ns: int, commanded: np.ndarray) -> None:
-        """Lead from where the arm is asked to be now into the chunk."""
-        start = self._start(chunk, now_ns, commanded)
-        targets = self._bounded(chunk, start)
-        stamps_ns = chunk.first_ns + chunk.step_ns * np.arange(len(targets), dtype=np.int64)
-        # A target that is due at once would be a jump: the next one is soon enough.
-        ahead = stamps_ns >= now_ns + chunk.step_ns // 2
-        ahead[-1] = True
-        self._path = _Path(
-            chunk.space, np.concatenate(([now_ns], np.maximum(stamps_ns[ahead], now_ns + 1))),
-            np.concatenate((start[None], targets[ahead])))
+        """Play a chunk from now on, beginning where the arm is going, without a jump.
+
+        The chunk begins at the observation's moment, but the arm has moved since, perhaps less than
+        the last chunk wanted: it is led onto the path over a while instead of being thrown there.
+        """
+        space, base_ns = chunk.space, chunk.first_ns - chunk.step_ns
+        here = (self._path.at(now_ns) if self._path is not None and self._path.space == space
+                else self._in_space(space, commanded))
+        base = self._in_space(space, self._commanded_at(base_ns))
+        stamps_ns = base_ns + chunk.step_ns * np.arange(len(chunk.targets) + 1, dtype=np.int64)
+        knots = np.concatenate((base[None], self._bounded(chunk, base)))
+        aside = _shortened(space, _way(space, on_path(space, stamps_ns, knots, now_ns), here))
+        self._path = _Path(space, stamps_ns, knots, now_ns, aside)
         self.chunk = chunk
         self.played.taken += 1
         self.played.latency_ns.append(now_ns - chunk.observation_ns)
 
-    def _start(self, chunk: Chunk, now_ns: int, commanded: np.ndarray) -> np.ndarray:
-        if self._path is not None and self._path.space == chunk.space:
-            return self._path.at(now_ns)
-        if chunk.space == "joints":
-            return commanded.copy()
-        return np.append(self._kinematics.forward(commanded), commanded[-1])
+    def _commanded_at(self, stamp_ns: int) -> np.ndarray:
+        """(D,) what was commanded at a moment, as far as is remembered."""
+        return next((joints for told_ns, joints in reversed(self._commands)
+                     if told_ns <= stamp_ns), self._commands[0][1])
 
-    def _bounded(self, chunk: Chunk, start: np.ndarray) -> np.ndarray:
+    def _in_space(self, space: ActionSpace, joints: np.ndarray) -> np.ndarray:
+        """Joints (D,) as a target of a space."""
+        if space == "joints":
+            return joints.copy()
+        return np.append(self._kinematics.forward(joints), joints[-1])
+
+    def _bounded(self, chunk: Chunk, base: np.ndarray) -> np.ndarray:
         """The targets inside the workspace; from outside it they may lead inwards."""
         targets = np.array(chunk.targets, dtype=float)
         targets[:, -1] = np.clip(targets[:, -1], 0.0, 1.0)
         if chunk.space == "tool":
-            targets[:, :3] = np.clip(targets[:, :3], np.minimum(self._low, start[:3]),
-                                     np.maximum(self._high, start[:3]))
+            targets[:, :3] = np.clip(targets[:, :3], np.minimum(self._low, base[:3]),
+                                     np.maximum(self._high, base[:3]))
             targets[:, 3:POSE] = rotations.normalised(targets[:, 3:POSE])
         return targets
 

@@ -27,6 +27,8 @@ from studio.station.messages import Guard
 FEEDFORWARD = 0.9        # of the velocity limit; Ruckig refuses a target faster than the limit
 SPEED_BRAKE = 1.1        # of the tool's speed limit: beyond it the arm brakes whatever it is told
 SPEED_SHOWN = 0.95       # … and within 5 % of it the limit counts as reached
+AHEAD_S = 0.1            # of a planned path: long enough to tell where it leads from noise
+STOPPING = 0.7           # of the speed from which full deceleration stops in the room left: jerk
 AT_REST = 1e-6           # rad/s and rad/s²: less is rounding
 
 
@@ -104,10 +106,14 @@ class MotionLimiter:
         """Whether the command has come to rest."""
         return bool(np.all(np.abs(self.velocity) < AT_REST))
 
-    def step(self, wish: np.ndarray | None, *, speed_scale: float = 1.0) -> SafeCommand:
+    def step(self, wish: np.ndarray | None, *, speed_scale: float = 1.0,
+             planned: bool = False) -> SafeCommand:
         """One tick towards a wish (D,), or braking to a stop for None.
 
-        A wish that is not finite or of the wrong shape counts as none.
+        Args:
+            wish: one that is not finite or of the wrong shape counts as none.
+            speed_scale: of every velocity limit, (0, 1].
+            planned: the wishes are a path in time, not a hand: follow it without lag.
         """
         guards = Guard.NONE
         if wish is not None and (np.shape(wish) != self.position.shape
@@ -125,18 +131,20 @@ class MotionLimiter:
         velocity_limit = self._max_velocity * speed_scale
         feedforward = (inside - self._last_wish) / self._dt_s
         self._last_wish = inside
-        if np.any(np.abs(feedforward) > velocity_limit):    # a jump is no velocity to follow
+        if np.any(jumps := np.abs(feedforward) > velocity_limit):    # no velocity to follow
             guards |= Guard.RATE_LIMITED
-            feedforward = np.zeros_like(feedforward)
+            feedforward = np.where(jumps, 0.0, feedforward) if planned else 0.0 * feedforward
         if self._at_rest() and np.all(np.abs(inside - self.position) < AT_REST):
             return self._advance_stopping(guards)
-        slowed = self._tool_speed_limit(inside, velocity_limit)
+        ahead = feedforward * AHEAD_S if planned else 0.0
+        slowed = self._tool_speed_limit(inside + ahead, velocity_limit)
         coming = self._coming_tool_speed() / self._limits.tool_speed_m_s
         if slowed < 1.0 and coming > SPEED_SHOWN:
             guards |= Guard.TOOL_SPEED
         if coming > SPEED_BRAKE:
             return self._advance_stopping(guards)
-        return self._advance(inside, feedforward, velocity_limit * slowed, guards)
+        advance = self._follow if planned else self._advance
+        return advance(inside, feedforward, velocity_limit * slowed, guards)
 
     def _inside_workspace(self, wish: np.ndarray) -> np.ndarray:
         """The wish, or the farthest point towards it whose tool is still inside the box.
@@ -192,6 +200,39 @@ class MotionLimiter:
         self._in.target_position = list(wish)
         self._in.target_velocity = list(np.where(at_edge, 0.0, np.clip(feedforward, -bound, bound)))
         return self._update(guards) or self._advance_stopping(guards)
+
+    def _follow(self, wish: np.ndarray, feedforward: np.ndarray, velocity_limit: np.ndarray,
+                guards: Guard) -> SafeCommand:
+        """One tick towards being where the wish is *and* as fast as it is.
+
+        Ruckig plans to a target that stands still; seen from beside a wish that moves evenly, it
+        does. (Planning to the wish's place with its velocity would lag by 90 ms, and turn back for
+        a run-up wherever the arm is a millimetre ahead.)
+        """
+        room = np.minimum(wish - self._lower, self._upper - wish)     # to be able to stop in it
+        bound = np.minimum(FEEDFORWARD * velocity_limit,
+                           STOPPING * np.sqrt(2 * self._max_acceleration * np.maximum(room, 0.0)))
+        drift = np.clip(feedforward, -bound, bound)
+        before, acceleration = (self.position, self.velocity), list(self._in.current_acceleration)
+        self._in.control_interface = ControlInterface.Position
+        self._in.current_position = list(self.position - (wish - drift * self._dt_s))
+        self._in.current_velocity = list(self.velocity - drift)
+        self._in.max_velocity = list(velocity_limit - drift)
+        self._in.min_velocity = list(-velocity_limit - drift)
+        self._in.target_position = self._in.target_velocity = [0.0] * len(wish)
+        done = self._update(guards)
+        if done is not None:
+            self.position, self.velocity = done.position + wish, done.velocity + drift
+            acceleration = list(self._in.current_acceleration)
+        else:
+            self.position, self.velocity = before
+        self._in.min_velocity = None
+        self._in.current_position, self._in.current_velocity = (list(self.position),
+                                                                list(self.velocity))
+        self._in.current_acceleration = acceleration
+        if done is None:
+            return self._advance_stopping(guards)
+        return SafeCommand(self.position, self.velocity, guards)
 
     def _advance_stopping(self, guards: Guard) -> SafeCommand:
         if self._at_rest():                                 # exactly: rounding must not creep

@@ -13,7 +13,8 @@ from policy import rotations
 from policy.interfaces import Chunk, Held, Latent, Observation, PolicySpec
 from studio.sim.scene import OBJECT_NAMES
 
-SPEED_M_S, TURN_RAD_S = 0.25, 2.0
+SPEED_M_S, TURN_RAD_S = 0.25, 1.0
+APPROACH_PER_S = 4.0
 TRAVEL_M, DROP_M = 0.17, 0.075
 DOWN = np.array([0.0, 1.0, 0.0, 0.0])
 COLOURS = ("red", "green", "blue")
@@ -54,15 +55,21 @@ class RulePolicy:
         goal, turned, gripper = _next(observation.proprioception.astype(float), colour)
         base, steps = observation.base, np.arange(1, self.spec.steps + 1) * self.spec.step_s
         way = goal - base[:3]
-        share = np.minimum(1.0, SPEED_M_S * steps / max(float(np.linalg.norm(way)), 1e-9))
+        share = _approach(float(np.linalg.norm(way)), SPEED_M_S, steps)
         angle = float(np.linalg.norm(rotations.to_vector(
             rotations.multiply(turned, rotations.inverse(base[3:7])))))
-        turn_share = np.minimum(1.0, TURN_RAD_S * steps / max(angle, 1e-9))
+        turn_share = _approach(angle, TURN_RAD_S, steps)
         targets = np.empty((len(steps), 8))                                         # (H, 8)
         targets[:, :3] = base[:3] + share[:, None] * way
         targets[:, 3:7] = rotations.between(base[3:7], turned, turn_share)
         targets[:, 7] = gripper
         return targets
+
+
+def _approach(distance: float, speed: float, times_s: np.ndarray) -> np.ndarray:
+    """The share of a way that is done by then, slowing down before its end as a hand does."""
+    pace = min(APPROACH_PER_S, speed / max(distance, 1e-9))
+    return 1.0 - np.exp(-pace * times_s)
 
 
 def _next(felt: np.ndarray, colour: str) -> tuple[np.ndarray, np.ndarray, float]:
