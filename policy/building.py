@@ -6,12 +6,11 @@ Knows the parts and how they fit together. Refuses to know files and weights.
 import msgspec
 from torch import nn
 
-from policy.backbones.compact import Compact
+from policy.backbones import registry
 from policy.config import DualConfig
 from policy.dual_system import DualSystem
 from policy.interfaces import PolicySpec
 from policy.normaliser import Normaliser
-from policy.words import WordTokenizer
 
 
 class DualDescription(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,5 +42,6 @@ def build(description: DualDescription) -> DualSystem:
 
 def _backbone(description: DualDescription) -> nn.Module:
     spec, config = description.spec, description.config
-    return Compact(WordTokenizer(description.words), spec.picture_size, len(spec.cameras),
-                   **config.backbone_options)
+    surroundings = registry.Surroundings(words=description.words, picture_size=spec.picture_size,
+                                         cameras=len(spec.cameras))
+    return registry.build(config.backbone, surroundings, config.backbone_options)

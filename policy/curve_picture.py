@@ -19,6 +19,8 @@ _MARGIN = (70, 44, 130, 46)         # left, top, right (names of the lines), bot
 _INK, _FAINT, _PAPER = "#24292f", "#d8dee4", "#ffffff"
 _COLOURS = ("#0969da", "#cf222e", "#1a7f37", "#9a6700", "#8250df", "#bf3989", "#57606a", "#0a7ea4")
 _MOST = len(_COLOURS)
+_MOST_MARKS = 10
+_SANE = (1e-12, 1e12)               # what is beyond says only that something went wrong
 
 
 class _Frame(NamedTuple):
@@ -58,7 +60,7 @@ def _panel(draw: ImageDraw.ImageDraw, x: float, width: float, curves: Sequence[C
            skip: int, heading: str) -> None:
     left, top, right, bottom = (margin * _FINER for margin in _MARGIN)
     draw.text((x + left, top * 0.3), heading, _INK, _font(15))
-    values = [v for curve in curves for v in curve.values if v > 0 and math.isfinite(v)]
+    values = [v for curve in curves for v in curve.values if _sane(v)]
     if not values:
         draw.text((x + left, top * 1.5), "nothing was reported", _INK, _font(12))
         return
@@ -70,7 +72,7 @@ def _panel(draw: ImageDraw.ImageDraw, x: float, width: float, curves: Sequence[C
     ends = []
     for curve, colour in zip(curves, _COLOURS, strict=False):
         points = [frame.place(m, v) for m, v in zip(curve.minutes, curve.values, strict=True)
-                  if v > 0 and math.isfinite(v)]
+                  if _sane(v)]
         if len(points) > 1:
             draw.line(points, colour, 2 * _FINER, joint="curve")
         for at_x, at_y in points if len(points) <= 40 else ():
@@ -85,7 +87,7 @@ def _axes(draw: ImageDraw.ImageDraw, frame: _Frame) -> None:
     for value in _round_values(frame.low, frame.high):
         _, y = frame.place(0.0, value)
         draw.line((frame.left, y, frame.right, y), _FAINT, _FINER)
-        draw.text((frame.left - 8 * _FINER, y), f"{value:g}", _INK, _font(11), anchor="rm")
+        draw.text((frame.left - 8 * _FINER, y), f"{value:.3g}", _INK, _font(11), anchor="rm")
     for minutes in _round_minutes(frame.minutes):
         x, _ = frame.place(minutes, 10 ** frame.low)
         draw.line((x, frame.top, x, frame.bottom), _FAINT, _FINER)
@@ -108,13 +110,14 @@ def _names(draw: ImageDraw.ImageDraw, frame: _Frame,
 
 
 def _round_values(low: float, high: float) -> list[float]:
-    """1, 2 and 5 of every decade between two logarithms, only as many as can be read."""
+    """Round values between two logarithms, of every decade or of some, as many as can be read."""
     for digits in ((1, 2, 5), (1, 3), (1,)):
-        values = [digit * 10.0 ** decade for decade in range(math.floor(low), math.ceil(high))
-                  for digit in digits if low <= math.log10(digit) + decade <= high]
-        if len(values) <= 10:
+        marks = [math.log10(digit) + decade for decade in range(math.floor(low), math.ceil(high))
+                 for digit in digits if low <= math.log10(digit) + decade <= high]
+        if len(marks) <= _MOST_MARKS:
             break
-    return values or [10 ** ((low + high) / 2)]
+    every = -(-len(marks) // _MOST_MARKS) if marks else 1
+    return [10 ** mark for mark in marks[::every]] or [10 ** ((low + high) / 2)]
 
 
 def _round_minutes(longest: float) -> list[float]:
@@ -123,6 +126,11 @@ def _round_minutes(longest: float) -> list[float]:
     decade = 10.0 ** math.floor(math.log10(rough))
     step = next(digit * decade for digit in (1, 2, 5, 10) if digit * decade >= rough)
     return [round(i * step, 10) for i in range(int(longest / step + 1e-9) + 1)]
+
+
+def _sane(value: float) -> bool:
+    """Whether a value can be drawn on a log scale; NaN cannot."""
+    return _SANE[0] <= value <= _SANE[1]
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

@@ -134,8 +134,10 @@ class Train:
 
     def _require_left(self, training: "DualTraining", share_used: float) -> None:
         if share_used >= 1.0:
+            steps, minutes = training.budget.steps, training.budget.minutes
+            more = f"--steps {2 * steps}" if steps else f"--minutes {2 * (minutes or 1):g}"
             raise UsersMistakeError(f"{self.to} has had its {training.budget}: give it more, for "
-                                    f"example `--minutes 20`")
+                                    f"example `{more}`")
 
     def _stopped(self, screen: Screen, ending: "Ending") -> Answer:
         if ending.checkpoint is None:

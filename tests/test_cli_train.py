@@ -1,0 +1,170 @@
+"""`tandem train` on a store of toy demonstrations: the whole way from episodes to a policy."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from doubles.disk_limit import no_file_beyond
+from doubles.toy_demonstrations import make_store
+from PIL import Image
+
+from policy.checkpoints import load_policy
+from policy.curves import curves_of, read_reports
+from policy.run_folder import RunFolder, read_state
+from studio import cli
+
+SMALL = ("--set", "train.pairs=2", "spec.picture_size=[64,96]", "train.tell_every_s=0.01",
+         "train.held_out_every_s=0.01")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Path:
+    return make_store(tmp_path_factory.mktemp("toys") / "toys")
+
+
+@pytest.fixture
+def tandem(capsys, store):
+    """Runs `tandem train` on the toys with `--json`; returns its exit code and its object."""
+    threads = torch.get_num_threads()
+
+    def run(*words: object) -> tuple[int, dict[str, Any]]:
+        code = cli.main(["train", str(store), *(str(word) for word in words), "--json"])
+        return code, json.loads(capsys.readouterr().out)
+
+    yield run
+    torch.set_num_threads(threads)
+
+
+def weights_in(run: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in RunFolder.open(run).latest().iterdir()
+            if path.suffix == ".safetensors"}
+
+
+def test_train_leaves_a_policy_with_all_that_says_where_it_comes_from(tandem, tmp_path, store):
+    code, answer = tandem("--to", tmp_path / "run", "--steps", 4, *SMALL)
+    assert code == 0 and answer["step"] == 4 and answer["episodes"] == 5
+    assert all(np.isfinite(value) for value in answer["held_out"].values())
+    config = RunFolder.open(tmp_path / "run").config
+    assert (config["kind"], config["name"], config["seed"]) == ("dual", "compact", 0)
+    assert config["robot"] == "toy" and config["joint_names"] == ["joint1", "joint2", "gripper"]
+    assert config["cameras"] == {"front": "rgb", "wrist": "rgb"}
+    assert config["stores"][0]["name"] == store.name and config["stores"][0]["facts"] == 6
+    assert config["code"]["version"]
+    assert str(store.parent) not in (tmp_path / "run" / "config.json").read_text()
+    policy = load_policy(tmp_path / "run")
+    assert policy.spec.picture_size == (64, 96) and policy.weights_version == 4
+
+
+def test_train_leaves_curves_as_lines_as_a_picture_and_for_rerun(tandem, tmp_path):
+    tandem("--to", tmp_path / "run", "--steps", 4, *SMALL)
+    curves = {curve.name: curve for curve in curves_of(read_reports(tmp_path / "run"))}
+    assert {"learned/flow", "learned/speech", "held out/loss"} <= curves.keys()
+    assert curves["learned/loss"].steps[-1] == 4
+    with Image.open(tmp_path / "run" / "curves.png") as picture:
+        assert picture.size == (1200, 480)
+    assert (tmp_path / "run" / "curves.rrd").stat().st_size > 1000
+
+
+def test_a_seed_and_a_number_of_steps_decide_the_weights_also_of_a_resumed_run(tandem, tmp_path):
+    for name, words in (("one", ()), ("two", ()), ("other", ("--seed", 1))):
+        assert tandem("--to", tmp_path / name, "--steps", 4, *words, *SMALL)[0] == 0
+    assert weights_in(tmp_path / "one") == weights_in(tmp_path / "two")
+    assert weights_in(tmp_path / "one") != weights_in(tmp_path / "other")
+    code, answer = tandem("--to", tmp_path / "one", "--resume", "--steps", 6)
+    assert code == 0 and answer["step"] == 6
+    steps = [report.step for report in read_reports(tmp_path / "one")]
+    assert steps == sorted(steps) and steps[-1] == 6
+
+
+def test_ctrl_c_leaves_a_usable_checkpoint_and_resume_goes_on(tandem, tmp_path, store):
+    words = [sys.executable, "-m", "studio.cli", "train", str(store), "--to",
+             str(tmp_path / "run"), "--minutes", "30", *SMALL]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as training:
+        assert training.stderr is not None
+        said = []
+        for line in training.stderr:
+            said.append(line)
+            if "min, step" in line:             # it has learned something
+                break
+        training.send_signal(signal.SIGINT)
+        said += training.stderr.readlines()
+    assert training.returncode == 130, said
+    assert "can be used, and --resume goes on from it" in said[-2]
+    assert said[-1] == "tandem: stopped\n"
+    checkpoint = RunFolder.open(tmp_path / "run").latest()
+    step = read_state(checkpoint).step
+    assert load_policy(tmp_path / "run").weights_version == step > 0
+    code, answer = tandem("--to", tmp_path / "run", "--resume", "--steps", step + 1)
+    assert code == 0 and answer["step"] == step + 1
+
+
+def test_a_disk_that_fills_up_ends_in_one_line_and_keeps_the_checkpoint_before(tandem, tmp_path):
+    tandem("--to", tmp_path / "run", "--steps", 2, *SMALL)
+    before = weights_in(tmp_path / "run")
+    with no_file_beyond(200_000):
+        code, answer = tandem("--to", tmp_path / "run", "--resume", "--steps", 3)
+    assert code == 2 and "the disk is full" in answer["error"] and "untouched" in answer["error"]
+    assert weights_in(tmp_path / "run") == before
+
+
+def test_resume_passes_over_a_checkpoint_that_was_cut_short(tandem, tmp_path):
+    tandem("--to", tmp_path / "run", "--steps", 2, *SMALL)
+    tandem("--to", tmp_path / "run", "--resume", "--steps", 3)
+    with (RunFolder.open(tmp_path / "run").latest() / "model.safetensors").open("r+b") as file:
+        file.truncate(1000)
+    code, answer = tandem("--to", tmp_path / "run", "--resume", "--steps", 4)
+    assert code == 0 and answer["step"] == 4
+    for checkpoint in RunFolder.open(tmp_path / "run").checkpoints()[:1]:
+        (checkpoint / "ema.safetensors").unlink()
+    assert load_policy(tmp_path / "run").weights_version == 4
+
+
+@pytest.mark.parametrize(("words", "says"), [
+    (("--config", "huge"), "unknown config 'huge': valid are compact, compact-pretrained"),
+    (("--set", "dual.latens=3"), "there is no 'latens'; there is backbone"),
+    (("--set", "dual.latents=many"), "Expected `int`"),
+    (("--set", "dual.latents"), "gives no value"),
+    (("--set", 'dual.backbone_options={"legs": 3}'), "has no option legs: it has width"),
+    (("--set", 'spec.cameras={"top": "rgb"}'), "pictures of top/rgb, but .* has only front"),
+    (("--steps", 3, "--minutes", 1), "exclude each other"),
+    (("--minutes", 0), "must be more than 0"),
+    (("--device", "tpu"), "valid are cpu, cuda"),
+    (("--resume",), "is no run"),
+])
+def test_a_mistake_is_one_line_that_names_what_is_valid(tandem, tmp_path, words, says):
+    code, answer = tandem("--to", tmp_path / "run", *words)
+    assert code == 2
+    assert len(answer["error"].splitlines()) == 1
+    assert re.search(says, answer["error"]), answer["error"]
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_too_few_episodes_and_a_folder_that_is_no_store_are_one_line(capsys, tmp_path):
+    few = make_store(tmp_path / "few", episodes=2)
+    for place, says in ((few, "2 "), (tmp_path / "none", str(tmp_path / "none"))):
+        assert cli.main(["train", str(place), "--to", str(tmp_path / "run")]) == 2
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert line.startswith("tandem: ") and says in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_had_its_budget_says_how_to_give_it_more(tandem, tmp_path):
+    tandem("--to", tmp_path / "run", "--steps", 2, *SMALL)
+    code, answer = tandem("--to", tmp_path / "run", "--resume")
+    assert code == 2 and "has had its 2 steps" in answer["error"]
+
+
+def test_a_run_is_a_folder_of_plain_files_that_anybody_can_read(tandem, tmp_path):
+    tandem("--to", tmp_path / "run", "--steps", 2, *SMALL)
+    for path in (tmp_path / "run").rglob("*.json"):
+        msgspec.json.decode(path.read_bytes())
+    kinds = {path.suffix for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    assert kinds == {".json", ".jsonl", ".png", ".rrd", ".safetensors", ""}
