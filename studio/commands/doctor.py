@@ -26,7 +26,7 @@ from studio.commands.checks.machine import (
     check_network,
     check_processor,
 )
-from studio.commands.checks.software import check_packages, check_python
+from studio.commands.checks.software import check_environments, check_packages, check_python
 from studio.commands.output import Answer, Screen
 
 Check = Callable[[Surroundings], list[Finding]]
@@ -34,6 +34,7 @@ Check = Callable[[Surroundings], list[Finding]]
 CHECKS: dict[str, Check] = {
     "Python": check_python,
     "packages": check_packages,
+    "gymnasium environments": check_environments,
     "rendering": check_rendering,
     "display": check_display,
     "HID library": check_hid_library,

@@ -1,6 +1,6 @@
 """`tandem replay`: repeat an episode in the simulator and compare the outcome.
 
-Knows options and words; the repetition itself is studio/sim/replay.py.
+Knows options and words; the repetition itself is the robot's (studio/station/robots.py).
 """
 
 from dataclasses import dataclass
@@ -43,11 +43,11 @@ class Replay:
     def run(self, screen: Screen) -> Answer:
         """Replay, and print the comparison."""
         # Here, because the simulator brings MuJoCo: --help need not wait for it.
-        from studio.sim.replay import replay_in_simulator
+        from studio.station.robots import replay
 
         with DemoStore.open(self.store) as store:
             path = store.episode_path(store.episode(self.episode).episode)
-        replayed = replay_in_simulator(EpisodeReader(path))
+        replayed = replay(EpisodeReader(path))
         screen.print(f"{replayed.episode} ({replayed.task}, {replayed.duration_s:.1f} s): "
                      f"recorded {replayed.recorded}, replayed {replayed.replayed}")
         screen.print(f"farthest from the recording: objects "

@@ -7,12 +7,16 @@ simulator only when its robot is opened.
 
 import importlib
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from recorders.clock import Clock
 from studio.devices.absent import AbsentTeleoperator
 from studio.devices.interfaces import DeviceError, RobotDriver, Teleoperator
 from studio.devices.registry import make_teleoperator, register, teleoperator_names
+
+if TYPE_CHECKING:
+    from recorders.episode_reader import EpisodeReader
+    from studio.sim.replay import Replayed
 
 OPEN_ROBOT = "studio.station.robots:open_robot"     # for a process of its own (robot_host.py)
 SCRIPTED, EXPERT = "scripted", "expert"
@@ -100,6 +104,18 @@ def open_robot(name: str, clock: Clock, **options: Any) -> RobotDriver:
         return importlib.import_module("studio.sim.gym.catalog").open_environment(
             name, clock, **options)
     raise _unknown(name)
+
+
+def replay(episode: "EpisodeReader") -> "Replayed":
+    """Repeat an episode on the simulated robot that it was recorded on.
+
+    Raises:
+        DeviceError: it was recorded on a real robot or an unknown one, or holds no state.
+    """
+    robot = str(episode.attrs.get("robot", {}).get("name", ""))
+    if robot.startswith(_GYM):
+        return importlib.import_module("studio.sim.gym.replay").replay_in_environment(episode)
+    return importlib.import_module("studio.sim.replay").replay_in_simulator(episode)
 
 
 def script_for(robot: str) -> str:

@@ -28,6 +28,20 @@ def check_packages(_: Surroundings) -> list[Finding]:
     return judge_packages(required)
 
 
+def check_environments(_: Surroundings) -> list[Finding]:
+    """What `--robot gym:…` needs."""
+    from studio.sim.gym.catalog import INSTALL, packages
+
+    found = packages()
+    missing = [name for name, version in found.items() if not version]
+    if missing:
+        return [Finding("gymnasium environments", "warn",
+                        f"{' and '.join(missing)} not installed: no --robot gym:… of theirs",
+                        INSTALL)]
+    return [Finding("gymnasium environments", "ok", "for --robot gym:…: " + ", ".join(
+        f"{name} {version}" for name, version in found.items()))]
+
+
 def judge_packages(required: Iterable[str]) -> list[Finding]:
     """Compare requirement strings with what is installed."""
     from packaging.requirements import Requirement

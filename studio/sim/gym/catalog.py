@@ -11,14 +11,16 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from recorders.clock import Clock
 from studio.devices.interfaces import DeviceError
-from studio.sim.gym.robot import GymRobot
-from studio.sim.gym.world import GymTask, Skill
+from studio.sim.gym.world import GymTask, GymWorld, Skill
+
+if TYPE_CHECKING:
+    from studio.sim.gym.robot import GymRobot
 
 PREFIX = "gym:"
 INSTALL = 'uv pip install "tandem-studio[gym]"'
@@ -63,16 +65,26 @@ def tasks_of_environment(robot: str) -> Mapping[str, GymTask]:
     return MappingProxyType({task: tasks[task]} if slash else tasks)
 
 
-def open_environment(robot: str, clock: Clock, **options: Any) -> GymRobot:
+def open_environment(robot: str, clock: Clock, **options: Any) -> "GymRobot":
     """An environment as a robot, not yet connected; options as `GymRobot` takes them.
+
+    Raises:
+        DeviceError: for an unknown environment, or if its package is missing.
+    """
+    from studio.sim.gym.robot import GymRobot  # brings MuJoCo
+
+    return GymRobot(robot, clock, open_world(robot), **options)
+
+
+def open_world(robot: str) -> GymWorld:
+    """An environment by itself, its first task set up.
 
     Raises:
         DeviceError: for an unknown environment, or if its package is missing.
     """
     tasks, facts = tasks_of_environment(robot), _facts(robot)
     require_installed(robot)
-    world = getattr(importlib.import_module(facts.module), facts.world)
-    return GymRobot(robot, clock, world(dict(tasks)), **options)
+    return getattr(importlib.import_module(facts.module), facts.world)(dict(tasks))
 
 
 def open_skill(robot: str, task: str) -> Skill:

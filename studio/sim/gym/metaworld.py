@@ -59,6 +59,7 @@ class MetaworldWorld:
     has_depth, square = True, False
     touch_names = ("left", "right")
     observation_size = 39
+    object_place, object_unit_m = slice(4, 7), 1.0
     state_size = 64                 # of the largest task; of smaller ones the rest is zero
 
     def __init__(self, tasks: dict[str, GymTask]) -> None:

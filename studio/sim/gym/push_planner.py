@@ -9,7 +9,8 @@ them. Knows the environment; knows no hand, no time and no station.
 import heapq
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -125,7 +126,7 @@ class PushPlanner:
 class _Ways:
     """Shortest ways of the pusher around the T, from one place to anywhere."""
 
-    def __init__(self, env: object, origin: np.ndarray) -> None:
+    def __init__(self, env: Any, origin: np.ndarray) -> None:
         count = round(PLANE_PX / _CELL_PX)
         self._origin, self._size = origin, count
         middles = (np.arange(count) + 0.5) * PLANE_PX / count
@@ -189,12 +190,12 @@ class _Ways:
         return int(x), int(y)
 
 
-def _corners(body: object, env: object) -> np.ndarray:
+def _corners(body: Any, env: Any) -> np.ndarray:
     return np.array([body.local_to_world(v) for shape in env._block_shapes
                      for v in shape.get_vertices()])
 
 
-def _distance_px(env: object, place: object) -> float:
+def _distance_px(env: Any, place: Sequence[float] | np.ndarray) -> float:
     return min(shape.point_query((float(place[0]), float(place[1]))).distance
                for shape in env._block_shapes)
 

@@ -44,9 +44,10 @@ class Pusher:
             if self._planner.clearance_px(observation) < _CLEAR_PX:
                 return self._retreat * STROKE_PX_S
             self._retreat = None
-        if self._stroke is None and not (still or self._thinking) or not self._decided(observation):
+        if self._stroke is None:
+            if still or self._thinking is not None:
+                self._think(observation)
             return np.zeros(2)
-        assert self._stroke is not None
         while self._way and np.linalg.norm(self._way[0] - pusher) < _ARRIVED_PX:
             self._way.pop(0)
         if self._way:
@@ -59,18 +60,19 @@ class Pusher:
             return np.zeros(2)
         return _towards(remaining, STROKE_PX_S)
 
-    def _decided(self, observation: np.ndarray) -> bool:
-        """Whether there is a stroke to carry out; else a little more thought was given to it."""
-        if self._stroke is not None:
-            return True
+    def _think(self, observation: np.ndarray) -> None:
+        """Give a little more thought to the next stroke; the T does not move meanwhile."""
         if self._thinking is None:
             self._thinking = self._planner.plan(observation)
         for _ in range(_TRIES_PER_CALL):
-            stroke = next(self._thinking, None)
+            try:
+                stroke = next(self._thinking)
+            except StopIteration:       # no stroke is of use from here: look again
+                self._thinking = None
+                return
             if stroke is not None:
                 self._thinking, self._stroke, self._way = None, stroke, list(stroke.way)
-                return True
-        return False
+                return
 
 
 def _towards(way_px: np.ndarray, top_px_s: float) -> np.ndarray:

@@ -55,6 +55,7 @@ class PushTWorld:
     has_depth, square = False, True
     touch_names = ("pusher",)
     observation_size = 5        # pusher x y, T x y in pixels, T's angle in rad
+    object_place, object_unit_m = slice(2, 4), METRES
     state_size = 10             # the same with velocities
 
     def __init__(self, tasks: dict[str, GymTask]) -> None:
@@ -167,6 +168,6 @@ def _library() -> ModuleType:
 
 def pusht_skill(task: str) -> Skill:
     """A scripted pusher; there is only one task."""
-    from studio.sim.gym.pusher import Pusher    # it stands on this file
+    from studio.sim.gym.pusher import Pusher  # it stands on this file
 
     return Pusher()

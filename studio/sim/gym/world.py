@@ -2,19 +2,18 @@
 
 A world is stepped towards targets in the station's own frame and units (metres, x forward, y left,
 z up, tool pointing down); how its environment wants to be told, and what that calls success, stays
-inside. Knows no clock, no stream and no thread. Letters: D = slides + gripper.
+inside. Its origin lies so that all that the hand can reach is in the box that the station's safety
+layer keeps a tool in. Knows no clock, no stream and no thread. Letters: D = slides + gripper.
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import numpy as np
 
-from studio.sim.picture_thread import Darkroom
-
-# The origin is 0.2 m in front of an environment's own edge or base, so that what its hand can reach
-# lies in the box that the station's safety layer keeps any tool in.
+if TYPE_CHECKING:       # listing tasks needs no codecs
+    from studio.sim.picture_thread import Darkroom
 
 
 class GymTask(msgspec.Struct, frozen=True):
@@ -82,7 +81,9 @@ class GymWorld(Protocol):
         has_depth: whether pictures can carry depth.
         square: whether pictures must be as high as they are wide.
         touch_names: of the parts that feel.
-        observation_names: of the numbers in `Reading.observation`; may be empty.
+        observation_size: O.
+        object_place: where in an observation it is told where the (first) object lies, …
+        object_unit_m: … and in which unit.
         state_size: length of `state`.
     """
 
@@ -94,6 +95,8 @@ class GymWorld(Protocol):
     square: bool
     touch_names: tuple[str, ...]
     observation_size: int
+    object_place: slice
+    object_unit_m: float
     state_size: int
 
     def reset(self, task: str, seed: int) -> None:
@@ -123,7 +126,7 @@ class GymWorld(Protocol):
         """What the darkroom draws from; not changed by later steps."""
         ...
 
-    def darkroom(self, *, height: int, width: int, depth: bool) -> Callable[[], Darkroom]:
+    def darkroom(self, *, height: int, width: int, depth: bool) -> "Callable[[], Darkroom]":
         """Opens what draws this world's cameras; called in another thread."""
         ...
 
