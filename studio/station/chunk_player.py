@@ -12,23 +12,18 @@ Use: `offer` a chunk whenever one arrives; the control loop calls `wish` at ever
 from collections import deque
 
 import msgspec
-import mujoco
 import numpy as np
 
 from policy import rotations
 from policy.interfaces import ActionSpace, Chunk
+from studio.station.chunk_path import POSE, Path, on_path, shortened, way
 from studio.station.kinematics import ArmKinematics, angle_between
 from studio.station.messages import Owner
 from studio.station.safety import SafetyLimits
 
-POSE, TOOL_TARGET = 7, 8
+TOOL_TARGET = 8
 STEPS_OF_IK = 4             # at most, per tick; one is enough while a chunk runs smoothly
 NEAR_M, NEAR_RAD = 2e-4, 2e-3
-# A chunk begins at the command that its observation saw, which lags behind the wish of that moment
-# while the arm speeds up. Taking this difference back at once would brake the arm at every chunk
-# (a recorded episode played chunk by chunk ended 15 cm short), so it is taken back over this time:
-BLEND_NS = 600_000_000
-LEAD_M, LEAD_RAD = 0.05, 0.35       # … and may not be more than this: an arm that is held back
 MEMORY_S = 1.0              # of commands: a chunk may answer so old an observation
 
 
@@ -47,97 +42,6 @@ class Played(msgspec.Struct):
     refused: int = 0
     dry_ticks: int = 0
     latency_ns: list[int] = []
-
-
-class _Path(msgspec.Struct, frozen=True):
-    """A chunk on the way, led into from where the arm was going when it was taken.
-
-    Attributes:
-        space: of the knots; a tool's target and eight joints look alike.
-        stamps_ns: (K,) ascending; the first is the observation's, …
-        knots: (K, 8) or (K, D); … with the command of that moment.
-        taken_ns: from here on it was played.
-        aside: (6,) or (D,) what led from the path to where the arm was asked to be then.
-    """
-
-    space: ActionSpace
-    stamps_ns: np.ndarray
-    knots: np.ndarray
-    taken_ns: int
-    aside: np.ndarray
-
-    def at(self, now_ns: int) -> np.ndarray:
-        """(8,) or (D,) by now: the path, and what is left of having been beside it."""
-        there = on_path(self.space, self.stamps_ns, self.knots, now_ns)
-        left = 1.0 - (now_ns - self.taken_ns) / BLEND_NS
-        if left <= 0.0:
-            return there
-        gripper = there[-1]
-        there = _gone(self.space, there, left * self.aside)
-        there[-1] = gripper
-        return there
-
-
-def on_path(space: ActionSpace, stamps_ns: np.ndarray, knots: np.ndarray,
-            now_ns: int) -> np.ndarray:
-    """Where a path is at a moment.
-
-    Args:
-        space: of the knots.
-        stamps_ns: (K,) ascending.
-        knots: (K, 8) or (K, D).
-        now_ns: the moment.
-
-    Returns:
-        (8,) or (D,): on a smooth curve through the knots (Catmull-Rom: a corner would ask for more
-        acceleration than there is), the gripper as at the next one; the last knot once it is over.
-    """
-    last = len(stamps_ns) - 1
-    k = min(int(np.searchsorted(stamps_ns, now_ns)), last)
-    if k == 0 or now_ns >= stamps_ns[k]:
-        return knots[k].copy()
-    from_here = knots[k - 1]
-    around = [_way(space, from_here, knots[i]) for i in (max(k - 2, 0), k, min(k + 1, last))]
-    share = (now_ns - stamps_ns[k - 1]) / (stamps_ns[k] - stamps_ns[k - 1])
-    there = _gone(space, from_here, _curve(*around, share))
-    there[-1] = knots[k][-1]
-    return there
-
-
-def _curve(before: np.ndarray, after: np.ndarray, beyond: np.ndarray, share: float) -> np.ndarray:
-    """Catmull-Rom between the origin and `after`, evenly spaced neighbours around them."""
-    leaving, arriving = (after - before) / 2, beyond / 2
-    return share * (leaving + share * (3 * after - 2 * leaving - arriving
-                                       + share * (leaving + arriving - 2 * after)))
-
-
-def _way(space: ActionSpace, here: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """What leads from a knot to another: (6,) m and rotation vector in rad, or (D,)."""
-    if space == "joints":
-        return there - here
-    way = np.empty(6)
-    way[:3] = there[:3] - here[:3]
-    mujoco.mju_subQuat(way[3:], there[3:POSE], here[3:POSE])
-    return way
-
-
-def _gone(space: ActionSpace, here: np.ndarray, way: np.ndarray) -> np.ndarray:
-    """The inverse of `_way`."""
-    if space == "joints":
-        return here + way
-    there = here.copy()
-    there[:3] += way[:3]
-    mujoco.mju_quatIntegrate(there[3:POSE], way[3:], 1.0)
-    return there
-
-
-def _shortened(space: ActionSpace, way: np.ndarray) -> np.ndarray:
-    """A way, at most LEAD_M and LEAD_RAD long."""
-    if space == "joints":
-        return np.clip(way, -LEAD_RAD, LEAD_RAD)
-    longest = max(float(np.linalg.norm(way[:3])) / LEAD_M,
-                  float(np.linalg.norm(way[3:])) / LEAD_RAD, 1.0)
-    return way / longest
 
 
 class ChunkPlayer:
@@ -168,7 +72,7 @@ class ChunkPlayer:
         self._oldest_words = 0
         self._offered: Chunk | None = None
         self._commands: deque[tuple[int, np.ndarray]] = deque(maxlen=round(MEMORY_S / dt_s))
-        self._path: _Path | None = None
+        self._path: Path | None = None
         self._solution: np.ndarray | None = None
 
     def offer(self, chunk: Chunk) -> str:
@@ -194,13 +98,15 @@ class ChunkPlayer:
         self._oldest_words = 0
         self._drop()
 
-    def wish(self, now_ns: int, commanded: np.ndarray, epoch: int) -> np.ndarray | None:
+    def wish(self, now_ns: int, commanded: np.ndarray, epoch: int, *,
+             driving: bool = True) -> np.ndarray | None:
         """Where the policy wants the arm to be.
 
         Args:
             now_ns: the tick's monotonic stamp.
             commanded: (D,) what the robot was last told.
             epoch: of the ownership; a new one drops everything planned before.
+            driving: the arm follows; otherwise somebody else drives it, and this is only told.
 
         Returns:
             (D,) or None if there is nothing to play.
@@ -216,12 +122,14 @@ class ChunkPlayer:
             if self._refusal(chunk):
                 self.played.refused += 1
             else:
-                self._take(chunk, now_ns, commanded)
+                self._take(chunk, now_ns, commanded, driving)
         self._last_ns = now_ns
         if self._path is None:
             return None
-        self.played.dry_ticks += now_ns > self._path.stamps_ns[-1]
+        self.played.dry_ticks += driving and now_ns > self._path.stamps_ns[-1]
         target = self._path.at(now_ns)
+        if not driving:
+            self._solution = None
         return self._joints_at(target, commanded) if self._path.space == "tool" else target
 
     # ---- inside ----------------------------------------------------------------------------------
@@ -237,6 +145,8 @@ class ChunkPlayer:
                     f"{np.shape(chunk.targets)}: it was made for another robot")
         if not np.isfinite(chunk.targets).all():
             return "the chunk holds numbers that are not finite: the policy's weights are damaged"
+        if chunk.space == "tool" and np.linalg.norm(chunk.targets[:, 3:POSE], axis=1).min() < 0.5:
+            return "the chunk holds an orientation that is no quaternion of length one"
         if chunk.instruction_id < self._oldest_words:
             return "the chunk was planned for an instruction that has been replaced"
         if self._epoch >= 0 and chunk.epoch != self._epoch:
@@ -245,20 +155,17 @@ class ChunkPlayer:
             return "the chunk was planned from before the last change of who drives"
         return ""
 
-    def _take(self, chunk: Chunk, now_ns: int, commanded: np.ndarray) -> None:
-        """Play a chunk from now on, beginning where the arm is going, without a jump.
-
-        The chunk begins at the observation's moment, but the arm has moved since, perhaps less than
-        the last chunk wanted: it is led onto the path over a while instead of being thrown there.
-        """
+    def _take(self, chunk: Chunk, now_ns: int, commanded: np.ndarray, driving: bool) -> None:
+        """Play a chunk from now on, beginning where the arm is going, without a jump."""
         space, base_ns = chunk.space, chunk.first_ns - chunk.step_ns
         here = (self._path.at(now_ns) if self._path is not None and self._path.space == space
                 else self._in_space(space, commanded))
         base = self._in_space(space, self._commanded_at(base_ns))
         stamps_ns = base_ns + chunk.step_ns * np.arange(len(chunk.targets) + 1, dtype=np.int64)
         knots = np.concatenate((base[None], self._bounded(chunk, base)))
-        aside = _shortened(space, _way(space, on_path(space, stamps_ns, knots, now_ns), here))
-        self._path = _Path(space, stamps_ns, knots, now_ns, aside)
+        by_now = on_path(space, stamps_ns, knots, now_ns)
+        aside = shortened(space, way(space, by_now, here if driving else by_now))
+        self._path = Path(space, stamps_ns, knots, now_ns, aside)
         self.chunk = chunk
         self.played.taken += 1
         self.played.latency_ns.append(now_ns - chunk.observation_ns)

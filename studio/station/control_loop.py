@@ -50,7 +50,8 @@ class TickRecord(msgspec.Struct, frozen=True):
 class Player(Protocol):
     """What drives in AUTO; see chunk_player.py."""
 
-    def wish(self, now_ns: int, commanded: np.ndarray, epoch: int) -> np.ndarray | None:
+    def wish(self, now_ns: int, commanded: np.ndarray, epoch: int, *,
+             driving: bool) -> np.ndarray | None:
         """Joints (D,) for this tick, or None to hold. Must return at once."""
         ...
 
@@ -175,7 +176,8 @@ class ControlLoop:
             self.clutch.release()       # a gripper button of before the policy means nothing now
         wish = self.clutch.wish(human, self.limiter.position)
         planned = None if self.player is None else self.player.wish(
-            now_ns, self.limiter.position, self.ownership.epoch)
+            now_ns, self.limiter.position, self.ownership.epoch,
+            driving=self.ownership.mode is Mode.AUTO)
         return Proposals(human, wish, planned), mistrust
 
     def _arbitrate(self, now_ns: int, proposals: Proposals) -> tuple[np.ndarray | None, Finding]:
