@@ -19,7 +19,13 @@ EYE_M, LOOK_AT_M = (1.30, -0.95, 0.85), (0.36, 0.0, 0.20)
 # What a person looks at first; everything else that is drawn waits in the last tab.
 _FIRST = ("joints/position", "contact/wrench", "commands/sent")
 _BY_SOURCE = ("commands/human", "commands/policy", "commands/blended", "commands/sent")
+# What a policy that drives says of itself; no stream carries it.
+POLICY_PLOTS = ("policy/joint_targets", "policy/rates_hz", "policy/latent_age_ms", "policy/took_ms")
 _TITLES = {
+    "policy/joint_targets": "System 1: joint targets of its chunks",
+    "policy/rates_hz": "Rates (Hz)",
+    "policy/latent_age_ms": "Age of the latent (ms)",
+    "policy/took_ms": "A chunk took (ms)",
     "joints/position": "Joints: measured",
     "joints/velocity": "Joints: velocity",
     "joints/effort": "Joints: effort",
@@ -37,13 +43,14 @@ _TITLES = {
 
 
 def episode_blueprint(streams: Sequence[StreamSpec], *, scene: bool = True,
-                      live: bool = False) -> rrb.Blueprint:
+                      live: bool = False, policy: bool = False) -> rrb.Blueprint:
     """The layout for recordings of these streams.
 
     Args:
         streams: what was declared; decides which panes there are.
         scene: whether there is a 3-D arm.
         live: follow the newest data instead of waiting at the start.
+        policy: whether one drives.
     """
     columns: list[rrb.Container | rrb.View] = []
     shares: list[float] = []
@@ -54,7 +61,7 @@ def episode_blueprint(streams: Sequence[StreamSpec], *, scene: bool = True,
     columns.append(rrb.Vertical(*([_scene_view(streams)] if scene else []), _state_view(),
                                 row_shares=[5, 2] if scene else None, name="Robot"))
     shares.append(4)
-    columns.append(rrb.Vertical(_plot_tabs(plots(streams)), _log_tabs(), row_shares=[5, 2],
+    columns.append(rrb.Vertical(_plot_tabs(plots(streams), policy), _log_tabs(), row_shares=[5, 2],
                                 name="Signals"))
     shares.append(5)
     return rrb.Blueprint(
@@ -91,7 +98,7 @@ def _state_view() -> rrb.View:
     return rrb.StateTimelineView(origin="state", name="Who drives, and in which state")
 
 
-def _plot_tabs(drawn: Sequence[Plot]) -> rrb.Container:
+def _plot_tabs(drawn: Sequence[Plot], policy: bool) -> rrb.Container:
     entities = [plot.entity for plot in drawn]
     by_name = {plot.entity: plot for plot in drawn}
     tabs = [("Overview", [name for name in _FIRST if name in by_name]),
@@ -99,16 +106,25 @@ def _plot_tabs(drawn: Sequence[Plot]) -> rrb.Container:
             ("Human", [name for name in entities if name.startswith("human/")]),
             ("More", [name for name in entities if not name.startswith("human/")
                       and name not in (*_FIRST, *_BY_SOURCE)])]
-    return rrb.Tabs(*[rrb.Vertical(*[_plot_view(by_name[name]) for name in names], name=title)
-                      for title, names in tabs if names], active_tab=0, name="Plots")
+    shown = [rrb.Vertical(*[_plot_view(by_name[name]) for name in names], name=title)
+             for title, names in tabs if names]
+    if policy:
+        shown.insert(0, rrb.Vertical(*[_series_view(entity, _TITLES[entity], legend=True)
+                                       for entity in POLICY_PLOTS], name="Policy"))
+    return rrb.Tabs(*shown, active_tab=0, name="Plots")
 
 
 def _plot_view(plot: Plot) -> rrb.View:
     title = _TITLES.get(plot.entity, plot.entity)
+    return _series_view(
+        plot.entity, f"{title} ({plot.unit})" if plot.unit and "(" not in title else title,
+        legend=len(plot.series) > 1)
+
+
+def _series_view(entity: str, title: str, *, legend: bool) -> rrb.View:
     return rrb.TimeSeriesView(
-        origin=plot.entity,
-        name=f"{title} ({plot.unit})" if plot.unit and "(" not in title else title,
-        plot_legend=rrb.PlotLegend(rrb.Corner2D.LeftTop, visible=len(plot.series) > 1),
+        origin=entity, name=title,
+        plot_legend=rrb.PlotLegend(rrb.Corner2D.LeftTop, visible=legend),
         axis_x=rrb.TimeAxis(link=rrb.components.LinkAxis.LinkToGlobal))
 
 

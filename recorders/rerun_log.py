@@ -88,6 +88,11 @@ class EpisodeLog:
         self._recording.send_columns(f"{LOG}/{kind}", self._times.at(stamp_ns),
                                      rr.TextLog.columns(text=[text], level=[level]))
 
+    def send(self, entity: str, stamps_ns: np.ndarray, columns: Iterable[rr.ComponentColumn]
+             ) -> None:
+        """Log what no stream carries, at stamps (N,)."""
+        self._recording.send_columns(entity, self._times.columns(stamps_ns), columns)
+
     def state(self, stamp_ns: int, lane: str, value: str) -> None:
         """Show a state that no stream carries (the task's phase, say) from this moment on."""
         if self._state.get(lane) != value:

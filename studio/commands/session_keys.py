@@ -3,6 +3,7 @@
     space   software stop           →       end the episode; the task's detector judges
     enter   re-arm, then arm        1 2 3   end it as success, failure, partial
     escape  end the session         ←       put it into the trash and record it anew
+    P       let the policy drive (again)
 
 The terminal's thread only leaves keys here; they are sent from the thread that follows the
 session, because a socket belongs to one thread. Knows commands; refuses to know how they are sent.
@@ -21,6 +22,7 @@ from studio.station.messages import (
     Rearm,
     Reply,
     Shutdown,
+    StartPolicy,
     Stop,
 )
 
@@ -28,6 +30,7 @@ SESSION_HELP = ("space: software stop · enter: re-arm, arm · →: end the epis
                 "success, failure, partial · ←: record it anew · escape: end the session")
 DRIVE_HELP = ("W S forward, back · A D left, right · E Q up, down · J L yaw · I K pitch · U O roll "
               "· C V close, open the gripper · capital letters: slow")
+POLICY_HELP = "move the device: take over · P: let the policy drive again"
 _COMMANDS: dict[str, Command] = {
     "space": Stop("the operator pressed the space bar"),
     "right": EndEpisode(),
@@ -36,6 +39,7 @@ _COMMANDS: dict[str, Command] = {
     "3": EndEpisode(label="partial"),
     "left": DiscardEpisode(),
     "escape": Shutdown(),
+    "p": StartPolicy(),
 }
 
 

@@ -4,6 +4,7 @@ Shared by `record`, `teleop` and `demo`. Knows outcomes, summaries and the scree
 how a session is run.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from recorders.episode import EpisodeSummary
 from recorders.store import DemoStore
 from studio.commands.output import Progress, Screen, UsersMistakeError, readable_bytes
 from studio.sim.tasks import TASKS
-from studio.station.messages import Mode, Snapshot
+from studio.station.messages import Mode, PolicyHealth, Snapshot
 from studio.station.robots import (
     SCRIPTS,
     operator_names,
@@ -88,10 +89,21 @@ def status_line(snapshot: Snapshot) -> str:
     parts += list(snapshot.problems)
     parts += [f"{snapshot.episode_s:.1f} s" if snapshot.episode else "",
               snapshot.instruction,
+              policy_line(snapshot.policy) if snapshot.policy else "",
               phase_name(snapshot.task, snapshot.phase),
               f"tool {x:.0f} {y:.0f} {z:.0f} mm",
               f"{snapshot.control_hz:.0f} Hz, late p99 {snapshot.lateness_p99_ms:.1f} ms"]
     return " · ".join(part for part in parts if part)
+
+
+def policy_line(policy: PolicyHealth) -> str:
+    """What a policy is up to, in a few words."""
+    if not policy.alive:
+        return "the policy is silent"
+    said = f"“{policy.subtask}”" if policy.understood else "not understood"
+    age = "" if math.isnan(policy.latent_age_ms) else f" {policy.latent_age_ms:.0f} ms ago"
+    return (f"System 2 {policy.system2_hz:.1f} Hz: {said}{age} · System 1 "
+            f"{policy.system1_hz:.1f} Hz")
 
 
 def phase_name(task: str, phase: str) -> str:

@@ -1,7 +1,7 @@
 """Runs a session and tells how it goes; this terminal's keys steer it while a person drives.
 
-Shared by `record`, `teleop` and `demo`. Knows the screen and the terminal. Refuses to know which
-processes a session needs.
+Shared by `record`, `teleop`, `rollout` and `demo`. Knows the screen and the terminal. Refuses to
+know which processes a session needs.
 """
 
 import sys
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from recorders.clock import SystemClock
 from studio.commands.output import Screen
-from studio.commands.session_keys import DRIVE_HELP, SESSION_HELP, SessionKeys
+from studio.commands.session_keys import DRIVE_HELP, POLICY_HELP, SESSION_HELP, SessionKeys
 from studio.commands.session_report import Narrator
 from studio.devices.terminal_keys import TerminalKeys
 from studio.station.messages import Snapshot
@@ -25,13 +25,13 @@ KEYBOARD = "keyboard"
 
 @contextmanager
 def _session_keys(request: "SessionRequest", screen: Screen) -> Iterator[SessionKeys]:
-    driving = request.teleop == KEYBOARD
+    driving, policy = request.teleop == KEYBOARD, request.plan.policy
     keys = SessionKeys(driving, refused=screen.say)
-    if not driving and not (request.plan.attended and sys.stdin.isatty()):
+    if not driving and not ((request.plan.attended or policy) and sys.stdin.isatty()):
         yield keys
         return
     with TerminalKeys(SystemClock(), keys.held):
-        for line in [DRIVE_HELP] * driving + [SESSION_HELP]:
+        for line in [DRIVE_HELP] * driving + [POLICY_HELP] * policy + [SESSION_HELP]:
             screen.say(line)
         yield keys
 

@@ -114,8 +114,9 @@ _OF_CHUNK = tuple(name for name in _ChunkHead.__struct_fields__
 def encode_answer(answer: Answer) -> list[Frame]:
     """Frames that carry an answer: its head and its targets."""
     chunk, targets = answer.chunk, np.ascontiguousarray(answer.chunk.targets, _TARGET)   # (H, A)
-    head = _ChunkHead(*targets.shape, **{name: getattr(chunk, name) for name in _OF_CHUNK},
-                      timings=answer.timings)
+    steps, width = targets.shape
+    head = _ChunkHead(steps=steps, width=width, timings=answer.timings,
+                      **{name: getattr(chunk, name) for name in _OF_CHUNK})
     return [pack(head), targets.view(np.uint8).data]
 
 

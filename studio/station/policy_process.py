@@ -54,11 +54,11 @@ class PolicyChoice(msgspec.Struct, frozen=True, kw_only=True):
         """The process that drives with it."""
         return WorkerSpec(
             name=NAME, role="policy", restart=True, patience_s=10.0,
-            environment={"OMP_NUM_THREADS": str(self.threads)},
+            environment={"OMP_NUM_THREADS": str(self.threads)},     # torch takes it from there
             config=PolicyConfig(
                 policy=self.policy, address=address, links=links, rate_hz=rate_hz,
-                device=self.device, threads=self.threads, flow_steps=self.flow_steps,
-                pace=self.pace, deadline_ms=self.deadline_ms, loader=self.loader))
+                device=self.device, flow_steps=self.flow_steps, pace=self.pace,
+                deadline_ms=self.deadline_ms, loader=self.loader))
 
 
 @contextmanager

@@ -51,8 +51,6 @@ class PolicyConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Of that station's control loop."""
     device: str = "cpu"
     """Where the network computes: cpu or cuda."""
-    threads: int = 1
-    """Of the network."""
     flow_steps: int | None = None
     """Of System 1; None: as trained."""
     pace: Pace = Pace()
@@ -205,9 +203,6 @@ def run(config: bytes, life: Life) -> None:
         DeviceError: the robot does not show what the policy wants.
     """
     told = msgspec.json.decode(config, type=PolicyConfig)
-    import torch
-
-    torch.set_num_threads(told.threads)
     sys.setswitchinterval(SWITCH_S)
     policy = load(told, told.policy)
     with open_context() as context:

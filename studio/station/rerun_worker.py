@@ -20,6 +20,8 @@ from recorders.rerun_log import EpisodeLog
 from recorders.streams import Batch, StreamSpec
 from studio.station.bus import Endpoints, LatestSubscriber, open_context
 from studio.station.messages import Snapshot, tick_stream
+from studio.station.policy_link import CHUNK, Answer, decode_answer
+from studio.station.policy_view import PolicyView
 from studio.station.remote_robot import described_robot
 from studio.station.rerun_server import DEFAULT_PORT, ViewerServer, ViewerServerFailed
 from studio.station.watch import BATCHES, SNAPSHOT
@@ -56,10 +58,13 @@ class LiveView:
         url: of the server.
         streams: all that the station may send.
         model_xml: MJCF of the robot and its scene, or empty.
+        policy: draws what the policy is up to, if one drives.
     """
 
-    def __init__(self, url: str, streams: Sequence[StreamSpec], model_xml: str) -> None:
+    def __init__(self, url: str, streams: Sequence[StreamSpec], model_xml: str,
+                 policy: PolicyView | None = None) -> None:
         self._url, self._streams, self._model_xml = url, streams, model_xml
+        self._policy = policy
         self._recording: rr.RecordingStream | None = None
         self._log: EpisodeLog | None = None
         self._episode: str | None = None
@@ -72,7 +77,11 @@ class LiveView:
         if self._log is None:
             self._begin("", None)
         assert self._log is not None
-        self._log.log(merged(batches))
+        together = merged(batches)
+        self._log.log(together)
+        for batch in together:
+            if self._policy is not None and batch.stream == "arm":
+                self._policy.moved(batch.rows["position"][-1])
 
     def follow(self, snapshot: Snapshot) -> None:
         """Begin a recording when an episode begins or ends; log what a snapshot says anew."""
@@ -90,6 +99,13 @@ class LiveView:
             if problem not in self._problems:
                 self._log.write(stamp_ns, problem, kind="problem", level="WARN")
         self._problems = snapshot.problems
+        if self._policy is not None and snapshot.policy is not None:
+            self._policy.health(self._log, stamp_ns, snapshot.policy)
+
+    def answer(self, answer: Answer) -> None:
+        """Log a chunk of the policy and what it cost."""
+        if self._policy is not None and self._log is not None:
+            self._policy.answer(self._log, answer)
 
     def missed(self, stamp_ns: int, count: int) -> None:
         """Say how many messages of the station this process was too slow for, if it grew."""
@@ -114,10 +130,13 @@ class LiveView:
         self._recording.connect_grpc(self._url)
         if first:   # what somebody then arranges in a viewer stays for the session
             self._recording.send_blueprint(episode_blueprint(
-                self._streams, scene=bool(self._model_xml), live=True), make_active=True)
+                self._streams, scene=bool(self._model_xml), live=True,
+                policy=self._policy is not None), make_active=True)
         self._recording.send_recording_name(name)
         self._log = EpisodeLog(self._recording, self._streams, self._model_xml,
                                started_mono_ns=started_ns)
+        if self._policy is not None:
+            self._policy.begin(self._recording)
 
 
 def merged(batches: Iterable[Batch]) -> list[Batch]:
@@ -145,7 +164,9 @@ def run(config: bytes, life: Life) -> None:
         dtypes = {spec.name: spec.row_dtype for spec in streams}
         ticks = LatestSubscriber(context, told.links.watch, BATCHES, capacity=BACKLOG)
         snapshots = LatestSubscriber(context, told.links.watch, SNAPSHOT)
-        view = LiveView(server.url, streams, info.model_xml)
+        chunks = LatestSubscriber(context, told.links.chunks, CHUNK) if told.policy else None
+        view = LiveView(server.url, streams, info.model_xml,
+                        PolicyView(info) if told.policy else None)
         print(f"live view: rerun {server.url}", file=sys.stderr, flush=True)
         life.ready(server.url)
         try:
@@ -156,6 +177,8 @@ def run(config: bytes, life: Life) -> None:
                     view.follow(unpack(frames[0], _snapshots))
                 view.show([batch for message in ticks.drain()
                            for batch in decode_batches(message, dtypes)])
+                if chunks is not None and (frames := chunks.newest()) is not None:
+                    view.answer(decode_answer(frames))
                 view.missed(life.clock.now_ns(), ticks.dropped)
                 life.beat()
         finally:

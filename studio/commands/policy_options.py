@@ -1,0 +1,53 @@
+"""Options of the commands that run a policy live, and what they mean.
+
+Shared by `rollout` and `serve`. Knows words and bounds; refuses to know what a policy is.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from studio.commands.evaluate import parse_pace
+from studio.commands.output import UsersMistakeError
+
+if TYPE_CHECKING:
+    from studio.station.policy_process import PolicyChoice
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyOptions:
+    """How a policy drives."""
+
+    ratio: str = "1:4"
+    """Runs of System 2 to calls of System 1, as 1:4; or "once" per episode."""
+    act_every: int = 4
+    """System 1 plans anew every so many steps of its chunk."""
+    steps: int | None = None
+    """Flow steps of System 1; as in training if not given."""
+    edit_mode: Literal["flush", "soft", "scheduled"] = "flush"
+    """What new words do. flush: the running chunk is dropped, System 2 runs at once and the arm
+    waits for it; soft: System 2 runs at once, the arm goes on; scheduled: System 2 in its turn."""
+    deadline_ms: float = 0.0
+    """Of System 1, from the tick that brought the picture; 0: a step of the chunk."""
+    threads: int = 1
+    """Threads of the network."""
+    device: str = "cpu"
+    """Where the network computes: cpu or cuda."""
+
+    def choice(self, policy: str) -> "PolicyChoice":
+        """The policy that is to drive so.
+
+        Raises:
+            UsersMistakeError: an option makes no sense; says which.
+        """
+        for name, value in (("threads", self.threads), ("act-every", self.act_every)):
+            if value < 1:
+                raise UsersMistakeError(f"--{name} must be at least 1, not {value}")
+        if self.deadline_ms < 0:
+            raise UsersMistakeError(f"--deadline-ms cannot be negative: {self.deadline_ms}")
+        # Here, because it brings the station: --help and a mistyped option need not wait.
+        from studio.station.policy_process import PolicyChoice
+
+        return PolicyChoice(
+            policy=policy, device=self.device, threads=self.threads, flow_steps=self.steps,
+            pace=parse_pace(self.ratio, self.act_every, self.edit_mode),
+            deadline_ms=self.deadline_ms)

@@ -1,0 +1,182 @@
+"""`tandem rollout`: a policy drives, live, beside a person who may take over.
+
+Knows options, words and how an episode is summed up; the session itself is run by the station.
+"""
+
+import getpass
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from policy.statistics import wilson
+from studio.commands.output import Answer, Screen, UsersMistakeError
+from studio.commands.policy_options import PolicyOptions
+from studio.commands.session_report import longest_s, make_store, require_session
+from studio.commands.session_run import run_and_tell
+from studio.sim.instructions import InstructionError, request_from_instruction
+from studio.station.robots import NOBODY, SCRIPTS, operator_names, script_for, tasks_of
+
+if TYPE_CHECKING:
+    from studio.station.messages import Spread
+    from studio.station.session import Outcome
+
+_PERSONS_TIME_S = 300.0     # for one episode with somebody at the controls
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout(PolicyOptions):
+    """Let a policy drive in real time, shown live in Rerun.
+
+    Moving the device takes over at once; P lets the policy drive again. An episode ends at success,
+    when its time is up, or by a key (they are shown).
+    """
+
+    policy: str
+    """Folder of a training run or of one of its checkpoints, or the address that `tandem serve`
+    printed."""
+    task: str = ""
+    """A task (`tandem tasks` lists them), or what to do in words, as "put the red cube in the bin".
+    Empty is the robot's first task."""
+    robot: str = "sim"
+    """The robot to drive: sim, or a gymnasium environment: gym:metaworld/<task>, gym:metaworld,
+    gym:pusht."""
+    episodes: int = 1
+    """How many episodes to drive."""
+    seed: int = 0
+    """Episode i is set up with seed + i."""
+    teleop: str = NOBODY
+    """Who may take over: spacemouse, gamepad, keyboard, leader:<LeRobot type>, none; scripted
+    (expert for gym:…) takes over at once, and the policy only watches."""
+    record: Path | None = None
+    """Folder of a store that keeps the episodes; it is made if it does not exist."""
+    headless: bool = False
+    """Show no live view."""
+    max_s: float = 0.0
+    """Longest episode in s; 0: as long as the task allows."""
+    image_size: tuple[int, int] = (240, 320)
+    """Height and width of the simulated cameras' pictures, before the policy's own scaling."""
+    json: bool = False
+    """Print one JSON object instead of a table."""
+
+    def run(self, screen: Screen) -> Answer:
+        """Drive, and print how it went."""
+        task, words = self._task()
+        if self.teleop == NOBODY:
+            require_session(robot=self.robot, teleop=script_for(self.robot), task=task, fast=False,
+                            episodes=self.episodes)
+        elif self.teleop not in operator_names() and not self.teleop.startswith("leader:"):
+            raise UsersMistakeError(f"unknown teleop {self.teleop!r}: valid are "
+                                    f"{', '.join([NOBODY, *operator_names()])}")
+        else:
+            require_session(robot=self.robot, teleop=self.teleop, task=task, fast=False,
+                            episodes=self.episodes)
+        choice = self.choice(self.policy)
+        # Here, because the station brings MuJoCo: --help and a mistyped option need not wait.
+        from studio.station.launch import SessionRequest
+        from studio.station.session import Outcome, SessionPlan
+
+        attended = self.teleop not in (NOBODY, *SCRIPTS)
+        request = SessionRequest(
+            plan=SessionPlan(
+                tasks=(task,) * self.episodes, seed=self.seed, attended=attended, policy=True,
+                instruction=words, practice=self.record is None,
+                max_duration_s=self.max_s or (
+                    _PERSONS_TIME_S if attended else longest_s([task], self.robot)),
+                operator=getpass.getuser() if attended else "policy"),
+            robot=self.robot, teleop=self.teleop, store=str(self.record or ""),
+            live=not self.headless, image_size=self.image_size, policy=choice)
+        if self.record is not None:
+            make_store(screen, self.record)
+        outcomes: list[Outcome] = []
+        problem = run_and_tell(screen, request, f"{words or task}", outcomes)
+        summary = summarise(outcomes, self.act_every)
+        _print(screen, summary)
+        if problem:
+            screen.say(f"the session ended early: {problem}")
+        return Answer({"policy": self.policy, "task": task, "instruction": words,
+                       "problem": problem, **summary},
+                      ok=not problem and len(outcomes) == self.episodes)
+
+    def _task(self) -> tuple[str, str]:
+        """The task's name, and words if some were given instead."""
+        tasks = tasks_of(self.robot)
+        if not self.task or self.task in tasks:
+            return self.task or next(iter(tasks)), ""
+        for name, task in tasks.items():
+            if self.task in task.instructions:
+                return name, self.task
+        try:
+            named = request_from_instruction(self.task).task
+        except InstructionError as not_understood:
+            raise UsersMistakeError(f"{self.task!r} is neither a task ({', '.join(tasks)}) nor an "
+                                    f"instruction: {not_understood}") from not_understood
+        if named not in tasks:
+            raise UsersMistakeError(f"{self.robot} has no task {named!r}: valid are "
+                                    f"{', '.join(tasks)}")
+        return named, self.task
+
+
+def summarise(outcomes: "list[Outcome]", act_every: int) -> dict[str, Any]:
+    """What the episodes say together, as `--json` shows it; times are of the machine.
+
+    Args:
+        outcomes: in order.
+        act_every: steps of a chunk that are played before the next one.
+    """
+    driven = [(o, o.policy) for o in outcomes if o.policy is not None]
+    seconds = math.fsum(o.duration_s for o, _ in driven) or math.nan
+    calls = sum(p.system1_calls for _, p in driven)
+    successes = sum(o.detector == "success" for o in outcomes)
+    return {
+        "successes": successes, "episodes": len(outcomes),
+        "wilson95": list(wilson(successes, len(outcomes))),
+        "failed_seeds": [o.seed for o in outcomes if o.detector != "success"],
+        "system1_calls_per_s": calls / seconds, "actions_per_s": act_every * calls / seconds,
+        "system2_hz": sum(p.system2_runs for _, p in driven) / seconds,
+        "latency_ms": worst([p.latency_ms for _, p in driven]),
+        "system1_ms": worst([p.act_ms for _, p in driven]),
+        "system2_ms": worst([p.think_ms for _, p in driven]),
+        "answer_ms": worst([p.answer_ms for _, p in driven]),
+        "latent_age_ms": worst([p.age_ms for _, p in driven]),
+        "deadline_ms": max((p.deadline_ms for _, p in driven), default=math.nan),
+        **{name: sum(getattr(p, name) for _, p in driven) for name in (
+            "deadline_misses", "system1_calls", "system2_runs", "held", "slowed", "spoiled",
+            "refused", "dry_ticks")},
+        "weights_version": max((p.weights_version for _, p in driven), default=0),
+        "trials": [{"seed": o.seed, "detector": o.detector, "duration_s": o.duration_s,
+                    "why": o.why, "episode": o.episode,
+                    "subtask": o.policy.subtask if o.policy else ""} for o in outcomes],
+    }
+
+
+def worst(spreads: "list[Spread]") -> dict[str, float]:
+    """Of every episode's median, 99th percentile and maximum the largest; NaN without any."""
+    return {name: max((value for s in spreads if not math.isnan(value := getattr(s, name))),
+                      default=math.nan) for name in ("p50", "p99", "max")}
+
+
+def _print(screen: Screen, summary: dict[str, Any]) -> None:
+    low, high = summary["wilson95"]
+    screen.table("", ("", ""), [
+        ("succeeded", f"{summary['successes']} of {summary['episodes']}, 95 % interval "
+                      f"{low:.3f} – {high:.3f}"),
+        ("failed seeds", " ".join(map(str, summary["failed_seeds"])) or "none"),
+        ("System 1", f"{summary['system1_calls_per_s']:.1f} calls/s, "
+                     f"{summary['actions_per_s']:.0f} actions/s; {_ms(summary['system1_ms'])} a "
+                     f"call"),
+        ("System 2", f"{summary['system2_hz']:.2f} Hz; {_ms(summary['system2_ms'])} a run"),
+        ("observation to command", _ms(summary["latency_ms"])),
+        ("picture to chunk", f"{_ms(summary['answer_ms'])}; {summary['deadline_misses']} of "
+                             f"{summary['system1_calls']} later than "
+                             f"{summary['deadline_ms']:.0f} ms"),
+        ("age of the latent", _ms(summary["latent_age_ms"])),
+        ("arm held", f"{summary['dry_ticks']} ticks after a chunk ran dry; {summary['held']} turns "
+                     f"for want of a latent; {summary['spoiled']} spoiled chunks")])
+
+
+def _ms(shown: dict[str, float]) -> str:
+    if math.isnan(shown["p50"]):
+        return "–"
+    return (f"median {shown['p50']:.3g} ms, p99 {shown['p99']:.3g} ms, at most "
+            f"{shown['max']:.3g} ms")
