@@ -230,6 +230,42 @@ def test_blocks_run_one_by_one_are_transformers_own_decoder(name):
     torch.testing.assert_close(backbone.last(found), wanted, atol=1e-4, rtol=1e-3)
 
 
+@torch.no_grad()
+def test_smolvlms_pictures_are_seen_as_its_own_code_sees_them():
+    pytest.importorskip("transformers")
+    from policy.backbones.vlm_models import _made, vlm
+
+    torch.manual_seed(3)
+    backbone = vlm(VLMS["smolvlm"]).eval()
+    torch.manual_seed(3)
+    whole = _made(VLMS["smolvlm"], "cpu", "float32").eval()
+    pictures = torch.rand(2, CAMERAS, 3, 32, 32)
+    wanted = whole.model.get_image_features(2 * pictures - 1).pooler_output
+    torch.testing.assert_close(backbone.embed_images(pictures),
+                               wanted.reshape(2, -1, backbone.width), atol=1e-4, rtol=1e-3)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("name", "billions"), [("SMOLVLM2_NUMBERS", 0.5),
+                                                ("PALIGEMMA_NUMBERS", 2.9),
+                                                ("PRISMATIC_NUMBERS", 7.5)])
+def test_the_full_sizes_need_no_look_at_their_numbers_so_a_gpu_can_replay_them(name, billions):
+    """On the device without memory, which refuses whatever depends on data."""
+    pytest.importorskip("transformers")
+    from policy.backbones import vlm_models
+
+    backbone = vlm_models.vlm(getattr(vlm_models, name), device="meta", dtype="bfloat16").eval()
+    count = sum(weight.numel() for weight in backbone.parameters())
+    assert round(count / 1e9, 1) == billions
+    seen = backbone.embed_images(torch.rand(1, 2, 3, *SIZE, device="meta"))
+    x = torch.cat([backbone.embed_text(torch.zeros(1, 5, dtype=torch.long, device="meta")), seen],
+                  1)
+    x, cache = backbone.run(x, 0, backbone.blocks)
+    x, _ = backbone.run(x[:, :4], backbone.blocks - 2, backbone.blocks, cache[-2:],
+                        causal_mask(4, x.shape[1], torch.device("meta")))
+    assert backbone.words(x).shape[:2] == (1, 4)
+
+
 def test_random_weights_are_nothing_to_adapt():
     pytest.importorskip("transformers")
     from policy.backbones.vlm_models import vlm
@@ -405,7 +441,9 @@ def test_without_its_packages_it_learns_from_nothing_and_says_so_once(monkeypatc
         build("compact-pretrained", {"width": 32, "heads": 2})
         backbone = build("compact-pretrained", {"width": 32, "heads": 2})
     assert backbone.embed_images(torch.rand(1, CAMERAS, 3, *SIZE)).shape[-1] == 32
-    assert pretrained.settled() == ("words", "stem")
+    assert registry.settled("compact-pretrained", {"width": 32}) == {
+        "width": 32, "text": "words", "pictures": "stem"}
+    assert registry.settled("smollm2", {"rank": 4}) == {"rank": 4}
     assert len(caplog.messages) == 2 and all("learnt from nothing" in message
                                              and "uv pip install" in message
                                              for message in caplog.messages)

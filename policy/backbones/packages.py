@@ -8,15 +8,14 @@ learning library), so they are installed without. Knows files; knows no network.
 import hashlib
 from importlib import metadata
 from pathlib import Path
-
-import msgspec
+from typing import NamedTuple
 
 
 class MissingPackage(ImportError):
     """A package of pretrained weights is not installed; the message says how to install it."""
 
 
-class Weights(msgspec.Struct, frozen=True, kw_only=True):
+class Weights(NamedTuple):
     """One file of a pinned package.
 
     Attributes:

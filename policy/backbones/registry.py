@@ -54,6 +54,16 @@ def build(name: str, surroundings: Surroundings, options: Mapping[str, Any] | No
     return builder(**options)
 
 
+def settled(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as a checkpoint must say them: without what depends on what is installed here."""
+    if name != "compact-pretrained":
+        return dict(options)
+    from policy.backbones.compact_pretrained import settled as chosen
+
+    encoders = chosen(options.get("text", "auto"), options.get("pictures", "auto"))
+    return {**options, "text": encoders.text, "pictures": encoders.pictures}
+
+
 def _compact(given: Surroundings) -> Builder:
     from policy.backbones.compact import Compact
 

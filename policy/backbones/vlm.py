@@ -26,7 +26,7 @@ class Sight(nn.Module):
     """
 
     side: int
-    tower: nn.Module        # the vision transformer, without what leads into the language model
+    tower: Any              # the vision transformer, without what leads into the language model
 
 
 class SmolVlmSight(Sight):
@@ -35,16 +35,17 @@ class SmolVlmSight(Sight):
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.tower, self.connector = model.vision_model, model.connector
-        vision = model.config.vision_config
-        self.side, self.patches = vision.image_size, vision.image_size // vision.patch_size
+        self.side = model.config.vision_config.image_size
 
     def forward(self, pictures: Tensor) -> Tensor:
         """See `Sight`."""
-        # Not get_image_features: it leaves out pictures that are all zero.
-        there = torch.ones(len(pictures), self.patches, self.patches, dtype=torch.bool,
-                           device=pictures.device)
-        seen = self.tower(pixel_values=pictures, patch_attention_mask=there)
-        return self.connector(seen.last_hidden_state)
+        # Not the tower's own way in, which asks how much of a picture is padding (nothing is), and
+        # so can neither be captured as a graph nor take a picture that is all zero.
+        tower = self.tower
+        patches = tower.embeddings.patch_embedding(pictures).flatten(2).transpose(1, 2)
+        x = patches + tower.embeddings.position_embedding.weight
+        x = tower.encoder(inputs_embeds=x, attention_mask=None).last_hidden_state
+        return self.connector(tower.post_layernorm(x))
 
 
 class PaliGemmaSight(Sight):
