@@ -191,7 +191,8 @@ def test_tasks_lists_names_and_instructions(capsys):
     tasks = json.loads(run(capsys, "tasks", "--json")[1])["tasks"]
     assert [task["name"] for task in tasks] == [
         "put-cube-in-bin", "stack-cubes", "push-button", "open-drawer", "press-force",
-        "bin-then-button"]
+        "bin-then-button", "bin-by-place", "stack-by-place", "stack-odd", "bin-in-order",
+        "button-then-bin"]
     assert all(len(task["instructions"]) >= 3 for task in tasks)
     assert "put the red cube in the bin" in tasks[0]["instructions"]
 

@@ -19,6 +19,7 @@ from studio.sim.instructions import (
     Request,
     draw_request,
     held_out_instructions_of,
+    held_out_words,
     instructions_of,
     request_from_instruction,
     requests_of,
@@ -71,6 +72,9 @@ def test_a_drawn_request_survives_being_said_and_understood(task, seed, shout, e
     request, text = draw_request(task, np.random.default_rng(seed))
     assert request in requests_of(task)
     assert request_from_instruction((text.upper() if shout else text) + ending) == request
+    other_words = held_out_words(request, np.random.default_rng(seed))
+    assert other_words in held_out_instructions_of(task)
+    assert request_from_instruction(other_words) == request
 
 
 @pytest.mark.parametrize(("text", "request_"), [

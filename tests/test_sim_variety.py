@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from recorders.clock import NS_PER_S, ManualClock
 from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
+from studio.commands.output import UsersMistakeError
+from studio.commands.variety import Variety
 from studio.devices.interfaces import DeviceError
 from studio.sim.disturbance import Disturbance
 from studio.sim.edits import HAND_M, can_be_edited
@@ -159,6 +161,26 @@ def test_only_a_task_with_a_choice_can_be_edited_and_only_one_with_a_cube_bumped
         "push-button", "open-drawer", "press-force"}
     assert {task for task in TASKS if not moves_a_cube(task)} == {
         "push-button", "open-drawer", "press-force"}
+
+
+@pytest.mark.parametrize(("options", "task", "why"), [
+    ({"edits": 0.3}, "push-button", "one thing only.*put-cube-in-bin"),
+    ({"bumps": 0.3}, "open-drawer", "moves no cube.*put-cube-in-bin"),
+    ({"edits": 1.5}, "put-cube-in-bin", "0 to 1, not 1.5"),
+    ({"clumsy": True, "perturbed": True}, "push-button", "exclude each other"),
+])
+def test_variety_that_a_task_cannot_have_is_refused_with_what_can(options, task, why):
+    with pytest.raises(UsersMistakeError, match=why):
+        Variety(**options).require(robot="sim", script=True, task=task)
+
+
+@pytest.mark.parametrize("options", [{"edits": 0.1}, {"bumps": 0.1}, {"styles": "mixed"}])
+def test_variety_is_for_the_script_on_the_simulated_arm(options):
+    variety = Variety(**options)
+    variety.require(robot="sim", script=True, task="stack-cubes")
+    for robot, script in (("sim", False), ("gym:pusht", True)):
+        with pytest.raises(UsersMistakeError, match="need --robot sim and --teleop scripted"):
+            variety.require(robot=robot, script=script, task="stack-cubes")
 
 
 # -------------------------------------------------------------------------- a scene that moves

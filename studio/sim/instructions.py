@@ -99,6 +99,12 @@ def draw_request(task: str, rng: np.random.Generator) -> tuple[Request, str]:
     return request, worded(request, template)
 
 
+def held_out_words(request: Request, rng: np.random.Generator) -> str:
+    """The same request in words that no demonstration uses."""
+    templates = HELD_OUT_PHRASINGS[request.task]
+    return worded(request, templates[int(rng.integers(len(templates)))])
+
+
 def requests_of(task: str) -> tuple[Request, ...]:
     """Everything that a task may ask for."""
     blanks = "".join(PHRASINGS[task])
