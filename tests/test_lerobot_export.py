@@ -106,12 +106,16 @@ def test_the_command_says_what_it_wrote_and_never_overwrites(store, tmp_path, ca
     (ExportSettings(picture_size=(63, 96)), "63x96 cannot be encoded"),
     (ExportSettings(cameras=("front", "left")), "has no stream 'left': it has tick"),
     (ExportSettings(cameras=("arm",)), "has no 'arm/rgb': there are position"),
-    (ExportSettings(fps=1), "shorter than two frames at 1 Hz"),
 ])
 def test_what_cannot_be_exported_is_said_in_one_line(store, tmp_path, settings, complaint):
     with DemoStore.open(store) as opened, pytest.raises(StoreError, match=complaint):
         export_lerobot(opened, [opened.episode(0).episode], tmp_path / "out", settings)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_episode_of_less_than_two_frames_is_refused(store):
+    with pytest.raises(StoreError, match="shorter than two frames"):
+        frames_at_rate(readers(store)[0], ("front",), 0.5)
 
 
 def test_the_gripper_is_the_one_wanted_and_errors_on_purpose_are_marked(store):

@@ -15,8 +15,9 @@ from torch.nn import functional
 
 from policy.interfaces import PolicySpec
 from policy.normaliser import Normaliser
+from policy.peers.object_picker import ObjectPicker, ObjectPlaces
 
-_LARGE_ERROR = 0.5          # of a normalised action: beyond it the loss grows linearly
+_LARGE_ERROR = 0.1          # of a normalised action: beyond it the loss grows linearly
 
 
 class MlpDescription(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +28,7 @@ class MlpDescription(msgspec.Struct, frozen=True, kw_only=True):
         words: features of an instruction (policy/peers/instruction_words.py), K of them.
         proprioception, action: P and A.
         pixels: whether it looks at the pictures.
+        objects: where the simulator's objects stand in proprioception, if it is told.
         width, layers: of the network.
         keypoints: per camera.
     """
@@ -37,6 +39,7 @@ class MlpDescription(msgspec.Struct, frozen=True, kw_only=True):
     proprioception: int
     action: int
     pixels: bool
+    objects: ObjectPlaces | None = None
     width: int = 512
     layers: int = 3
     keypoints: int = 32
@@ -79,10 +82,14 @@ class KeypointEye(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(R, 3, height, width) in 0..1 to (R, 2 * keypoints)."""
-        heat = self.convolutions(images - 0.5)                              # (R, k, h, w)
-        rows, columns = (torch.linspace(-1, 1, n, device=heat.device) for n in heat.shape[2:])
-        share = heat.flatten(2).softmax(-1).view(heat.shape)
-        return torch.cat([(share.sum(3) * rows).sum(2), (share.sum(2) * columns).sum(2)], dim=1)
+        return places_of(self.convolutions(images - 0.5))
+
+
+def places_of(heat: Tensor) -> Tensor:
+    """(R, k, h, w) to (R, 2 k): where each map is hottest on average, all y and then all x."""
+    rows, columns = (torch.linspace(-1, 1, n, device=heat.device) for n in heat.shape[2:])
+    share = heat.flatten(2).softmax(-1).view(heat.shape)
+    return torch.cat([(share.sum(3) * rows).sum(2), (share.sum(2) * columns).sum(2)], dim=1)
 
 
 class MlpNetwork(nn.Module):
@@ -95,6 +102,12 @@ class MlpNetwork(nn.Module):
         self.eyes = nn.ModuleList(KeypointEye(description.keypoints) for _ in range(cameras))
         width = description.proprioception + len(description.words) \
             + 2 * description.keypoints * cameras
+        self.picker: ObjectPicker | None = None
+        if description.objects:
+            normaliser = description.normaliser
+            self.picker = ObjectPicker(description.objects, normaliser.proprioception_mean,
+                                       normaliser.proprioception_scale, len(description.words))
+            width += self.picker.width
         layers: list[nn.Module] = []
         for _ in range(description.layers):
             layers += [nn.Linear(width, description.width), nn.LayerNorm(description.width),
@@ -105,6 +118,8 @@ class MlpNetwork(nn.Module):
     def forward(self, proprioception: Tensor, words: Tensor, images: Tensor | None) -> Tensor:
         """(R, P), (R, K) and (R, V, 3, height, width) u1 to (R, H, A) normalised actions."""
         parts = [proprioception, words]
+        if self.picker is not None:
+            parts.append(self.picker(proprioception, words))
         if self.eyes and images is not None:
             seen = images.float() / 255
             parts += [eye(seen[:, view]) for view, eye in enumerate(self.eyes)]

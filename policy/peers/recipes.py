@@ -26,6 +26,7 @@ from policy.peers.lerobot_frames import PeerFrames, PeerLessons, read_frames
 from policy.peers.lerobot_training import PeerTrainer
 from policy.peers.mlp import MlpDescription, MlpNetwork
 from policy.peers.mlp_lessons import PictureLessons, StateLessons
+from policy.peers.object_picker import ObjectPlaces
 from policy.progress import Listener
 from policy.provenance import mark_code, mark_store
 from policy.run_folder import RunFolder, require_free
@@ -144,10 +145,13 @@ def _begin_mlp(
     except ValueError as error:
         raise TrainingError(str(error)) from error
     words = InstructionWords.fitted(training.instructions)
+    places = training.proprioception_places
     description = MlpDescription(
         spec=spec, normaliser=training.normaliser, words=words.features,
-        proprioception=max(place.stop for place in training.proprioception_places.values()),
-        action=training.demonstrations[0].actions.shape[-1], pixels=pixels)
+        proprioception=max(place.stop for place in places.values()),
+        action=training.demonstrations[0].actions.shape[-1], pixels=pixels,
+        objects=None if pixels else ObjectPlaces(
+            places["tool"].start, places["objects"].start, places["objects"].stop))
     network = MlpNetwork(description)
     lessons = (PictureLessons if pixels else StateLessons)(training, words)
     config = _MLP_TRAINING if pixels else _STATE_TRAINING
