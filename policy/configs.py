@@ -15,7 +15,7 @@ from policy.config import DualConfig
 from policy.errors import RecipeError
 from policy.interfaces import PolicySpec
 from policy.optimizer import AdamWConfig
-from policy.training import TrainConfig
+from policy.train_config import TrainConfig
 
 FRONT_AND_WRIST = {"front": "rgb", "wrist": "rgb"}
 

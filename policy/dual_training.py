@@ -22,7 +22,8 @@ from policy.progress import Listener
 from policy.provenance import mark_code, mark_store
 from policy.run_folder import RunFolder, require_free
 from policy.schedule import Budget
-from policy.training import TrainConfig, Trainer, chance_of, frozen_names
+from policy.train_config import TrainConfig
+from policy.training import Trainer, chance_of, frozen_names
 from policy.words import split
 from recorders.clock import Clock
 

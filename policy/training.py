@@ -9,7 +9,7 @@ screens: it reports to listeners.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -18,39 +18,14 @@ from torch import Tensor, nn
 
 from policy.batch_ahead import BatchAhead, Lessons
 from policy.checkpoints import load_weights, read_group, read_weights, weights_of
-from policy.ema import LONGEST_DECAY, MeanWeights
+from policy.ema import MeanWeights
 from policy.errors import CheckpointNotSaved, TrainingError
-from policy.optimizer import AdamWConfig, NamedAdamW
+from policy.optimizer import NamedAdamW
 from policy.progress import Grown, HeldOut, Learned, Listener, Problem, Saved
-from policy.run_folder import KEPT, RunFolder, RunState, read_state
-from policy.schedule import FINAL_SHARE, WARM_UP_SHARE, Budget, rate_share
+from policy.run_folder import RunFolder, RunState, read_state
+from policy.schedule import Budget, rate_share
+from policy.train_config import TrainConfig
 from recorders.clock import NS_PER_S, Clock
-
-
-class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """How a network is trained; part of a run's config."""
-
-    pairs: int = 32
-    """Pairs of frames in a batch: twice as many samples for System 1."""
-    optimizer: AdamWConfig = AdamWConfig()
-    warm_up: float = WARM_UP_SHARE
-    """Share of the budget in which the rate rises."""
-    final_rate: float = FINAL_SHARE
-    """The rate at the end, as a share of the highest."""
-    longest_mean: float = LONGEST_DECAY
-    """Weight of the past in the mean of the weights, once many steps were made."""
-    tail_only: bool = False
-    """Train only what the network's `tail_parameters()` names; the rest stays at its mean."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the arithmetic in `loss`; auto: bfloat16 on a GPU. Weights are float32 in any case."""
-    tell_every_s: float = 0.5
-    held_out_every_s: float = 20.0
-    held_out_batches: int = 2
-    save_every_s: float = 60.0
-    follow_every_s: float = 0.0
-    """How often new episodes are looked for; 0: never."""
-    kept: int = KEPT
-    """So many of the newest checkpoints stay; 0: all."""
 
 
 class Learner(Protocol):
@@ -117,6 +92,7 @@ class Trainer:
         self._metrics: dict[str, float] = {}
         self._saved: Path | None = None
         self._sums: dict[str, Tensor] = {}
+        self._problems_told = 0
 
     def resume(self, checkpoint: Path) -> None:
         """Go on from a checkpoint of the same network.
@@ -146,7 +122,8 @@ class Trainer:
         Raises:
             TrainingError: if the loss is no longer a number; the last checkpoint stays.
             CheckpointNotSaved: if the end could not be saved; the checkpoints before it stay.
-            ValueError: as the lessons raise it for bad data.
+            ValueError, RuntimeError, OSError: as the lessons raise them for bad data or a store
+                that went away; what was learned until then is saved.
         """
         self._started_ns = self._told_ns = self._clock.now_ns()
         self._told_step, stopped = self.step, False
@@ -154,12 +131,18 @@ class Trainer:
         self._model.train()
         turns = self._turns()
         with BatchAhead(self._lessons, self._seed, self._config.pairs) as self._ahead:
-            while self._share < 1.0:
-                if stopped := self._stop():
-                    break
-                self._learn()
-                for turn in turns:
-                    turn.take(self._clock.now_ns())
+            try:
+                while self._share < 1.0:
+                    if stopped := self._stop():
+                        break
+                    self._learn()
+                    for turn in turns:
+                        turn.take(self._clock.now_ns())
+            except TrainingError:       # the newest weights may be what is wrong
+                raise
+            except (ValueError, RuntimeError, OSError):     # the lessons are wrong, not the weights
+                self._save()
+                raise
             self._tell_learned()
             if self.step and not stopped:
                 self._measure()
@@ -258,6 +241,10 @@ class Trainer:
     def _follow(self) -> None:
         if added := self._ahead.follow():
             self._tell(Grown(step=self.step, minutes=self._minutes, episodes=added))
+        problems = self._lessons.problems
+        for what in problems[self._problems_told:]:
+            self._tell(Problem(step=self.step, minutes=self._minutes, what=what))
+        self._problems_told = len(problems)
 
     def _save(self, *, last: bool = False) -> None:
         if not self.step or (self._saved and read_state(self._saved).step == self.step):

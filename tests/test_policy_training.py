@@ -18,7 +18,8 @@ from policy.optimizer import AdamWConfig, NamedAdamW
 from policy.progress import Grown, HeldOut, Learned, Problem, Report, Saved
 from policy.run_folder import RunFolder, read_state
 from policy.schedule import Budget, multiplier_of, rate_share
-from policy.training import Ending, TrainConfig, Trainer, frozen_names
+from policy.train_config import TrainConfig
+from policy.training import Ending, Trainer, frozen_names
 from recorders.clock import NS_PER_S, ManualClock
 
 STEP_NS = NS_PER_S // 10        # how long a step takes under the manual clock
@@ -159,13 +160,25 @@ def test_a_loss_that_is_no_number_ends_the_training_and_names_step_and_checkpoin
     assert read_state(bench.run.latest()).step <= 20
 
 
-def test_bad_data_is_told_as_the_lessons_tell_it(tmp_path):
+def test_bad_data_is_told_as_the_lessons_tell_it_and_what_was_learned_is_kept(tmp_path):
     class BadLessons(SumLessons):
         def batch(self, rng, pairs):
-            raise ValueError("episode 7: row 3 of tick/sent is NaN")
+            if self.asked == 6:
+                raise ValueError("episode 7: row 3 of tick/sent is NaN")
+            return super().batch(rng, pairs)
 
+    bench = Bench(tmp_path / "run", lessons=BadLessons())
     with pytest.raises(ValueError, match="episode 7: row 3"):
-        Bench(tmp_path / "run", lessons=BadLessons()).trainer(steps=3).train()
+        bench.train(steps=20)
+    assert read_state(bench.run.latest()).step == 6
+
+
+def test_an_episode_that_cannot_be_taken_in_is_told_once(tmp_path):
+    lessons = SumLessons()
+    lessons.problems.append("episode 7 has no wrist camera")
+    bench = Bench(tmp_path / "run", lessons=lessons, follow_every_s=0.5)
+    bench.train(steps=30)
+    assert [report.what for report in bench.said(Problem)] == ["episode 7 has no wrist camera"]
 
 
 def test_tail_only_leaves_the_rest_at_its_mean_to_the_bit(tmp_path):

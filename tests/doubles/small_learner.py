@@ -27,6 +27,7 @@ class SumLessons:
 
     def __init__(self, *, held_out: bool = True, grows_by: int = 0) -> None:
         self._held_out, self._grows_by = held_out, grows_by
+        self.problems: list[str] = []
         self.asked = 0
         self.spoil_at: int | None = None
 
