@@ -5,7 +5,9 @@ effort), where its cameras stand, and how its frame lies in the station's. Its o
 into skills. Knows no clock and no stream; metaworld is imported when a world is made.
 """
 
+import ast
 import importlib
+import inspect
 import warnings
 from collections.abc import Callable
 from types import ModuleType
@@ -231,10 +233,10 @@ def _library() -> ModuleType:
 
 # ------------------------------------------------------------------------------------- the experts
 
-# They lead the hand by a proportional law, tuned for one that follows at once, and each axis is cut
-# off by itself. Ours hangs behind a clutch and a limiter: a softer hand that goes straight does not
-# sway.
-_SPEED_PER_ACTION_M_S = 0.25            # theirs: 0.8, 0.01 m in 1/80 s
+# They lead the hand by proportional laws, tuned for one that follows at once, and each axis is cut
+# off by itself. Ours hangs behind a clutch and a limiter: one gain for all, and a hand that goes
+# straight, do not sway. A law's own gain p is a number in its code, from 4 to 50 per metre.
+_APPROACH_PER_S = 4.0
 _TOP_SPEED_M_S = 0.4
 
 
@@ -243,15 +245,24 @@ def metaworld_skill(task: str) -> Skill:
     _library()
     policies = importlib.import_module("metaworld.policies")
     expert = policies.ENV_POLICY_MAP[task]()
+    speed_m_s = _APPROACH_PER_S / _own_gain(type(expert))
 
     def skill(observation: np.ndarray) -> tuple[np.ndarray, float]:
         with warnings.catch_warnings():     # they say so whenever they ask for more than they may
             warnings.simplefilter("ignore")
             action = np.asarray(expert.get_action(observation), float)
-        velocity = _SPEED_PER_ACTION_M_S * action[:3]
+        velocity = speed_m_s * action[:3]
         velocity *= min(1.0, _TOP_SPEED_M_S / max(float(np.linalg.norm(velocity)), 1e-9))
         # They leave an empty hand half open; a fully open one does not land on what it shall grasp.
         effort = float(np.clip(action[3], -1.0, 1.0))
         return _TURN @ velocity, (1.0 - effort) / 2.0 if effort > 0.0 else 1.0
 
     return skill
+
+
+def _own_gain(expert: type) -> float:
+    """The smallest p of an expert's calls of `move(…, p=…)`."""
+    calls = (node for node in ast.walk(ast.parse(inspect.getsource(expert)))
+             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "move")
+    return min(float(ast.literal_eval(argument.value)) for call in calls
+               for argument in call.keywords if argument.arg == "p")

@@ -19,6 +19,7 @@ from studio.sim.gym.pusht import PLANE_PX, PUSHER_PX, STEP_S, make_environment, 
 
 STROKE_PX_S = 100.0             # slow enough for friction to stop the T at once
 _LONGEST_PX = 160.0
+_HOPE_PX = 40.0                 # a stroke that has not helped for so long will not
 _STANDOFF_PX = 9.0              # between pusher and T before a stroke
 _CLEAR_PX = 5.0                 # between pusher and T on the way
 _CELL_PX = 12.0
@@ -109,10 +110,11 @@ class PushPlanner:
         best_length_px, best_error_px = 0.0, math.inf
         for step in range(1, int(_LONGEST_PX / (STROKE_PX_S * STEP_S)) + 1):
             env.space.step(STEP_S)
-            if not _inside(np.array(env.agent.position)):
+            gone_px = step * STROKE_PX_S * STEP_S
+            if not _inside(np.array(env.agent.position)) or gone_px > best_length_px + _HOPE_PX:
                 break
             if step % 2 == 0 and (error_px := self._error_px()) < best_error_px:
-                best_length_px, best_error_px = step * STROKE_PX_S * STEP_S, error_px
+                best_length_px, best_error_px = gone_px, error_px
         return best_length_px, best_error_px
 
     def _put(self, observation: np.ndarray, pusher: np.ndarray) -> None:
