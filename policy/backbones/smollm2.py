@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 from platformdirs import user_cache_path
 from safetensors.torch import load_file
-from tokenizers import Tokenizer as Pieces
 
 from policy.backbones.gguf_file import converted
 from policy.backbones.llama import Llama
@@ -40,6 +39,8 @@ def smollm2(picture_size: tuple[int, int], cameras: int, *, blocks: int = 30,
         ValueError: if the package holds something else, or there are not so many blocks.
     """
     source = locate(SMOLLM2)
+    from tokenizers import Tokenizer as Pieces
+
     kept = (keep_in or user_cache_path("tandem-studio")) / f"smollm2-{SMOLLM2.sha256[:12]}"
     model = converted(source, kept)
     if not 1 <= blocks <= model.shape.blocks:
