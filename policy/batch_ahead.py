@@ -14,12 +14,10 @@ _HELD_OUT = 1 << 32         # no run has so many steps: held-out batches have th
 
 
 class Lessons(Protocol):
-    """Where batches come from; policy/batches.py is the real one."""
+    """Where batches come from; policy/batches.py is the real one.
 
-    @property
-    def problems(self) -> list[str]:
-        """What `follow` could not take in, a sentence each."""
-        ...
+    They may also have `problems: list[str]`: what `follow` could not take in, a sentence each.
+    """
 
     def batch(self, rng: np.random.Generator, pairs: int) -> Any:
         """Tensors to learn from; a batch has `to(device)`."""

@@ -241,7 +241,7 @@ class Trainer:
     def _follow(self) -> None:
         if added := self._ahead.follow():
             self._tell(Grown(step=self.step, minutes=self._minutes, episodes=added))
-        problems = self._lessons.problems
+        problems: list[str] = getattr(self._lessons, "problems", [])
         for what in problems[self._problems_told:]:
             self._tell(Problem(step=self.step, minutes=self._minutes, what=what))
         self._problems_told = len(problems)
