@@ -126,7 +126,7 @@ class ChunkPlayer:
         self._last_ns = now_ns
         if self._path is None:
             return None
-        self.played.dry_ticks += driving and now_ns > self._path.stamps_ns[-1]
+        self.played.dry_ticks += int(driving and now_ns > self._path.stamps_ns[-1])
         target = self._path.at(now_ns)
         if not driving:
             self._solution = None

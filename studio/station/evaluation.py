@@ -167,7 +167,7 @@ class ProvingGround:
         """One scene, from reset to success or failure."""
         began_ns, trials = self._machine.now_ns(), self._trials
         self._set_up(seed)
-        first = self._tell_first_words(self._goal)
+        first = self._tell_first_words(self._goal) or self._loop.instruction
         driver = PolicyInProcess(self._loop, self._policy, trials.pace, trials.delays,
                                  note=self._note)
         self._said.clear()
@@ -183,7 +183,7 @@ class ProvingGround:
             self._loop.player = None
         usage = driver.speeds.usage
         return Trial(
-            seed=seed, instruction=first or self._loop.instruction, success_s=success_s,
+            seed=seed, instruction=first, success_s=success_s,
             duration_s=duration_s, why=why, said=tuple(self._said), edited_s=tuple(edited_s),
             system1_calls=usage.system1_calls, system2_runs=usage.system2_runs, held=usage.held,
             slowed=usage.slowed, dry_ticks=driver.player.played.dry_ticks,

@@ -81,7 +81,7 @@ def run_jobs(job: EvaluationJob, workers: int, on_trial: Callable[[Trial], None]
     finally:
         for process in processes:
             process.kill()
-            process.wait()
+            process.communicate()       # waits, and closes its pipes
 
 
 def run_job(job: EvaluationJob, on_trial: Callable[[Trial], None]) -> None:

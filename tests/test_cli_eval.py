@@ -1,0 +1,99 @@
+"""`tandem eval`: what it says, what it leaves behind, and what it refuses."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from doubles.rule_policy import RulePolicy
+
+from policy import checkpoints
+from policy.statistics import shares, wilson
+from studio.cli import EXIT_MISTAKE, EXIT_OK, main
+from studio.commands.evaluate import parse_edit, parse_pace, parse_seeds, summarise
+from studio.commands.output import UsersMistakeError
+from studio.devices.interfaces import DeviceError
+from studio.station.evaluation import Edit, Trial, Trials
+from studio.station.evaluation_jobs import EvaluationJob, run_jobs
+
+QUICK = ["--image-size", "48", "64"]
+
+
+@pytest.fixture
+def rule(monkeypatch) -> RulePolicy:
+    """Every folder holds the rule."""
+    policy = RulePolicy()
+    monkeypatch.setattr(checkpoints, "load_policy", lambda folder, device: policy)
+    return policy
+
+
+@pytest.mark.gl
+def test_eval_counts_successes_and_says_where_the_failures_lie(rule, capsys, tmp_path):
+    views = tmp_path / "failures"
+    assert main(["eval", "runs/x", "--seeds", "5000:5002", "--max-s", "6.2", "--to", str(views),
+                 "--json", *QUICK]) == EXIT_OK
+    said = msgspec.json.decode(capsys.readouterr().out)
+    failed = [trial["seed"] for trial in said["trials"] if trial["success_s"] is None]
+    assert said["episodes"] == 2 and said["successes"] == 2 - len(failed)
+    assert said["failed_seeds"] == failed == [5001]     # blue takes longer than the others
+    assert said["wilson95"] == list(wilson(1, 2))
+    assert said["system1_calls_per_s"] == pytest.approx(7.5, rel=0.05)
+    assert said["system2_hz"] == pytest.approx(7.5 / 4, rel=0.1)
+    assert said["latency_ms"]["p50"] == pytest.approx(32, abs=4)
+    assert said["latency_ms"]["p99"] >= said["latency_ms"]["p50"]
+    assert said["views"] == [str(views / "put-cube-in-bin-seed5001.rrd")]
+    assert [path.name for path in views.iterdir()] == ["put-cube-in-bin-seed5001.rrd"]
+    assert Path(said["views"][0]).stat().st_size > 10_000
+    assert rule.seeds == [5000, 5001]
+
+
+@pytest.mark.gl
+def test_eval_tells_a_person_the_same(rule, capsys):
+    assert main(["eval", "runs/x", "--seeds", "5000:5001", "--max-s", "0.3", "--ratio", "once",
+                 "--instruction", "put the {other} cube in the bin", *QUICK]) == EXIT_OK
+    said = capsys.readouterr()
+    assert "0 of 1" in said.out and "put the green cube in the bin" in said.out
+    assert "seed 5000" in said.err
+
+
+@pytest.mark.parametrize(("words", "hint"), [
+    (["--task", "fold-laundry"], "put-cube-in-bin"), (["--seeds", "9"], "5000:5050"),
+    (["--seeds", "9:3"], "5000:5050"), (["--ratio", "4"], "1:4"), (["--ratio", "1:0"], "once"),
+    (["--edit", "soon: stop"], "10cm"), (["--workers", "0"], "at least 1"),
+    (["--delay-ms", "-1", "0"], "negative"), ([], "is no run")])
+def test_a_mistake_is_one_line_that_says_what_is_right(words, hint, capsys, tmp_path):
+    assert main(["eval", str(tmp_path / "nothing"), *words]) == EXIT_MISTAKE
+    said = capsys.readouterr().err
+    assert hint in said and said.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_process_that_cannot_go_on_says_why(tmp_path):
+    job = EvaluationJob(policy=str(tmp_path / "nothing"),
+                        trials=Trials(task="push-button", seeds=(1, 2, 3)))
+    with pytest.raises(DeviceError, match="is no run"):
+        run_jobs(job, 2, lambda trial: None)
+
+
+def test_options_mean_what_they_say():
+    assert parse_seeds("3:5") == range(3, 5)
+    assert parse_edit("150: put it away") == Edit(text="put it away", tick=150)
+    assert parse_edit("7.5cm:left: now") == Edit(text="left: now", within_m=0.075)
+    assert parse_pace("1:16", 2, "soft").think_every == 16
+    assert parse_pace("once", 4, "flush").think_every == "once"
+    with pytest.raises(UsersMistakeError):
+        parse_edit("150:")
+
+
+def test_a_summary_of_failures_has_no_times_and_says_so_with_nothing():
+    lost = Trial(seed=4, instruction="x", success_s=None, duration_s=2.0, system1_calls=15)
+    said = summarise([lost], act_every=4)
+    assert said["wilson95"][0] == 0.0 and 0.7 < said["wilson95"][1] < 0.8
+    assert said["actions_per_s"] == 30 and said["failed_seeds"] == [4]
+    assert msgspec.json.decode(msgspec.json.encode(said))["time_to_success_s"]["p50"] is None
+
+
+@pytest.mark.parametrize(("successes", "trials", "low", "high"), [
+    (0, 0, 0.0, 1.0), (95, 96, 0.943, 0.998), (0, 50, 0.0, 0.071), (50, 50, 0.929, 1.0)])
+def test_wilson_intervals_are_those_of_the_books(successes, trials, low, high):
+    assert wilson(successes, trials) == pytest.approx((low, high), abs=1e-3)
+    assert shares([1.0, 2.0, 9.0])["p50"] == 2.0
