@@ -236,8 +236,8 @@ def _library() -> ModuleType:
 # They lead the hand by proportional laws, tuned for one that follows at once, and each axis is cut
 # off by itself. Ours hangs behind a clutch and a limiter: one gain for all, and a hand that goes
 # straight, do not sway. A law's own gain p is a number in its code, from 4 to 50 per metre.
-_APPROACH_PER_S = 4.0
-_TOP_SPEED_M_S = 0.4
+_APPROACH_PER_S = 6.0
+_TOP_SPEED_M_S = 0.48           # the station lets a tool move at half a metre a second
 
 
 def metaworld_skill(task: str) -> Skill:
