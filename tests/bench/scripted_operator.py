@@ -23,6 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")   # before NumPy: workers must not
 import msgspec
 import tyro
 
+from policy.statistics import wilson
 from recorders.clock import NS_PER_S, ManualClock
 from studio.sim.human_errors import CLUMSY, Errors
 from studio.sim.operator import ScriptedOperator
@@ -33,7 +34,6 @@ from studio.station.ownership import Event
 from studio.station.safety import SafetyLimits
 
 RATE_HZ = 100.0
-Z_95 = 1.96
 
 
 class Episode(msgspec.Struct, frozen=True):
@@ -102,15 +102,6 @@ class Desk:
             if success_s is None and self.robot.world.run.success:
                 success_s = now_s
         return Episode(task, seed, success_s, self.operator.done, time.process_time() - began_s)
-
-
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """The 95 % Wilson score interval of a success rate."""
-    share, z2 = successes / trials, Z_95**2
-    middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
-    half = Z_95 / (1 + z2 / trials) * math.sqrt(
-        share * (1 - share) / trials + z2 / (4 * trials**2))
-    return middle - half, middle + half
 
 
 @dataclass(frozen=True)
