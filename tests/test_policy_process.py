@@ -77,7 +77,7 @@ def test_what_is_no_answer_is_refused(frames):
 
 def test_only_the_pictures_that_the_policy_looks_at_are_sent():
     rows = np.zeros(2, [("t_mono_ns", "<i8")])
-    picture = {"rgb": b"colours", "depth": b"distances"}
+    picture: dict[str, bytes | memoryview] = {"rgb": b"colours", "depth": b"distances"}
     batches = [Batch("arm", rows), Batch("front", rows, (picture, picture)),
                Batch("wrist", rows, (picture, picture))]
     sent = wanted_batches(batches, {"front": ("rgb",)})

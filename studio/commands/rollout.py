@@ -146,7 +146,8 @@ def summarise(outcomes: "list[Outcome]", act_every: int) -> dict[str, Any]:
         "weights_version": max((p.weights_version for _, p in driven), default=0),
         "trials": [{"seed": o.seed, "detector": o.detector, "duration_s": o.duration_s,
                     "why": o.why, "episode": o.episode,
-                    "subtask": o.policy.subtask if o.policy else ""} for o in outcomes],
+                    "subtask": o.policy.subtask if o.policy else "",
+                    "understood": o.policy is None or o.policy.understood} for o in outcomes],
     }
 
 
@@ -166,6 +167,9 @@ def _print(screen: Screen, summary: dict[str, Any]) -> None:
                      f"{summary['actions_per_s']:.0f} actions/s; {_ms(summary['system1_ms'])} a "
                      f"call"),
         ("System 2", f"{summary['system2_hz']:.2f} Hz; {_ms(summary['system2_ms'])} a run"),
+        ("said at last", ", ".join(
+            repr(t["subtask"]) if t["understood"] else "that it does not understand"
+            for t in summary["trials"]) or "nothing"),
         ("observation to command", _ms(summary["latency_ms"])),
         ("picture to chunk", f"{_ms(summary['answer_ms'])}; {summary['deadline_misses']} of "
                              f"{summary['system1_calls']} later than "
