@@ -214,7 +214,7 @@ def test_a_planned_path_is_followed_without_lag():
     errors = []
     for angle in swing:
         wish = HOME + np.array([1, -0.5, 0.3, 0.2, 1, 0.5, -1, 0]) * angle
-        errors.append(np.abs(limits.step(wish, planned=True).position - wish).max())
+        errors.append(np.abs(limits.step(wish).position - wish).max())
     assert max(errors) < 5e-3
 
 
@@ -227,7 +227,7 @@ def test_whatever_is_planned_every_limit_of_motion_holds(wishes):
     for goal, ticks, speed in wishes:
         for number in range(ticks):
             wish = np.clip(HOME + np.array(goal) * min(1.0, speed * number * DT_S), -3, 3)
-            sent = limits.step(wish, planned=True)
+            sent = limits.step(wish)
             position, velocity, acceleration = before
             now = (sent.velocity - velocity) / DT_S
             assert np.all(np.abs(sent.velocity) <= np.array(INFO.max_velocity) + 1e-6)

@@ -115,8 +115,7 @@ class ControlLoop:
         batches = self._observe()
         proposals, mistrust = self._propose(now_ns)
         wish, finding = self._arbitrate(now_ns, proposals)
-        planned = wish is not None and wish is proposals.policy
-        command = self._make_safe(wish, finding, planned=planned)
+        command = self._make_safe(wish, finding)
         self._send(command)
         flags = finding.flags | mistrust | command.guards
         return self._tell(now_ns, lateness_ns, batches, proposals, wish, command, flags)
@@ -197,11 +196,10 @@ class ControlLoop:
                    Mode.AUTO: proposals.policy}
         return by_mode.get(self.ownership.mode), finding
 
-    def _make_safe(self, wish: np.ndarray | None, finding: Finding, *,
-                   planned: bool) -> SafeCommand:
+    def _make_safe(self, wish: np.ndarray | None, finding: Finding) -> SafeCommand:
         if finding.brake:
             self.clutch.release()       # whatever was asked before the trouble is forgotten
-        return self.limiter.step(wish, speed_scale=self.speed_scale, planned=planned)
+        return self.limiter.step(wish, speed_scale=self.speed_scale)
 
     def _send(self, command: SafeCommand) -> None:
         mode = self.ownership.mode

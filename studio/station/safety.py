@@ -27,7 +27,7 @@ from studio.station.messages import Guard
 FEEDFORWARD = 0.9        # of the velocity limit; Ruckig refuses a target faster than the limit
 SPEED_BRAKE = 1.1        # of the tool's speed limit: beyond it the arm brakes whatever it is told
 SPEED_SHOWN = 0.95       # … and within 5 % of it the limit counts as reached
-AHEAD_S = 0.1            # of a planned path: long enough to tell where it leads from noise
+AHEAD_S = 0.1            # of the wish's path: long enough to tell where it leads from noise
 STOPPING = 0.7           # of the speed from which full deceleration stops in the room left: jerk
 AT_REST = 1e-6           # rad/s and rad/s²: less is rounding
 
@@ -106,14 +106,12 @@ class MotionLimiter:
         """Whether the command has come to rest."""
         return bool(np.all(np.abs(self.velocity) < AT_REST))
 
-    def step(self, wish: np.ndarray | None, *, speed_scale: float = 1.0,
-             planned: bool = False) -> SafeCommand:
+    def step(self, wish: np.ndarray | None, *, speed_scale: float = 1.0) -> SafeCommand:
         """One tick towards a wish (D,), or braking to a stop for None.
 
         Args:
             wish: one that is not finite or of the wrong shape counts as none.
             speed_scale: of every velocity limit, (0, 1].
-            planned: the wishes are a path in time, not a hand: follow it without lag.
         """
         guards = Guard.NONE
         if wish is not None and (np.shape(wish) != self.position.shape
@@ -133,18 +131,16 @@ class MotionLimiter:
         self._last_wish = inside
         if np.any(jumps := np.abs(feedforward) > velocity_limit):    # no velocity to follow
             guards |= Guard.RATE_LIMITED
-            feedforward = np.where(jumps, 0.0, feedforward) if planned else 0.0 * feedforward
+            feedforward = np.where(jumps, 0.0, feedforward)
         if self._at_rest() and np.all(np.abs(inside - self.position) < AT_REST):
             return self._advance_stopping(guards)
-        ahead = feedforward * AHEAD_S if planned else 0.0
-        slowed = self._tool_speed_limit(inside + ahead, velocity_limit)
+        slowed = self._tool_speed_limit(inside + feedforward * AHEAD_S, velocity_limit)
         coming = self._coming_tool_speed() / self._limits.tool_speed_m_s
         if slowed < 1.0 and coming > SPEED_SHOWN:
             guards |= Guard.TOOL_SPEED
         if coming > SPEED_BRAKE:
             return self._advance_stopping(guards)
-        advance = self._follow if planned else self._advance
-        return advance(inside, feedforward, velocity_limit * slowed, guards)
+        return self._follow(inside, feedforward, velocity_limit * slowed, guards)
 
     def _inside_workspace(self, wish: np.ndarray) -> np.ndarray:
         """The wish, or the farthest point towards it whose tool is still inside the box.
@@ -187,19 +183,6 @@ class MotionLimiter:
         acceleration = np.array(self._in.current_acceleration)
         coming = self.velocity + acceleration * np.abs(acceleration) / (2 * self._max_jerk)
         return self._kinematics.tool_speed(self.position, coming)
-
-    def _advance(self, wish: np.ndarray, feedforward: np.ndarray, velocity_limit: np.ndarray,
-                 guards: Guard) -> SafeCommand:
-        bound = FEEDFORWARD * velocity_limit
-        # A target velocity that one tick cannot reach would make Ruckig step back for a run-up.
-        reachable = self._max_acceleration * self._dt_s
-        feedforward = np.clip(feedforward, self.velocity - reachable, self.velocity + reachable)
-        at_edge = (wish <= self._lower) | (wish >= self._upper)
-        self._in.control_interface = ControlInterface.Position
-        self._in.max_velocity = list(velocity_limit)
-        self._in.target_position = list(wish)
-        self._in.target_velocity = list(np.where(at_edge, 0.0, np.clip(feedforward, -bound, bound)))
-        return self._update(guards) or self._advance_stopping(guards)
 
     def _follow(self, wish: np.ndarray, feedforward: np.ndarray, velocity_limit: np.ndarray,
                 guards: Guard) -> SafeCommand:
