@@ -100,14 +100,14 @@ class MlpNetwork(nn.Module):
         self.steps, self.action = description.spec.steps, description.action
         cameras = len(description.spec.cameras) if description.pixels else 0
         self.eyes = nn.ModuleList(KeypointEye(description.keypoints) for _ in range(cameras))
-        width = description.proprioception + len(description.words) \
-            + 2 * description.keypoints * cameras
+        width = description.proprioception + len(description.words)
         self.picker: ObjectPicker | None = None
         if description.objects:
             normaliser = description.normaliser
             self.picker = ObjectPicker(description.objects, normaliser.proprioception_mean,
                                        normaliser.proprioception_scale, len(description.words))
-            width += self.picker.width
+            width = self.picker.width
+        width += 2 * description.keypoints * cameras
         layers: list[nn.Module] = []
         for _ in range(description.layers):
             layers += [nn.Linear(width, description.width), nn.LayerNorm(description.width),
@@ -117,9 +117,8 @@ class MlpNetwork(nn.Module):
 
     def forward(self, proprioception: Tensor, words: Tensor, images: Tensor | None) -> Tensor:
         """(R, P), (R, K) and (R, V, 3, height, width) u1 to (R, H, A) normalised actions."""
-        parts = [proprioception, words]
-        if self.picker is not None:
-            parts.append(self.picker(proprioception, words))
+        parts = [proprioception, words] if self.picker is None \
+            else [self.picker(proprioception, words)]
         if self.eyes and images is not None:
             seen = images.float() / 255
             parts += [eye(seen[:, view]) for view, eye in enumerate(self.eyes)]

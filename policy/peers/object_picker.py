@@ -2,9 +2,12 @@
 
 Out of the simulator's list of objects it picks a few, by the words and by what the hand feels
 (a soft choice that is learned), and gives their places relative to the tool, coarse and fine: what
-a camera's eye would have had to find out. Knows where things stand in proprioception.
+a camera's eye would have had to find out. Where in the world they are it keeps to itself: with a
+hundred demonstrations a network would learn those places by heart. Knows where things stand in
+proprioception.
 
-Letters: R rows, P numbers of proprioception, K of the words, O objects, S picked.
+Letters: R rows, P numbers of proprioception, F of them without the objects, K of the words,
+O objects, S picked.
 """
 
 from collections.abc import Sequence
@@ -17,6 +20,7 @@ POSE = 7
 PICKED = 3
 _FAR_M, _NEAR_M = 0.1, 0.02
 _SEEN = 2 * 3 + 4           # of each: coarse and fine place, quaternion
+_TASK = 6                   # numbers that say what is to be done; all words would be too many
 
 
 class ObjectPlaces(msgspec.Struct, frozen=True):
@@ -44,18 +48,21 @@ class ObjectPicker(nn.Module):
         super().__init__()
         self._places = places
         self._objects = (places.end - places.begin) // POSE
-        self.width = PICKED * _SEEN
+        felt = len(mean) - places.end + places.begin
+        self.width = felt + _TASK + PICKED * _SEEN
+        self.task = nn.Linear(words, _TASK)
         self.register_buffer("mean", torch.tensor(mean), persistent=False)
         self.register_buffer("scale", torch.tensor(scale), persistent=False)
-        self.choose = nn.Sequential(nn.Linear(len(mean) + words, 128), nn.GELU(),
-                                    nn.Linear(128, PICKED * self._objects))
+        self.choose = nn.Sequential(nn.Linear(felt + words, 64), nn.GELU(),
+                                    nn.Linear(64, PICKED * self._objects))
 
     def forward(self, proprioception: Tensor, words: Tensor) -> Tensor:
-        """(R, P) normalised and (R, K) to (R, width)."""
+        """(R, P) normalised and (R, K) to (R, width): what is felt, the task, what was picked."""
         places, raw = self._places, proprioception * self.scale + self.mean
         poses = raw[:, places.begin:places.end].view(-1, self._objects, POSE)
         away = poses[..., :3] - raw[:, None, places.tool:places.tool + 3]           # (R, O, 3) m
         seen = torch.cat([away / _FAR_M, torch.tanh(away / _NEAR_M), poses[..., 3:]], dim=-1)
-        chosen = self.choose(torch.cat([proprioception, words], dim=1))
+        felt = torch.cat([proprioception[:, :places.begin], proprioception[:, places.end:]], dim=1)
+        chosen = self.choose(torch.cat([felt, words], dim=1))
         share = chosen.view(-1, PICKED, self._objects).softmax(-1)                  # (R, S, O)
-        return (share @ seen).flatten(1)
+        return torch.cat([felt, self.task(words), (share @ seen).flatten(1)], dim=1)

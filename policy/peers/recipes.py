@@ -44,7 +44,7 @@ STATE_PARTS = ("tool", "gripper", "lag", "touch", "objects")
 
 _FIRST_WEIGHTS = (1 << 32) - 1      # the chance that the first weights are drawn from; no step's
 _MLP_TRAINING = TrainConfig(pairs=32, optimizer=AdamWConfig(rate=1e-3))
-_STATE_TRAINING = TrainConfig(pairs=128, optimizer=AdamWConfig(rate=1e-3))
+_STATE_TRAINING = TrainConfig(pairs=64, optimizer=AdamWConfig(rate=1e-3))
 
 Say = Callable[[str], None]
 
