@@ -84,11 +84,13 @@ def test_every_command_explains_its_options(capsys, name):
 def test_every_option_has_a_sentence_under_its_field(name):
     entry = cli.COMMANDS[name]
     config = getattr(importlib.import_module(entry.module), entry.config)
-    body = ast.parse(textwrap.dedent(inspect.getsource(config))).body[0]
-    assert isinstance(body, ast.ClassDef)
-    documented = {line.target.id for line, below in itertools.pairwise(body.body)
-                  if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
-                  and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)}
+    documented: set[str] = set()
+    for written in config.__mro__[:-1]:         # options that commands share are inherited
+        body = ast.parse(textwrap.dedent(inspect.getsource(written))).body[0]
+        assert isinstance(body, ast.ClassDef)
+        documented |= {line.target.id for line, below in itertools.pairwise(body.body)
+                       if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
+                       and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)}
     assert documented == {field.name for field in fields(config)}
 
 
