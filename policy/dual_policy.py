@@ -22,6 +22,7 @@ from policy.interfaces import Chunk, Held, Latent, Observation, PolicySpec
 from policy.normaliser import Normaliser
 from policy.words import STOP_WORDS, split
 
+HALF_OPEN = 0.5     # a gripper is told to open or to close, as operators do
 SURE = 0.5      # System 2 must be surer than this of every word that says what is meant
 
 
@@ -30,7 +31,7 @@ class Thought(NamedTuple):
 
     Attributes:
         latents: Z (1, Q, d).
-        code: (1, c) what to look for.
+        code: (1, 2 c) what it said, as System 1 hears it.
     """
 
     latents: Tensor
@@ -131,6 +132,7 @@ class DualPolicy:
             chunk = torch.where(clean > 0, values, context.direct)
         actions = self.normaliser.denormalise_actions(
             chunk.view(spec.steps, -1).cpu().numpy().astype(np.float64))
+        actions[:, -1] = actions[:, -1] > HALF_OPEN
         return Chunk(
             targets=targets_of(observation.base, actions, spec.action_space),
             space=spec.action_space, first_ns=observation.stamp_ns + spec.step_ns,

@@ -95,7 +95,7 @@ class DualSystem(nn.Module):
         seen += self.cloud.width if self.cloud else 0
         self.target = nn.Sequential(nn.Linear(seen + p, 128), nn.GELU(), nn.Linear(128, HAND))
         self.gist = nn.Linear(d, 32)
-        self.gather = nn.Sequential(nn.Linear(p + c + 32 + seen + 2 * HAND, 2 * d), nn.GELU(),
+        self.gather = nn.Sequential(nn.Linear(p + 2 * c + 32 + seen + 2 * HAND, 2 * d), nn.GELU(),
                                     nn.Linear(2 * d, d), Residual(d))
         self.role = nn.Parameter(0.1 * torch.randn(2, d))           # Z as each system meets it
         self.seen_in = nn.Linear(max(seen, 1), d)
@@ -235,7 +235,7 @@ class DualSystem(nn.Module):
 
         Args:
             z: (B, Q, d) of System 2, however old.
-            code: (B, c) what System 2 said to look for.
+            code: (B, 2 c) what System 2 said: what to look for, and what to do.
             age_steps: (B,) its age in steps of a chunk.
             images: (B, V, 3, height, width) in 0..1, the newest.
             state: (B, P), the newest.
@@ -243,9 +243,10 @@ class DualSystem(nn.Module):
         """
         if self.config.latents == 0:
             z = torch.zeros_like(z)
-        seen = [eye(images[:, v], code) for v, eye in enumerate(self.eyes)]
+        look_for = code[:, :self.code.width]
+        seen = [eye(images[:, v], look_for) for v, eye in enumerate(self.eyes)]
         if self.cloud is not None and cloud is not None:
-            seen.append(self.cloud(cloud, code))
+            seen.append(self.cloud(cloud, look_for))
         eye = torch.cat(seen, 1) if seen else state.new_zeros(len(state), 0)
         target = self.target(torch.cat([eye, state], 1))
         where = torch.cat([target, target - state[:, :HAND]], 1)
