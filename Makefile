@@ -33,5 +33,5 @@ torture: setup      ## kill processes at random moments, at least 200 times; min
 
 lock:               ## pin the newest allowed packages in requirements.lock
 	@.venv/bin/uv pip compile --quiet --upgrade --universal \
-	    --python-version 3.12 --group dev --custom-compile-command "make lock" \
+	    --python-version 3.12 --group dev --extra gym --extra pretrained --custom-compile-command "make lock" \
 	    pyproject.toml .ci/build.in --output-file requirements.lock
