@@ -27,6 +27,7 @@ from policy.config import DualConfig
 from policy.fast_eye import FastEye
 from policy.flow_head import FlowHead, Residual, waves
 from policy.losses import dual_loss
+from policy.measures import measure
 from policy.phrase_code import PhraseCode
 
 if TYPE_CHECKING:
@@ -282,6 +283,10 @@ class DualSystem(nn.Module):
     def loss(self, batch: "Batch") -> tuple[Tensor, dict[str, Tensor]]:
         """What it is trained for, on one batch; see losses.py."""
         return dual_loss(self, batch)
+
+    def measure(self, batch: "Batch") -> dict[str, float]:
+        """How good it is on frames that it was not trained on; see measures.py."""
+        return measure(self, batch)
 
     def tail_parameters(self) -> set[str]:
         """Names of the parameters that train when System 2 is left as it is."""

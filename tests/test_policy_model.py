@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from policy.batches import Batch
 from policy.building import DualDescription, build
 from policy.config import DualConfig
 from policy.dual_policy import DualPolicy
@@ -183,3 +184,41 @@ def test_a_description_survives_a_checkpoints_json():
     description = describe(shared=1)
     again = msgspec.json.decode(msgspec.json.encode(description), type=DualDescription)
     assert again == description
+
+
+def test_what_is_measured_is_zero_for_a_network_that_answers_as_recorded(policy):
+    model = policy.model.eval()
+    policy.model.config = msgspec.structs.replace(model.config, flow_steps=0)
+    batch = _batch(torch.zeros(4, STEPS, ACTION))
+    with torch.no_grad():
+        for parameter in model.direct[-1].parameters():
+            parameter.zero_()
+    assert model.measure(batch)["action error"] == 0.0
+    assert model.measure(_batch(torch.ones(4, STEPS, ACTION)))["action error"] == 1.0
+
+
+def test_training_on_a_batch_teaches_both_systems(policy):
+    model, batch = policy.model.train(), _batch(torch.full((4, STEPS, ACTION), 0.5))
+    optimiser = torch.optim.AdamW(model.parameters(), 3e-3)
+    before = {name: float(part) for name, part in model.loss(batch)[1].items()}
+    for _ in range(60):
+        loss, _ = model.loss(batch)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    after = {name: float(part) for name, part in model.loss(batch)[1].items()}
+    assert after["direct"] < before["direct"] / 2
+    assert after["speech"] < before["speech"] / 2
+    assert after["target"] < before["target"] / 2
+    assert model.eval().measure(batch)["words right"] == 1.0
+
+
+def _batch(actions: torch.Tensor) -> Batch:
+    """Two pairs."""
+    rows, generator = len(actions), torch.Generator().manual_seed(1)
+    return Batch(
+        images=torch.randint(0, 255, (rows, 2, 3, *SIZE), dtype=torch.uint8, generator=generator),
+        proprioception=torch.randn(rows, STATE, generator=generator), actions=actions,
+        action_valid=torch.ones(rows, STEPS), event=torch.randn(rows, 3, generator=generator),
+        event_valid=torch.ones(rows), age_steps=torch.tensor([0.0, 0.0, 5.0, 9.0]),
+        instruction=list(INSTRUCTIONS), subtask=list(SUBTASKS), subtask_now=list(SUBTASKS * 2))
