@@ -82,6 +82,18 @@ def test_a_chunk_that_ran_dry_leaves_the_arm_at_its_last_target(desk):
     assert desk.player.played.dry_ticks > 100
 
 
+def test_after_being_held_back_the_arm_goes_on_from_where_it_is(desk):
+    desk.player.offer(chunk(leading([0.0, 0.12, 0.0])))
+    desk.ticks(40)
+    desk.player.release()
+    assert desk.tick() is None
+    desk.commanded = HOME.copy()                        # it was pushed back all the way
+    desk.tick()
+    desk.player.offer(chunk(leading([0.0, 0.0, 0.05]), desk.now_ns - TICK_NS))
+    wish = desk.tick()
+    assert wish is not None and np.abs(KINEMATICS.forward(wish)[:3] - HERE[:3]).max() < 3e-3
+
+
 def test_joints_are_played_as_they_are(desk):
     targets = HOME + np.outer(np.arange(1, 17) / 16, [0.1, 0, 0, -0.1, 0, 0, 0.2, 0])
     desk.player.offer(chunk(targets, space="joints"))

@@ -14,7 +14,7 @@ import tyro
 
 from policy.statistics import shares, wilson
 from studio.commands.output import Answer, Screen, UsersMistakeError
-from studio.sim.tasks import TASKS
+from studio.station.robots import require_robot, tasks_of
 
 if TYPE_CHECKING:
     from policy.two_speeds import Delays, Pace
@@ -35,6 +35,8 @@ class Evaluate:
     """Folder of a training run, or of one of its checkpoints."""
     task: str = "put-cube-in-bin"
     """What to try; `tandem tasks` lists the tasks."""
+    robot: str = "sim"
+    """The robot to try it on: sim, or an environment such as gym:pusht."""
     seeds: str = "5000:5050"
     """First seed and the one after the last."""
     ratio: str = "1:4"
@@ -74,8 +76,9 @@ class Evaluate:
     def run(self, screen: Screen) -> Answer:
         """Try every seed, and print what came of it."""
         seeds = parse_seeds(self.seeds)
-        if self.task not in TASKS:
-            raise UsersMistakeError(f"unknown task {self.task!r}: valid are {', '.join(TASKS)}")
+        require_robot(self.robot)
+        if self.task not in (tasks := tasks_of(self.robot)):
+            raise UsersMistakeError(f"unknown task {self.task!r}: valid are {', '.join(tasks)}")
         for name, value in (("workers", self.workers), ("threads", self.threads),
                             ("act-every", self.act_every)):
             if value < 1:
@@ -101,8 +104,9 @@ class Evaluate:
         done.sort(key=lambda trial: trial.seed)
         summary = summarise(done, self.act_every)
         self._print(screen, done, summary)
-        return Answer({"run": str(self.run_folder), "task": self.task, "seeds": self.seeds,
-                       "ratio": self.ratio, "act_every": self.act_every, "flow_steps": self.steps,
+        return Answer({"run": str(self.run_folder), "robot": self.robot, "task": self.task,
+                       "seeds": self.seeds, "ratio": self.ratio, "act_every": self.act_every,
+                       "flow_steps": self.steps,
                        "edit_mode": self.edit_mode if self.edit else "", "edit": list(self.edit),
                        "instruction": self.instruction, "delay_ms": list(self.delay_ms), **summary})
 
@@ -110,7 +114,7 @@ class Evaluate:
         from studio.station.evaluation import Trials
 
         return Trials(
-            task=self.task, seeds=tuple(seeds), instruction=self.instruction,
+            task=self.task, robot=self.robot, seeds=tuple(seeds), instruction=self.instruction,
             keep_goal=self.keep_goal, edits=tuple(parse_edit(text) for text in self.edit),
             max_s=self.max_s, pace=parse_pace(self.ratio, self.act_every, self.edit_mode),
             delays=_delays(*self.delay_ms), image_size=self.image_size)

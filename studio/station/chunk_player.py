@@ -93,6 +93,10 @@ class ChunkPlayer:
         self._oldest_words = instruction_id
         self._drop()
 
+    def release(self) -> None:
+        """The arm could not follow: the next chunk begins where it is."""
+        self._path = self._solution = None
+
     def begin(self) -> None:
         """A new scene: nothing that was planned holds, words are counted anew."""
         self._oldest_words = 0

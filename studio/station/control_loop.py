@@ -59,6 +59,10 @@ class Player(Protocol):
         """Drop what was planned for words before these."""
         ...
 
+    def release(self) -> None:
+        """The arm was held back from following: begin anew from where it is."""
+        ...
+
     def begin(self) -> None:
         """Drop everything: another scene."""
         ...
@@ -199,6 +203,8 @@ class ControlLoop:
     def _make_safe(self, wish: np.ndarray | None, finding: Finding) -> SafeCommand:
         if finding.brake:
             self.clutch.release()       # whatever was asked before the trouble is forgotten
+            if self.player is not None:
+                self.player.release()
         return self.limiter.step(wish, speed_scale=self.speed_scale)
 
     def _send(self, command: SafeCommand) -> None:

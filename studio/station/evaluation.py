@@ -21,7 +21,6 @@ from studio.devices.interfaces import DeviceError
 from studio.sim.instructions import COLOURS, Goal
 from studio.sim.robot import SimRobot
 from studio.sim.scene import OBJECT_NAMES
-from studio.sim.tasks import TASKS
 from studio.station.messages import (
     Arm,
     Command,
@@ -34,6 +33,7 @@ from studio.station.messages import (
     StartPolicy,
 )
 from studio.station.policy_in_process import PolicyInProcess, latencies_ms
+from studio.station.robots import open_robot, tasks_of
 from studio.station.station import Station
 from studio.station.store_sink import StoreSink
 
@@ -59,6 +59,7 @@ class Trials(msgspec.Struct, frozen=True, kw_only=True):
     """What to try.
 
     Attributes:
+        robot: a name of studio/station/robots.py; edits and {colour} need "sim".
         seeds: of the scenes; also of whatever the policy draws at random.
         instruction: instead of what the scene's reset says; {colour} and {onto} stand for what that
             asked for, {other} for the colour after {colour}.
@@ -70,6 +71,7 @@ class Trials(msgspec.Struct, frozen=True, kw_only=True):
 
     task: str
     seeds: tuple[int, ...]
+    robot: str = "sim"
     instruction: str = ""
     keep_goal: bool = False
     edits: tuple[Edit, ...] = ()
@@ -138,9 +140,10 @@ class ProvingGround:
         self._trials, self._policy, self._machine = trials, policy, machine
         self._clock = ManualClock(machine.now_ns(), machine.wall_ns())
         self._connected_ns = 0
-        self._robot = SimRobot(
-            self._clock, image_size=trials.image_size, cameras=tuple(policy.spec.cameras),
-            depth=policy.spec.cloud_points > 0)
+        self._robot = open_robot(
+            trials.robot, self._clock, image_size=trials.image_size,
+            cameras=tuple(policy.spec.cameras), depth=policy.spec.cloud_points > 0)
+        self._longest_s = trials.max_s or tasks_of(trials.robot)[trials.task].max_duration_s
         self._store = (DemoStore.open(trials.store, write=True, create=True)
                        if trials.store else None)
         self._station = Station(
@@ -207,8 +210,7 @@ class ProvingGround:
     def _drive(self) -> tuple[float | None, float, str, list[float]]:
         """Until success, trouble, or the end of the time: when, how long, why, edits."""
         begun_ns, left, edited_s = self._clock.now_ns(), list(self._trials.edits), list[float]()
-        longest_s = self._trials.max_s or TASKS[self._trials.task].max_duration_s
-        for number in range(1, round(longest_s * RATE_HZ) + 1):
+        for number in range(1, round(self._longest_s * RATE_HZ) + 1):
             if left and self._is_time(left[0], number - 1):
                 self._do(SetInstruction(self._worded(left.pop(0).text, self._goal),
                                         flush=self._trials.pace.edit == "flush"))
@@ -220,7 +222,7 @@ class ProvingGround:
                 return elapsed_s, elapsed_s, "", edited_s
             if self._loop.ownership.mode is not Mode.AUTO:
                 return None, elapsed_s, self._loop.ownership.reason, edited_s
-        return None, longest_s, "", edited_s
+        return None, self._longest_s, "", edited_s
 
     def _is_time(self, edit: Edit, ticks: int) -> bool:
         if edit.within_m <= 0:
@@ -248,7 +250,9 @@ class ProvingGround:
 
     @property
     def _goal(self) -> Goal:
-        return self._robot.world.run.goal
+        if isinstance(self._robot, SimRobot):
+            return self._robot.world.run.goal
+        return Goal(self._trials.task)          # an environment that says no more than its task
 
     def _end(self, *, keep: bool) -> None:
         self._do(EndEpisode() if keep or self._store is None else DiscardEpisode())
