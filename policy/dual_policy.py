@@ -132,7 +132,8 @@ class DualPolicy:
             chunk = torch.where(clean > 0, values, context.direct)
         actions = self.normaliser.denormalise_actions(
             chunk.view(spec.steps, -1).cpu().numpy().astype(np.float64))
-        actions[:, -1] = actions[:, -1] > HALF_OPEN
+        free = ~held.mask[:, -1] if held else slice(None)
+        actions[free, -1] = actions[free, -1] > HALF_OPEN
         return Chunk(
             targets=targets_of(observation.base, actions, spec.action_space),
             space=spec.action_space, first_ns=observation.stamp_ns + spec.step_ns,
