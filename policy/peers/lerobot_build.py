@@ -99,18 +99,12 @@ class Peer(NamedTuple):
     after: Any                  # actions of the network to units
 
 
-def peer_spec(kind: PeerKind, cameras: dict[str, str], picture_size: tuple[int, int]) -> PolicySpec:
-    """What a peer sees and how it answers: pictures, joints, and absolute joint targets."""
-    return PolicySpec(cameras=cameras, picture_size=picture_size, proprioception=("joints",),
-                      action_space="joints", steps=SETTINGS[kind].steps)
-
-
 def describe(
     kind: PeerKind, cameras: dict[str, str], picture_size: tuple[int, int],
     words: tuple[str, ...], state: np.ndarray, action: np.ndarray, *, imagenet: bool = False,
     settings: PeerSettings | None = None,
 ) -> PeerDescription:
-    """Describe a peer for some demonstrations.
+    """Describe a peer for some demonstrations: pictures and joints in, absolute joints out.
 
     Args:
         kind: which.
@@ -128,8 +122,10 @@ def describe(
              for name, values in ((STATE, state), (ACTION, action))}
     for how, value in words_stats.items():
         stats[STATE][how] += [value] * len(words)
-    return PeerDescription(kind=kind, spec=peer_spec(kind, cameras, picture_size),
-                           settings=settings or SETTINGS[kind], words=words,
+    settings = settings or SETTINGS[kind]
+    spec = PolicySpec(cameras=cameras, picture_size=picture_size, proprioception=("joints",),
+                      action_space="joints", steps=settings.steps)
+    return PeerDescription(kind=kind, spec=spec, settings=settings, words=words,
                            joints=action.shape[1], stats=stats, imagenet=imagenet)
 
 
