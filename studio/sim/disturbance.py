@@ -35,7 +35,8 @@ class Disturbance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What happens to the cube that is asked for; nothing by default."""
 
     bump_chance: float = 0.0
-    """Share of the episodes in which it is nudged once while the hand comes near."""
+    """Share of the episodes in which it is nudged once while the hand comes near; one in twenty of
+    them leaves no room for it."""
     bump_m: tuple[float, float] = (0.03, 0.07)
     """By how much, from and to."""
     drift_m_s: float = 0.0
@@ -148,7 +149,9 @@ class Disturber:
         hand_m = math.dist(self._view.tool_m, self._view.cube_m(colour))
         if self._will_bump and hand_m < self._bump_at_m:
             self._will_bump = False
-            path = self._way(colour, now_s, self._bump_by_m, NUDGE_S, gentle=True)
+            # In a crowded scene there may be room for the shortest nudge only, or for none.
+            path = (self._way(colour, now_s, self._bump_by_m, NUDGE_S, gentle=True)
+                    or self._way(colour, now_s, self._disturbance.bump_m[0], NUDGE_S, gentle=True))
             self.bumps += path is not None
         if self._drifts and hand_m < self._disturbance.drift_until_m:
             self._drifts, path = False, None
