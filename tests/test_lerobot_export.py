@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from doubles import toy_demonstrations as toy
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recorders.clock import NS_PER_S
@@ -138,6 +138,7 @@ def test_words_that_changed_on_the_way_hold_from_then_on(write_episode, tmp_path
     assert instructions_at(EpisodeReader(group), moments, "do this")[:2] == ["do this"] * 2
 
 
+@settings(max_examples=30)
 @given(rate_hz=st.sampled_from([10, 15, 30, 50]), seed=st.integers(0, 999))
 def test_a_frame_never_sees_the_future_and_a_steady_camera_loses_no_picture(
         rate_hz, seed, write_episode, tmp_path_factory):

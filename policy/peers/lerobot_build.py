@@ -129,8 +129,9 @@ def describe(
                            joints=action.shape[1], stats=stats, imagenet=imagenet)
 
 
-def config_of(description: PeerDescription, *, pretrained: bool) -> Any:
-    """LeRobot's config of the policy."""
+def config_of(description: PeerDescription, *, pretrained: bool = False, device: str = "cpu"
+              ) -> Any:
+    """LeRobot's config of the policy; see `build_peer`."""
     from lerobot.configs.types import FeatureType, PolicyFeature
     from lerobot.policies.act.configuration_act import ACTConfig
     from lerobot.policies.diffusion.configuration_diffusion import DiffusionConfig
@@ -146,25 +147,27 @@ def config_of(description: PeerDescription, *, pretrained: bool) -> Any:
         # Without pretrained weights its authors normalise by groups (arXiv 2303.04137, III-B).
         changes["use_group_norm"] = not description.imagenet
     return {"act": ACTConfig, "diffusion": DiffusionConfig}[description.kind](
-        input_features=inputs, output_features=outputs, device="cpu",
+        input_features=inputs, output_features=outputs, device=device,
         pretrained_backbone_weights=IMAGENET if pretrained and description.imagenet else None,
         **changes)
 
 
-def build_peer(description: PeerDescription, *, pretrained: bool = False) -> Peer:
+def build_peer(description: PeerDescription, *, pretrained: bool = False, device: str = "cpu"
+               ) -> Peer:
     """The network with its processors.
 
     Args:
         description: what to build.
         pretrained: fetch ImageNet weights if the description says so; not for weights from a
             checkpoint.
+        device: "cpu" or "cuda".
     """
     from lerobot.policies.act.modeling_act import ACTPolicy
     from lerobot.policies.diffusion.modeling_diffusion import DiffusionPolicy
     from lerobot.policies.factory import make_pre_post_processors
 
-    config = config_of(description, pretrained=pretrained)
-    network = {"act": ACTPolicy, "diffusion": DiffusionPolicy}[description.kind](config)
+    config = config_of(description, pretrained=pretrained, device=device)
+    network = {"act": ACTPolicy, "diffusion": DiffusionPolicy}[description.kind](config).to(device)
     stats: dict[str, dict[str, Tensor]] = {
         name: {how: torch.tensor(values) for how, values in one.items()}
         for name, one in (description.stats | {

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from policy import pictures
+from policy.errors import TrainingError
 from policy.peers.instruction_words import InstructionWords
 from policy.peers.lerobot_build import ACTION, PICTURES, STATE
 from recorders.lerobot_v3 import PERTURBED
@@ -57,7 +58,7 @@ def read_frames(datasets: Sequence[Path], cameras: Sequence[str]) -> PeerFrames:
     """Read datasets that `recorders.lerobot_v3` wrote.
 
     Raises:
-        ValueError: if a dataset holds other pictures than rows.
+        TrainingError: if a dataset is not whole.
     """
     from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
@@ -68,7 +69,7 @@ def read_frames(datasets: Sequence[Path], cameras: Sequence[str]) -> PeerFrames:
         rows = len(table)
         tasks, episodes = dataset.meta.tasks, dataset.meta.episodes
         if tasks is None or episodes is None:
-            raise ValueError(f"{root} lists no tasks or episodes: export it anew")
+            raise TrainingError(f"{root} lists no tasks or episodes: export it anew")
         names = {int(row.task_index): str(text) for text, row in tasks.iterrows()}
         first = np.asarray(episodes["dataset_from_index"])
         last = np.asarray(episodes["dataset_to_index"])
@@ -94,6 +95,9 @@ class PeerLessons:
         hold_out: share of the episodes that is never learned from.
         seed: decides which.
         history: the policy wants a time axis of observations.
+
+    Raises:
+        TrainingError: if nothing is left to learn from.
     """
 
     def __init__(self, frames: PeerFrames, words: InstructionWords, offsets: Sequence[int], *,
@@ -111,7 +115,7 @@ class PeerLessons:
         self._training, self._held_out = np.flatnonzero(usable & ~held), \
             np.flatnonzero(usable & held)
         if not len(self._training):
-            raise ValueError("no frame is left to learn from: record more episodes")
+            raise TrainingError("no frame is left to learn from: record more episodes")
 
     def batch(self, rng: np.random.Generator, rows: int) -> PeerBatch:
         """Rows to learn from, pictures augmented."""
@@ -171,7 +175,8 @@ def _decode(root: Path, camera: str, rows: int) -> np.ndarray:
                     made[row] = padded
                 row += 1
     if made is None or row != rows:
-        raise ValueError(f"{root} has {row} pictures of '{camera}' for {rows} rows: export it anew")
+        raise TrainingError(f"{root} has {row} pictures of '{camera}' for {rows} rows: export it "
+                            f"anew")
     return made
 
 

@@ -30,6 +30,7 @@ class LeRobotPolicy(OneSpeed):
         peer.network.eval()
         self._words = InstructionWords(description.words)
         self._noise = torch.Generator().manual_seed(0)
+        self._device = next(peer.network.parameters()).device
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Path, config: Mapping[str, Any], device: str = "cpu"
@@ -38,13 +39,10 @@ class LeRobotPolicy(OneSpeed):
 
         Raises:
             CheckpointError: if the weights are damaged or do not fit.
-            ValueError: if the device is not the CPU.
         """
-        if device != "cpu":
-            raise ValueError(f"peers run on the CPU here, not on '{device}'")
         description = msgspec.convert(config["peer"], PeerDescription)
-        peer = build_peer(description)
-        load_weights(peer.network, read_weights(checkpoint), checkpoint)
+        peer = build_peer(description, device=device)
+        load_weights(peer.network, read_weights(checkpoint, device), checkpoint)
         return cls(peer, description, weights_version=int(checkpoint.name))
 
     def reset(self, seed: int = 0) -> None:
@@ -59,7 +57,7 @@ class LeRobotPolicy(OneSpeed):
         noise = {}
         if self._description.kind == "diffusion":
             noise["noise"] = torch.randn(1, settings.horizon, self._description.joints,
-                                         generator=self._noise)
+                                         generator=self._noise).to(self._device)
         actions = self.peer.after(network.predict_action_chunk(batch, **noise))     # (1, H, D)
         targets = actions[0, :settings.steps].numpy().astype(np.float64)
         targets[:, -1] = np.clip(targets[:, -1], 0.0, 1.0)

@@ -74,7 +74,7 @@ class PeerRun(msgspec.Struct, frozen=True):
 def begin(
     kind: RecipeKind, stores: Sequence[Path], folder: Path, *, budget: Budget, seed: int = 0,
     picture_size: tuple[int, int] = (96, 128), exports: Path | None = None, imagenet: bool = False,
-    settings: PeerSettings | None = None, say: Say = lambda text: None,
+    settings: PeerSettings | None = None, device: str = "cpu", say: Say = lambda text: None,
 ) -> PeerRun:
     """Read the demonstrations and begin a run.
 
@@ -88,6 +88,7 @@ def begin(
         exports: where LeRobot datasets are kept to be used again; None keeps none.
         imagenet: LeRobot's policies begin with torchvision's ImageNet weights.
         settings: of a LeRobot policy, in place of the usual ones.
+        device: where to train.
         say: told what is being done.
 
     Raises:
@@ -101,30 +102,28 @@ def begin(
              "stores": [msgspec.to_builtins(mark_store(store)) for store in stores],
              "code": msgspec.to_builtins(mark_code())}
     if kind in ("mlp", "mlp-state"):
-        return _begin_mlp(kind == "mlp", stores, folder, budget, seed, picture_size, facts)
+        return _begin_mlp(kind == "mlp", stores, folder, budget, seed, picture_size, device, facts)
     with _kept(exports) as place:
         datasets = [_export(store, place, picture_size, say) for store in stores]
         say("reading the pictures into memory …")
         frames = read_frames(datasets, tuple(CAMERAS))
-    return _begin_lerobot(kind, frames, folder, budget, seed, imagenet, settings, stores, facts)
+    return _begin_lerobot(kind, frames, folder, budget, seed, imagenet, settings, stores,
+                          device, facts)
 
 
 def _begin_lerobot(
     kind: PeerKind, frames: PeerFrames, folder: Path, budget: Budget, seed: int, imagenet: bool,
-    settings: PeerSettings | None, stores: Sequence[Path], facts: dict[str, Any],
+    settings: PeerSettings | None, stores: Sequence[Path], device: str, facts: dict[str, Any],
 ) -> PeerRun:
     words = InstructionWords.fitted(frames.tasks)
     description = describe(kind, CAMERAS, frames.picture_size, words.features, frames.state,
                            frames.action, imagenet=imagenet, settings=settings)
-    config = config_of(description, pretrained=False)
-    try:
-        lessons = PeerLessons(
-            frames, words, config.action_delta_indices,
-            drop_last=getattr(config, "drop_n_last_frames", 0), seed=seed,
-            history=config.observation_delta_indices is not None)
-    except ValueError as error:
-        raise TrainingError(str(error)) from error
-    peer = build_peer(description, pretrained=True)
+    config = config_of(description)
+    lessons = PeerLessons(
+        frames, words, config.action_delta_indices,
+        drop_last=getattr(config, "drop_n_last_frames", 0), seed=seed,
+        history=config.observation_delta_indices is not None)
+    peer = build_peer(description, pretrained=True, device=device)
     run = RunFolder.create(folder, {"kind": kind, "peer": msgspec.to_builtins(description),
                                     "cameras": CAMERAS, **_robot(stores[0]), **facts})
     episodes = len(set(frames.begins.tolist()))
@@ -135,7 +134,7 @@ def _begin_lerobot(
 
 def _begin_mlp(
     pixels: bool, stores: Sequence[Path], folder: Path, budget: Budget, seed: int,
-    picture_size: tuple[int, int], facts: dict[str, Any],
+    picture_size: tuple[int, int], device: str, facts: dict[str, Any],
 ) -> PeerRun:
     # A policy that does not look still needs a camera: its pictures say when a moment is.
     spec = PolicySpec(cameras=CAMERAS, picture_size=picture_size) if pixels else \
@@ -152,7 +151,7 @@ def _begin_mlp(
         action=training.demonstrations[0].actions.shape[-1], pixels=pixels,
         objects=None if pixels else ObjectPlaces(
             places["tool"].start, places["objects"].start, places["objects"].stop))
-    network = MlpNetwork(description)
+    network = MlpNetwork(description).to(device)
     lessons = (PictureLessons if pixels else StateLessons)(training, words)
     config = _MLP_TRAINING if pixels else _STATE_TRAINING
     run = RunFolder.create(folder, {"kind": "mlp", "mlp": msgspec.to_builtins(description),

@@ -43,6 +43,8 @@ class TrainPeer:
     """Of all chance."""
     threads: int = 1
     """Cores for arithmetic."""
+    device: str = "cpu"
+    """Where to train: cpu, or cuda for a GPU."""
     json: bool = False
     """Print one JSON object instead of lines."""
 
@@ -58,11 +60,14 @@ class TrainPeer:
         from policy.schedule import Budget
         from recorders.clock import SystemClock
 
+        if self.device != "cpu" and not torch.cuda.is_available():
+            raise UsersMistakeError("this machine has no GPU that torch can use: --device cpu")
         torch.set_num_threads(self.threads)
         minutes = None if self.steps is not None else self.minutes or _MINUTES
         budget = Budget(minutes=minutes, steps=self.steps)
         peer = begin(self.kind, self.stores, self.to, budget=budget, seed=self.seed,
-                     exports=self.exports, imagenet=self.imagenet, say=screen.say)
+                     exports=self.exports, imagenet=self.imagenet, device=self.device,
+                     say=screen.say)
         screen.say(f"{peer.episodes} episodes; {budget} of {self.kind} on {self.threads} cores")
         with peer.run.locked(), stop_on_ctrl_c() as stopping, \
                 screen.progress("training", 100) as progress:
