@@ -24,7 +24,7 @@ from policy.backbones.compact import Compact
 from policy.backbones.interface import Backbone, Cache, causal_mask
 from policy.cloud_encoder import CloudEncoder
 from policy.config import DualConfig
-from policy.fast_eye import FastEye
+from policy.fast_eye import HEAT_MAPS, FastEye
 from policy.flow_head import FlowHead, Residual, waves
 from policy.losses import dual_loss
 from policy.measures import measure
@@ -91,7 +91,7 @@ class DualSystem(nn.Module):
 
         # System 1.
         self.eyes = nn.ModuleList(FastEye(c) for _ in range(cameras if config.fast_eye else 0))
-        seen = sum(eye.width for eye in self.eyes)
+        seen = len(self.eyes) * 2 * HEAT_MAPS
         self.cloud = CloudEncoder(c) if cloud else None
         seen += self.cloud.width if self.cloud else 0
         self.target = nn.Sequential(nn.Linear(seen + p, 128), nn.GELU(), nn.Linear(128, HAND))

@@ -159,6 +159,7 @@ def test_a_shadow_says_what_the_chunk_says_whatever_the_human_does(desk):
     desk.commanded = desk.commanded + 0.02
     fresh = chunk(leading([0.0, -0.1, 0.0]), desk.now_ns)
     desk.player.offer(fresh)
+    wish = None
     for _ in range(48):
         wish = desk.tick(driving=False)
     assert wish is not None
@@ -185,7 +186,8 @@ def test_going_the_way_to_a_pose_arrives_there(first, second):
 def test_a_path_passes_its_knots_and_does_not_jump(knots):
     stamps = np.arange(len(knots)) * STEP_NS
     for stamp, knot in zip(stamps, knots, strict=True):
-        assert np.allclose(way("tool", on_path("tool", stamps, np.array(knots), stamp), knot), 0,
+        here = on_path("tool", stamps, np.array(knots), int(stamp))
+        assert np.allclose(way("tool", here, knot), 0,
                            atol=1e-6)
     fine = [on_path("tool", stamps, np.array(knots), ns)[:3]
             for ns in range(0, int(stamps[-1]), STEP_NS // 30)]
@@ -259,6 +261,7 @@ def test_an_arm_that_was_held_back_does_not_lunge():
     for number in range(12):
         base = np.append(KINEMATICS.forward(HOME), 1.0)             # it does not move at all
         desk.player.offer(chunk(leading([0.12, 0, 0]) - HERE + base, desk.now_ns - TICK_NS))
+        wish = None
         for _ in range(4):
             wish = desk.player.wish(desk.now_ns, HOME, 3)
             desk.now_ns += TICK_NS

@@ -291,7 +291,8 @@ def test_a_scene_is_reset_from_afar_and_samples_from_before_are_forgotten(bench:
         thread.join(0.01)
     reset_ns = bench.clock.now_ns()
     assert isinstance(bench.driver, SimRobot)
-    assert said == [bench.driver.world._said[2]] and said[0]
+    run = bench.driver.world.run
+    assert run is not None and said == [run.instruction] and said[0]
     bench.samples.clear()
     while not bench.samples:
         bench.turn()

@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from policy.backbones.interface import Cache
-from policy.words import WordTokenizer
+from policy.backbones.interface import Cache, Tokenizer
 
 WORD_WIDTH = 32             # a hundred words need no more
 CELL = 32                   # pixels of a picture that become one token, along each side
@@ -69,7 +68,7 @@ class Compact(nn.Module):
         ValueError: if the pictures cannot be cut into cells.
     """
 
-    def __init__(self, tokenizer: WordTokenizer, picture_size: tuple[int, int], cameras: int, *,
+    def __init__(self, tokenizer: Tokenizer, picture_size: tuple[int, int], cameras: int, *,
                  width: int = 128, blocks: int = 4, heads: int = 4, ratio: int = 3) -> None:
         super().__init__()
         if picture_size[0] % CELL or picture_size[1] % CELL:
