@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 CHANNELS, HEAT_MAPS = 24, 8
+GAIN = 4.0              # of the picture: with values of 0..1 the heat-maps begin flat and stay so
 
 
 class FastEye(nn.Module):
@@ -43,7 +44,7 @@ class FastEye(nn.Module):
         """
         code = self.code(code)
         gain, shift = self.gain_and_shift(code)[..., None, None].chunk(2, 1)
-        seen = self.look(F.relu(self.stem(picture - 0.5) * (1 + gain) + shift))
+        seen = self.look(F.relu(self.stem(GAIN * (picture - 0.5)) * (1 + gain) + shift))
         rows, columns = seen.shape[2:]
         query = self.query(code).view(-1, self.heat_maps, self.channels)            # (B, Q, C)
         heat = torch.softmax(query @ F.relu(seen.flatten(2)) * (2 / self.channels**0.5), -1)

@@ -1,9 +1,10 @@
 """What to do and what to look for, made from words: the code that drives System 1.
 
-The first words of a phrase, each in its place, through two small networks: one reads all of them,
-the other, for the eye, all but the verb: reaching for the red cube and grasping it look for the
-same thing. Reads text, not tokens, so that it is the same for every backbone.
-Letters: B batch, c width of each half of the code.
+Each word of a phrase turns the code in its own way, given by the word and its place; the sum is the
+code. One half, for the eye, hears all words but the verb: reaching for the red cube and grasping it
+look for the same thing. No layer in between: the words of two phrases differ in one place only, and
+a network squeezes such a small difference before it spreads it. Reads text, not tokens, so that it
+is the same for every backbone. Letters: B batch, W words, c width of each half of the code.
 """
 
 from collections.abc import Sequence
@@ -21,13 +22,13 @@ class PhraseCode(nn.Module):
 
     def __init__(self, words: Sequence[str], width: int, most_words: int) -> None:
         super().__init__()
-        self.tokenizer, self.most_words = WordTokenizer(words), most_words
-        self.word = nn.Embedding(self.tokenizer.vocabulary_size, WORD_WIDTH)
-        self.width = width
-        self.look_for = nn.Sequential(nn.Linear((most_words - 1) * WORD_WIDTH, 64), nn.GELU(),
-                                      nn.Linear(64, width))
-        self.do = nn.Sequential(nn.Linear(most_words * WORD_WIDTH, 64), nn.GELU(),
-                                nn.Linear(64, width))
+        self.tokenizer, self.most_words, self.width = WordTokenizer(words), most_words, width
+        self.word = nn.Embedding(self.tokenizer.vocabulary_size, WORD_WIDTH,
+                                 padding_idx=self.tokenizer.pad_id)
+        self.look_for = nn.Linear((most_words - 1) * WORD_WIDTH, width)
+        self.do = nn.Linear(most_words * WORD_WIDTH, width)
+        for layer in (self.look_for, self.do):      # as if every place were a layer of its own
+            nn.init.normal_(layer.weight, 0, (1 / 3 / WORD_WIDTH) ** 0.5)
 
     def forward(self, phrases: Sequence[str]) -> Tensor:
         """B phrases to (B, 2 c): what to look for, then what to do."""
