@@ -66,7 +66,7 @@ def test_train_leaves_a_policy_with_all_that_says_where_it_comes_from(tandem, tm
 def test_train_leaves_curves_as_lines_as_a_picture_and_for_rerun(tandem, tmp_path):
     tandem("--to", tmp_path / "run", "--steps", 4, *SMALL)
     curves = {curve.name: curve for curve in curves_of(read_reports(tmp_path / "run"))}
-    assert {"learned/flow", "learned/speech", "held out/loss"} <= curves.keys()
+    assert {"learned/flow", "learned/speech", "held out/action error"} <= curves.keys()
     assert curves["learned/loss"].steps[-1] == 4
     with Image.open(tmp_path / "run" / "curves.png") as picture:
         assert picture.size == (1200, 480)

@@ -30,7 +30,7 @@ def test_a_leader_is_named_after_its_lerobot_type():
 
 @pytest.mark.parametrize("name", ["joystick", "leader:", ""])
 def test_an_unknown_name_lists_the_valid_ones(name):
-    with pytest.raises(DeviceError, match="valid are gamepad, keyboard") as refused:
+    with pytest.raises(DeviceError, match=r"valid are .*gamepad, keyboard") as refused:
         make_teleoperator(name, ManualClock())
     assert "leader:<lerobot type>" in str(refused.value)
 
