@@ -25,8 +25,8 @@ STREAM_START_NS = 5_000_000_000
 # Stand-ins for hardware, `from doubles.…`; a package called `tests` belongs to draccus.
 sys.path.append(str(Path(__file__).parent))
 
-# A shell that starts the tests in its background tells them to ignore Ctrl-C, and every process that
-# a test starts, and interrupts, would inherit that.
+# A shell that starts the tests in its background tells them to ignore Ctrl-C, and every process
+# that a test starts, and interrupts, would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says something about the machine and nothing about the law.
