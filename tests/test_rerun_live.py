@@ -55,7 +55,7 @@ def snapshot(episode: str, **fields: object) -> Snapshot:
         "instruction": "push the button", "success": False, "episode": episode, "practice": False,
         "position": (), "sent": (), "tool_pose": (), "wrench": (), "human_axes": (), "streams": (),
         "human_enabled": False, "recorder": RecorderHealth(), "stamp_ns": 20 * NS_PER_S,
-        "episode_s": 2.0, "problems": ()}
+        "episode_s": 2.0, "problems": (), "policy": None}
     return Snapshot(**(plain | fields))     # type: ignore[arg-type]
 
 
