@@ -47,7 +47,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         instruction: B texts, at the older moment.
         subtask: B texts, at the older moment: what System 2 should say.
         subtask_now: N texts, each at its row's own moment.
-        cloud: (N, points, 6) f4 x y z in m and r g b in 0..1, or None.
+        cloud: (N, points, 6) f4 x y z normalised as a position and r g b in 0..1, or None.
     """
 
     images: torch.Tensor
@@ -236,7 +236,8 @@ class TrainingSet:
             instruction=[one.instruction_at(at) for one, at in rows[:pairs]],
             subtask=[one.subtask_at(at) for one, at in rows[:pairs]],
             subtask_now=[one.subtask_at(at) for one, at in rows],
-            cloud=torch.from_numpy(np.stack([self._cloud(one, at, rng) for one, at in rows]))
+            cloud=normaliser.normalise_cloud(torch.from_numpy(
+                np.stack([self._cloud(one, at, rng) for one, at in rows])))
             if self.spec.cloud_points else None)
 
     def _images(self, rows: list[_Row], rng: np.random.Generator, augment: bool) -> np.ndarray:

@@ -28,24 +28,38 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     train: TrainConfig = TrainConfig()
 
 
+# What learns to look must be quicker than what could guess instead.
+QUICK = {"target.": 5.0}
+
+
+def _spec() -> PolicySpec:
+    """Nothing that tells where the arm is moving to: a policy that can feel that learns to go on,
+    and does not learn to look."""
+    return PolicySpec(cameras=FRONT_AND_WRIST, proprioception=("tool", "gripper", "touch"),
+                      cloud_points=512)
+
+
+def _train(slow: dict[str, float], rate: float = AdamWConfig().rate) -> TrainConfig:
+    return TrainConfig(optimizer=AdamWConfig(rate=rate, rate_multipliers=QUICK | slow))
+
+
 def _compact() -> Recipe:
     """From scratch; learns in minutes on a CPU."""
-    return Recipe(spec=PolicySpec(cameras=FRONT_AND_WRIST))
+    return Recipe(spec=_spec(), train=_train({}))
 
 
 def _pretrained(backbone: str, rate: float) -> Callable[[], Recipe]:
     """Over weights that know something already: they move at a tenth of the rate."""
     def recipe() -> Recipe:
-        adamw = AdamWConfig(rate=rate, rate_multipliers={"backbone.": 0.1})
-        return Recipe(spec=PolicySpec(cameras=FRONT_AND_WRIST), dual=DualConfig(backbone=backbone),
-                      train=TrainConfig(optimizer=adamw))
+        return Recipe(spec=_spec(), dual=DualConfig(backbone=backbone),
+                      train=_train({"backbone.": 0.1}, rate))
     return recipe
 
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "compact": _compact,
     "compact-pretrained": lambda: Recipe(
-        spec=PolicySpec(cameras=FRONT_AND_WRIST), dual=DualConfig(backbone="compact-pretrained")),
+        spec=_spec(), dual=DualConfig(backbone="compact-pretrained"), train=_train({})),
     "smollm2": _pretrained("smollm2", 1e-3),
     "smolvlm2": _pretrained("smolvlm2", 1e-3),
     "paligemma": _pretrained("paligemma", 5e-4),

@@ -119,7 +119,8 @@ class DualPolicy:
         spec, model = self.spec, self.model
         age = (observation.stamp_ns - latent.observation_ns) / spec.step_ns
         cloud = None if observation.cloud is None else \
-            torch.from_numpy(observation.cloud)[None].to(self._device)
+            self.normaliser.normalise_cloud(torch.from_numpy(observation.cloud))[None].to(
+                self._device)
         thought: Thought = latent.payload
         context = model.look(thought.latents, thought.code,
                              torch.tensor([age], device=self._device).float(),

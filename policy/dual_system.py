@@ -22,19 +22,19 @@ from torch import Tensor, nn
 
 from policy.backbones.compact import Compact
 from policy.backbones.interface import Backbone, Cache, causal_mask
-from policy.cloud_encoder import CloudEncoder
+from policy.cloud_eye import CloudEye
 from policy.config import DualConfig
 from policy.fast_eye import HEAT_MAPS, FastEye
 from policy.flow_head import FlowHead, Residual, waves
 from policy.losses import dual_loss
 from policy.measures import measure
 from policy.phrase_code import PhraseCode
+from policy.target_head import HAND, TargetHead
 
 if TYPE_CHECKING:
     from policy.batches import Batch
 
 MAX_WORDS = 32              # of an instruction or a sub-task; what is longer is cut
-HAND = 3                    # the first numbers of "tool" are its position
 
 
 class Spoken(NamedTuple):
@@ -51,13 +51,15 @@ class Context(NamedTuple):
         cache: keys and values of the last K blocks over the context tokens.
         vector: (B, d) added to every action token.
         direct: (B, C) the direct head's chunk.
-        target: (B, 3) where the tool will be at the next event, normalised.
+        gaze, target: (B, 3) where the tool will be at the next event, normalised: as far as the
+            eye alone can tell, and all things considered.
         summary: (B, d) before the blocks.
     """
 
     cache: Cache
     vector: Tensor
     direct: Tensor
+    gaze: Tensor
     target: Tensor
     summary: Tensor
 
@@ -92,9 +94,9 @@ class DualSystem(nn.Module):
         # System 1.
         self.eyes = nn.ModuleList(FastEye(c) for _ in range(cameras if config.fast_eye else 0))
         seen = len(self.eyes) * 2 * HEAT_MAPS
-        self.cloud = CloudEncoder(c) if cloud else None
+        self.cloud = CloudEye(c) if cloud else None
         seen += self.cloud.width if self.cloud else 0
-        self.target = nn.Sequential(nn.Linear(seen + p, 128), nn.GELU(), nn.Linear(128, HAND))
+        self.target = TargetHead(seen, p, 2 * c, HEAT_MAPS if seen else 0, flat=not cloud)
         self.gist = nn.Linear(d, 32)
         self.gather = nn.Sequential(nn.Linear(p + 2 * c + 32 + seen + 2 * HAND, 2 * d), nn.GELU(),
                                     nn.Linear(2 * d, d), Residual(d))
@@ -249,7 +251,9 @@ class DualSystem(nn.Module):
         if self.cloud is not None and cloud is not None:
             seen.append(self.cloud(cloud, look_for))
         eye = torch.cat(seen, 1) if seen else state.new_zeros(len(state), 0)
-        target = self.target(torch.cat([eye, state], 1))
+        # One eye says where things are: the cloud's, or that of the first camera.
+        found = seen[-1 if self.cloud else 0] if seen else eye
+        gaze, target = self.target(eye, found, state, code)
         where = torch.cat([target, target - state[:, :HAND]], 1)
         summary = self.gather(torch.cat([state, code, self.gist(z.mean(1)), eye, where], 1))
         age = self.age_in(waves(age_steps.clamp(max=float(self.config.max_age_steps))
@@ -259,7 +263,7 @@ class DualSystem(nn.Module):
                              summary + age], 1) + self.context_place
         x, cache = self._tail(torch.cat([z + self.role[1], fresh], 1))
         vector = self.to_actions(summary + self.context_norm(x[:, -1]))
-        return Context(cache, vector, self.direct(summary), target, summary)
+        return Context(cache, vector, self.direct(summary), gaze, target, summary)
 
     def denoise(self, context: Context, noise: Tensor, steps: int, held: Tensor, clean: Tensor
                 ) -> Tensor:

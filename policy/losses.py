@@ -43,6 +43,7 @@ def dual_loss(model: "DualSystem", batch: "Batch") -> tuple[Tensor, dict[str, Te
     parts = {
         "flow": _flow(model, context, batch, valid),
         "direct": _share((context.direct - batch.actions.flatten(1)).abs(), valid),
+        "gaze": _event(context.gaze, batch.event, batch.event_valid, EVENT_BETA),
         "target": _event(context.target, batch.event, batch.event_valid, EVENT_BETA),
         "speech": speech,
         "event": _event(event_slow, batch.event[:pairs], batch.event_valid[:pairs], EVENT_BETA_AUX)
@@ -50,8 +51,8 @@ def dual_loss(model: "DualSystem", batch: "Batch") -> tuple[Tensor, dict[str, Te
                  EVENT_BETA_AUX),
     }
     total = (parts["flow"] + config.direct_weight * parts["direct"]
-             + config.target_weight * parts["target"] + config.speech_weight * parts["speech"]
-             + config.event_weight * parts["event"])
+             + config.target_weight * (parts["gaze"] + parts["target"])
+             + config.speech_weight * parts["speech"] + config.event_weight * parts["event"])
     return total, {name: part.detach() for name, part in parts.items()}
 
 

@@ -56,6 +56,12 @@ class Normaliser(msgspec.Struct, frozen=True, kw_only=True):
         return position * _like(position, self.position_scale) + _like(
             position, self.position_mean)
 
+    def normalise_cloud(self, cloud: Any) -> Any:
+        """(..., N, 6) x y z in m and colours; the places as positions, the colours as they are."""
+        middle = (*self.position_mean, 0.0, 0.0, 0.0)
+        scale = (*self.position_scale, 1.0, 1.0, 1.0)
+        return (cloud - _like(cloud, middle)) / _like(cloud, scale)
+
     def normalise_actions(self, actions: Any) -> Any:
         """(..., A) as in policy/actions.py to about -1..1."""
         return actions * _like(actions, self._gain) - _like(actions, self._shift)

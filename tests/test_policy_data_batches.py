@@ -284,7 +284,8 @@ def test_a_cloud_is_where_the_camera_looks(store):
     batch = lessons.held_out_batch(np.random.default_rng(0), 4)
     assert batch is not None and batch.cloud is not None
     assert batch.cloud.shape == (8, 50, 6) and batch.cloud.dtype == torch.float32
-    places, colours = batch.cloud[..., :3].numpy(), batch.cloud[..., 3:].numpy()
+    places = lessons.normaliser.denormalise_position(batch.cloud[..., :3]).numpy()
+    colours = batch.cloud[..., 3:].numpy()
     # The camera stands 0.6 m above the table at x 0.5 and looks down at something 0.5 m away.
     np.testing.assert_allclose(places[..., 2], 0.1, atol=1e-5)
     half_x, half_y = 0.5 * WIDTH / 2 / WIDTH, 0.5 * HEIGHT / 2 / WIDTH

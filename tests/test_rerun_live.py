@@ -155,13 +155,18 @@ def test_batches_of_a_stream_are_joined_in_order(info: RobotInfo) -> None:
     np.testing.assert_array_equal(joined.rows["seq"], np.arange(5))
 
 
+def _tail(supervisor: Supervisor) -> tuple[str, ...]:
+    return next(state.tail for state in supervisor.states() if state.name == "rerun")
+
+
 def test_the_worker_shows_what_the_station_publishes_on_this_machine_only(tmp_path: Path) -> None:
     with private_endpoints() as links, Supervisor(SystemClock()) as supervisor, \
             open_context() as context:
         _start(supervisor, links)
         (worker,) = [state for state in supervisor.states() if state.name == "rerun"]
         assert listening(worker.pid) == {LOOPBACK}
-        url = next(line.split()[-1] for line in worker.tail if "live view" in line)
+        until(lambda: "live view" in "".join(_tail(supervisor)))
+        url = next(line.split()[-1] for line in _tail(supervisor) if "live view" in line)
         publisher = LatestPublisher(context, links.watch)
         info = SimRobot(SystemClock(), render=False).info
         viewer = Viewer(url, tmp_path / "seen.rrd")

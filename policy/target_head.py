@@ -1,0 +1,61 @@
+"""Where the tool will be at the next event: the gaze, and what experience adds to it.
+
+Along a demonstration the hand's own pose gives the target away, and a network that may use it never
+learns to look (the copycat problem, de Haan et al., arXiv 1905.11979). So the *gaze* is built from
+what the eye found alone: a mixture of its places, in shares that the words and the gripper decide
+and the hand's pose does not. Its loss is its own. What else there is to know is added afterwards.
+
+Letters: B batch, E numbers of the eyes, P proprioception, Q places, c code.
+"""
+
+import torch
+from torch import Tensor, nn
+
+HAND, POSE = 3, 9           # "tool", the first part of proprioception: its position, then the rest
+
+
+class TargetHead(nn.Module):
+    """From eyes and state to a place.
+
+    Args:
+        seen, proprioception, code: E, P and the code's width.
+        places: Q.
+        flat: places come as x y in a picture of a camera that stands still, and where that is in
+            space is learned; otherwise they are places already.
+    """
+
+    def __init__(self, seen: int, proprioception: int, code: int, places: int, *, flat: bool
+                 ) -> None:
+        super().__init__()
+        self.places = places
+        if places:
+            self.choose = nn.Sequential(nn.Linear(max(proprioception - POSE, 0) + code, 32),
+                                        nn.GELU(), nn.Linear(32, places))
+            self.offset = nn.Parameter(torch.zeros(places, HAND))   # of the tool to what is seen
+        self.unproject = nn.Linear(2, HAND) if places and flat else None
+        self.correct = nn.Sequential(nn.Linear(seen + proprioception, 128), nn.GELU(),
+                                     nn.Linear(128, HAND))
+
+    def forward(self, eye: Tensor, places: Tensor, state: Tensor, code: Tensor
+                ) -> tuple[Tensor, Tensor]:
+        """What is looked at, and where the tool goes.
+
+        Args:
+            eye: (B, E) all that the eyes found.
+            places: (B, 2 Q or 3 Q) of one eye; the latter normalised as positions of the tool.
+            state: (B, P).
+            code: (B, c).
+
+        Returns:
+            Gaze (zeros without an eye) and target, (B, 3) each, normalised.
+        """
+        gaze = self._gaze(places, torch.cat([state[:, POSE:], code], 1)) if self.places \
+            else state.new_zeros(len(state), HAND)
+        return gaze, gaze + self.correct(torch.cat([eye, state], 1))
+
+    def _gaze(self, places: Tensor, wanted: Tensor) -> Tensor:
+        share = torch.softmax(self.choose(wanted), 1)[..., None]                    # (B, Q, 1)
+        each = places.view(len(places), self.places, -1)
+        if self.unproject is not None:
+            each = self.unproject(each)
+        return (share * (each + self.offset)).sum(1)
