@@ -1,6 +1,7 @@
 """The rooms know each other in one direction only, and nothing heavy is imported by the way."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -123,6 +124,9 @@ def test_recorders_never_import_torch(imports):
 
 def test_nothing_is_pickled(imports):
     assert violations(imports, ROOMS, ("pickle", "cloudpickle", "dill", "shelve", "marshal")) == []
+    through_torch = [path.name for room in ROOMS for path in (ROOT / room).rglob("*.py")
+                     if re.search(r"\btorch\.(load|save)\(", path.read_text())]
+    assert through_torch == []
 
 
 HEAVY = ("torch", "lerobot", "transformers", "dearpygui", "gradio", "pygame", "pyspacemouse",

@@ -8,6 +8,7 @@ import logging
 from importlib import metadata
 from typing import Any
 
+import google_crc32c
 import msgspec
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from policy.backbones import packages, registry
 from policy.backbones.byte_tokenizer import ByteTokenizer
 from policy.backbones.gguf_file import converted, halves_apart, our_name, shape_of
 from policy.backbones.interface import causal_mask
+from policy.backbones.lite_file import kernel_of, read_lite
 from policy.backbones.llama import Llama
 from policy.backbones.lora import LoraLinear, adapt, fold, restrict
 from policy.backbones.open_words import OpenWordTokenizer
@@ -364,22 +366,51 @@ def test_minilm_reads_as_transformers_does_and_tells_words_apart():
                                    atol=1e-4, rtol=1e-3)
 
 
+def test_efficientnets_file_is_read_as_pytorch_reads_it_without_unpickling():
+    installed(EFFICIENTNET)
+    weights = read_lite(locate(EFFICIENTNET))
+    stem = kernel_of(weights["_conv_stem.weight"], torch.Size((32, 3, 3, 3)))
+    last = kernel_of(weights["_blocks.10._project_conv.weight"], torch.Size((112, 672, 1, 1)))
+    # CRC-32C of what torch.load gave for the same names, by hand, once.
+    for values, checksum in ((stem, "57a80b48"), (weights["_bn0.running_var"], "e16dde5e"),
+                             (last, "a5d3625f")):
+        found = google_crc32c.value(values.contiguous().numpy().tobytes())
+        assert f"{found:08x}" == checksum
+
+
+def test_a_file_that_goes_on_behind_its_last_tensor_is_refused(tmp_path):
+    installed(EFFICIENTNET)
+    (tmp_path / "long.pth").write_bytes(locate(EFFICIENTNET).read_bytes() + b"?")
+    with pytest.raises(ValueError, match=r"long\.pth has 18826033 bytes, not the 18826032"):
+        read_lite(tmp_path / "long.pth")
+
+
 @torch.no_grad()
 def test_efficientnet_sees_as_its_package_does():
     installed(EFFICIENTNET)
-    package = pytest.importorskip("efficientnet_lite_pytorch")
     from policy.backbones.efficientnet import DEVIATION, MEAN, EfficientNetLite
 
-    theirs = package.EfficientNet.from_pretrained(
-        "efficientnet-lite0", weights_path=str(locate(EFFICIENTNET))).eval()
+    ours = EfficientNetLite.pretrained()
+    assert not list(ours.parameters()) and not ours.state_dict()
+    picture = (torch.arange(3 * 64 * 96) % 251 / 250).view(1, 3, 64, 96)
+    seen = ours(picture)                # the package's network, its file loaded by it, gave:
+    torch.testing.assert_close(
+        seen[0, :6, 1, 2], torch.tensor([10.0625, -1.2883, 4.4369, 0.6962, 8.6575, -4.6164]),
+        atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(seen.std(), torch.tensor(5.8690), atol=1e-3, rtol=1e-3)
+
+    package = pytest.importorskip("efficientnet_lite_pytorch")
+    theirs = package.EfficientNet.from_name("efficientnet-lite0").eval()
+    shapes = {name: value.shape for name, value in theirs.state_dict().items()}
+    theirs.load_state_dict({
+        name: kernel_of(value, shapes[name]) if len(shapes[name]) == 4 else value.view(shapes[name])
+        for name, value in read_lite(locate(EFFICIENTNET)).items()})
     pictures = torch.rand(2, 3, 96, 128)
     mean, deviation = (torch.tensor(numbers)[:, None, None] for numbers in (MEAN, DEVIATION))
     x = theirs._swish(theirs._bn0(theirs._conv_stem((pictures - mean) / deviation)))
     for block in theirs._blocks[:11]:
         x = block(x)
-    ours = EfficientNetLite.pretrained()
     torch.testing.assert_close(ours(pictures), x, atol=1e-3, rtol=1e-3)
-    assert not list(ours.parameters()) and not ours.state_dict()
 
 
 # ------------------------------------------------------------------ compact over small encoders

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from policy.backbones.lite_file import kernel_of, read_lite
 from policy.backbones.lora import freeze
 from policy.backbones.packages import EFFICIENTNET, locate
 
@@ -83,8 +84,7 @@ class EfficientNetLite(nn.Module):
             MissingPackage: if it is not installed.
             ValueError: if the package holds something else.
         """
-        # A file of PyTorch's own kind: read without its code, and only as the one we know.
-        weights = torch.load(locate(EFFICIENTNET), map_location="cpu", weights_only=True)
+        weights = read_lite(locate(EFFICIENTNET))
         network = cls()
         _fold(network.stem, weights, "_conv_stem", "_bn0")
         for number, block in enumerate(network.body):
@@ -103,5 +103,5 @@ def _fold(layer: Convolution, weights: dict[str, Tensor], convolution: str, norm
     """A convolution and the batch norm behind it into one convolution with a bias."""
     scale = weights[f"{norm}.weight"] / (weights[f"{norm}.running_var"] + EPSILON).sqrt()
     bias = weights[f"{norm}.bias"] - weights[f"{norm}.running_mean"] * scale
-    layer.load_state_dict({"weight": weights[f"{convolution}.weight"] * scale[:, None, None, None],
-                           "bias": bias})
+    weight = kernel_of(weights[f"{convolution}.weight"], layer.weight.shape)
+    layer.load_state_dict({"weight": weight * scale[:, None, None, None], "bias": bias})
