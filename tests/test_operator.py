@@ -16,7 +16,8 @@ from hypothesis.extra.numpy import arrays
 from studio.devices.interfaces import DeviceStatus, HumanInput
 from studio.devices.mapping import AxisMapping, deflections, twist_of
 from studio.sim.human_errors import CLUMSY, ErringHand, Errors
-from studio.sim.operator import HAND_S, ScriptedOperator, axes_for, deflections_for
+from studio.sim.operator import HAND_S, ScriptedOperator
+from studio.sim.scripted_teleoperator import axes_for, deflections_for
 from studio.sim.tasks import TASKS
 
 SEEDS = (3000, 3001, 3002, 3003)

@@ -2,9 +2,8 @@
 
 It gives the same six axes, clutch and gripper as the device, looks only at the recorded streams,
 takes its goal from the words of the instruction and the scene in which it first hears them, and
-follows when they are edited. It may have a style of its own, and can be told to err like a person;
-the clean command then goes along as a label. Knows no simulator and no station. LeRobot-shaped
-without importing LeRobot.
+follows when they are edited. It may have a style of its own, and can be told to err like a person.
+Knows no simulator and no station.
 """
 
 import math
@@ -12,16 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from recorders.clock import NS_PER_S, Clock
-from studio.devices.interfaces import DeviceStatus, HumanInput, idle_input
-from studio.devices.mapping import (
-    RAW_WIDTH,
-    TWIST_ACTION,
-    AxisMapping,
-    twist_action,
-    twist_of,
-)
-from studio.sim.human_errors import CLUMSY, PERTURBED, ErringHand, Errors
+from recorders.clock import Clock
+from studio.devices.interfaces import idle_input
+from studio.devices.mapping import AxisMapping
+from studio.sim.human_errors import CLUMSY, PERTURBED, Errors
 from studio.sim.instructions import (
     Goal,
     InstructionError,
@@ -31,6 +24,7 @@ from studio.sim.instructions import (
 )
 from studio.sim.moves import Move
 from studio.sim.reference import resolve
+from studio.sim.scripted_teleoperator import ScriptedTeleoperator
 from studio.sim.sight import Sight, look
 from studio.sim.skills import Memory, next_move
 from studio.sim.styles import PLAIN, draw_style, styled
@@ -43,7 +37,7 @@ JUMP_M = 0.05                   # in one tick: nothing on the table is that fast
 AT_REST = 0.012                 # of full deflection; below it a hand lets go
 
 
-class ScriptedOperator:
+class ScriptedOperator(ScriptedTeleoperator):
     """Drives the arm to whatever the instruction says.
 
     Args:
@@ -62,18 +56,9 @@ class ScriptedOperator:
 
     def __init__(self, task: str | None = None, errors: Errors | None = None, seed: int = 0,
                  mapping: AxisMapping | None = None, many_styles: bool = False) -> None:
-        self._task, self._errors, self._seed = task, errors, seed
-        self._many_styles = many_styles
-        self._mapping = mapping or AxisMapping()
-        self._connected = False
-        self._stamp_ns: int | None = None
-        self._input = idle_input(0, DeviceStatus.OFF)
+        super().__init__(errors, seed, mapping or AxisMapping(), inertia_s=HAND_S, at_rest=AT_REST)
+        self._task, self._many_styles = task, many_styles
         self.begin(seed)
-
-    @property
-    def action_features(self) -> dict[str, type]:
-        """Names and types in `get_action`'s dictionary."""
-        return dict(TWIST_ACTION)
 
     @property
     def feedback_features(self) -> dict[str, type]:
@@ -85,42 +70,16 @@ class ScriptedOperator:
         """The error that is going on: "pause", "overshoot", "noise", or empty."""
         return "" if self._hand is None else self._hand.erring
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether it is at its desk."""
-        return self._connected
-
-    def connect(self) -> None:
-        """Sit down; forgets what it did before."""
-        self._connected = True
-        self.begin(self._seed)
-
     def begin(self, seed: int) -> None:
         """Start an episode afresh: errors from this seed, nothing remembered of the last one."""
-        rng = np.random.default_rng(seed)
-        self._hand = None if self._errors is None else ErringHand(self._errors, rng)
+        super().begin(seed)
         self._style = draw_style(seed) if self._many_styles else PLAIN
-        self._request = None if self._task is None else draw_request(self._task, rng)[0]
+        self._request = None if self._task is None else draw_request(self._task, self._rng)[0]
         self._goal: Goal | None = None
         self._meant: Request | None = None      # what the goal was taken from
         self._memory, self._instruction = Memory(), ""
         self._last_seen: Sight | None = None
-        self._stamp_ns: int | None = None
-        self._clean = np.zeros(6)       # deflection of the last tick, without its errors
         self.done, self.problem = False, ""
-
-    def disconnect(self) -> None:
-        """Let go."""
-        self._connected = False
-        self._input = idle_input(self._input.stamp_ns, DeviceStatus.OFF)
-
-    def read(self) -> HumanInput:
-        """What the hand does, as of the last feedback."""
-        return self._input
-
-    def get_action(self) -> dict[str, float]:
-        """LeRobot's view of `read`."""
-        return twist_action(self._input, 1.0)
 
     def send_feedback(self, feedback: dict[str, Any]) -> None:
         """Look at the scene and decide what the hand does.
@@ -132,8 +91,7 @@ class ScriptedOperator:
         if not self._connected or "stamp_ns" not in feedback:
             return
         stamp_ns = int(feedback["stamp_ns"])
-        since_s = 0.0 if self._stamp_ns is None else (stamp_ns - self._stamp_ns) / NS_PER_S
-        self._stamp_ns = stamp_ns
+        since_s = self._since_last_s(stamp_ns)
         self._listen(str(feedback.get("instruction", "")))
         rows = feedback.get("rows", {})
         missing = [name for name in ("arm", "contact", "sim") if name not in rows]
@@ -153,7 +111,9 @@ class ScriptedOperator:
         self._memory.watch(sight, goal, since_s)
         move = next_move(sight, goal, self._memory)
         self.done = bool(move.done)
-        self._input = self._act(styled(move, sight, self._style), sight, stamp_ns, since_s)
+        move = styled(move, sight, self._style)
+        self._input = self._press(wanted_twist(move, sight), move.gripper, stamp_ns, since_s,
+                                  sight.braced)
 
     def _listen(self, instruction: str) -> None:
         """Take a request from the words, once for every new text."""
@@ -179,20 +139,6 @@ class ScriptedOperator:
         self._goal, self._meant = goal, request
         return goal
 
-    def _act(self, move: Move, sight: Sight, stamp_ns: int, since_s: float) -> HumanInput:
-        wanted = deflections_for(wanted_twist(move, sight), self._mapping)
-        wanted[np.abs(wanted) < AT_REST] = 0.0
-        step = since_s / HAND_S
-        clean = self._clean = self._clean + np.clip(wanted - self._clean, -step, step)
-        given, corrective = clean, None
-        if self._hand is not None:
-            given = self._hand.disturb(clean, since_s)
-            corrective = np.append(twist_of(clean, self._mapping), move.gripper)
-        twist = twist_of(given, self._mapping)
-        return HumanInput(stamp_ns, DeviceStatus.OK, axes_for(given, self._mapping), 0,
-                          enabled=bool(np.any(twist)), twist=twist, gripper=move.gripper,
-                          corrective=corrective)
-
 
 def wanted_twist(move: Move, sight: Sight) -> np.ndarray:
     """(6,) m/s and rad/s in the world frame that bring the tool to where the move wants it."""
@@ -205,23 +151,6 @@ def wanted_twist(move: Move, sight: Sight) -> np.ndarray:
     error = _product(wanted, sight.tool_quat * (1.0, -1.0, -1.0, -1.0))
     error *= 1.0 if error[0] >= 0.0 else -1.0           # the short way round
     return np.concatenate([velocity, TURN_PER_S * 2.0 * error[1:]])
-
-
-def deflections_for(twist: np.ndarray, mapping: AxisMapping) -> np.ndarray:
-    """(6,) deflections in -1..1 that the mapping turns into a twist, or as near as it can."""
-    travel = np.linspace(0.0, 1.0, 201)
-    reached = (1.0 - mapping.expo) * travel + mapping.expo * travel**3
-    scale = np.asarray(mapping.scale)
-    share = np.abs(twist) / np.where(scale > 0.0, scale, np.inf)
-    return np.sign(twist) * np.interp(share, reached, travel)
-
-
-def axes_for(deflection: np.ndarray, mapping: AxisMapping) -> np.ndarray:
-    """(8,) raw axes that the mapping reads as these deflections."""
-    axes = np.zeros(RAW_WIDTH)
-    travel = mapping.dead_zone + np.abs(deflection) * (1.0 - mapping.dead_zone)
-    axes[list(mapping.source)] = np.sign(deflection) * travel * np.asarray(mapping.sign)
-    return axes
 
 
 def _scene_changed(before: Sight, now: Sight) -> bool:

@@ -1,21 +1,21 @@
 """An environment's own expert, as a teleoperator that does what a person at a SpaceMouse would.
 
 It looks only at the recorded rows, asks the skill of the task what to do, and presses the axes that
-ask the station for it. It can be told to err like a person; the clean command then goes along as a
-label. Knows skills by the robot's and the task's name; knows no environment and no station.
+ask the station for it. It can be told to err like a person. Knows skills by the robot's and the
+task's name; knows no environment and no station.
 """
 
 from typing import Any
 
 import numpy as np
 
-from recorders.clock import NS_PER_S, Clock
-from studio.devices.interfaces import DeviceError, DeviceStatus, HumanInput, idle_input
-from studio.devices.mapping import TWIST_ACTION, AxisMapping, twist_action, twist_of
+from recorders.clock import Clock
+from studio.devices.interfaces import DeviceError, idle_input
+from studio.devices.mapping import AxisMapping
 from studio.sim.gym.catalog import open_skill
 from studio.sim.gym.world import Skill
-from studio.sim.human_errors import CLUMSY, PERTURBED, ErringHand, Errors
-from studio.sim.operator import axes_for, deflections_for
+from studio.sim.human_errors import CLUMSY, PERTURBED, Errors
+from studio.sim.scripted_teleoperator import ScriptedTeleoperator
 
 # As fast as the station lets a tool move; a gantry does not turn.
 MAPPING = AxisMapping(scale=(0.5, 0.5, 0.5, 0.0, 0.0, 0.0))
@@ -25,7 +25,7 @@ AT_REST = 0.004                 # of full deflection; below it a hand lets go
 LEAD_M = 0.2
 
 
-class GymExpert:
+class GymExpert(ScriptedTeleoperator):
     """Drives an environment's hand as its expert says.
 
     Args:
@@ -40,52 +40,20 @@ class GymExpert:
     name = "expert"
 
     def __init__(self, robot: str, errors: Errors | None = None, seed: int = 0) -> None:
-        self._robot, self._errors, self._seed = robot, errors, seed
-        self._connected = False
-        self._input = idle_input(0, DeviceStatus.OFF)
+        super().__init__(errors, seed, MAPPING, inertia_s=HAND_S, at_rest=AT_REST)
+        self._robot = robot
         self.begin(seed)
-
-    @property
-    def action_features(self) -> dict[str, type]:
-        """Names and types in `get_action`'s dictionary."""
-        return dict(TWIST_ACTION)
 
     @property
     def feedback_features(self) -> dict[str, type]:
         """What `send_feedback` needs every tick."""
         return {"stamp_ns": int, "task": str, "rows": dict}
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether it is at its desk."""
-        return self._connected
-
-    def connect(self) -> None:
-        """Sit down; forgets what it did before."""
-        self._connected = True
-        self.begin(self._seed)
-
     def begin(self, seed: int) -> None:
         """Start an episode afresh: errors from this seed, nothing remembered of the last one."""
-        rng = np.random.default_rng(seed)
-        self._hand = None if self._errors is None else ErringHand(self._errors, rng)
-        self._stamp_ns: int | None = None
-        self._clean = np.zeros(6)       # deflection of the last tick, without its errors
+        super().begin(seed)
         self._skills: dict[str, Skill] = {}             # by task; some remember what they did
         self.problem = ""
-
-    def disconnect(self) -> None:
-        """Let go."""
-        self._connected = False
-        self._input = idle_input(self._input.stamp_ns, DeviceStatus.OFF)
-
-    def read(self) -> HumanInput:
-        """What the hand does, as of the last feedback."""
-        return self._input
-
-    def get_action(self) -> dict[str, float]:
-        """LeRobot's view of `read`."""
-        return twist_action(self._input, 1.0)
 
     def send_feedback(self, feedback: dict[str, Any]) -> None:
         """Look at the scene and decide what the hand does.
@@ -97,8 +65,7 @@ class GymExpert:
         if not self._connected or "stamp_ns" not in feedback:
             return
         stamp_ns = int(feedback["stamp_ns"])
-        since_s = 0.0 if self._stamp_ns is None else (stamp_ns - self._stamp_ns) / NS_PER_S
-        self._stamp_ns = stamp_ns
+        since_s = self._since_last_s(stamp_ns)
         skill, rows = self._skill(str(feedback.get("task", ""))), feedback.get("rows", {})
         sim = rows.get("sim")
         if skill is None or sim is None or "arm" not in rows:
@@ -106,7 +73,7 @@ class GymExpert:
             return
         velocity, opening = skill(np.array(sim["observation"]))
         velocity = _unless_held_up(velocity, sim["target"][:-1], rows["arm"]["position"][:-1])
-        self._input = self._act(velocity, opening, stamp_ns, since_s)
+        self._input = self._press(np.append(velocity, np.zeros(3)), opening, stamp_ns, since_s)
 
     def _skill(self, task: str) -> Skill | None:
         if task and task not in self._skills:
@@ -116,21 +83,6 @@ class GymExpert:
                 self.problem = str(error)
                 return None
         return self._skills.get(task)
-
-    def _act(self, velocity: np.ndarray, opening: float, stamp_ns: int,
-             since_s: float) -> HumanInput:
-        wanted = deflections_for(np.concatenate([velocity, np.zeros(3)]), MAPPING)
-        wanted[np.abs(wanted) < AT_REST] = 0.0
-        step = since_s / HAND_S
-        clean = self._clean = self._clean + np.clip(wanted - self._clean, -step, step)
-        given, corrective = clean, None
-        if self._hand is not None:
-            given = self._hand.disturb(clean, since_s)
-            corrective = np.append(twist_of(clean, MAPPING), opening)
-        twist = twist_of(given, MAPPING)
-        return HumanInput(stamp_ns, DeviceStatus.OK, axes_for(given, MAPPING), 0,
-                          enabled=bool(np.any(twist)), twist=twist, gripper=opening,
-                          corrective=corrective)
 
 
 def _unless_held_up(velocity: np.ndarray, target_m: np.ndarray,
