@@ -1,12 +1,12 @@
 # Two commands do everything: `make run` and `make test`. Both set up whatever is missing.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check setup bench torture lock
+.PHONY: help run demo test check setup bench torture experiments experiments-quick lock
 PYTHON := .venv/bin/python
 # Many small models and arrays: one thread each is faster than threads that fight for the cores.
 export OMP_NUM_THREADS ?= 1
 
 help:               ## what there is
-	@grep -E '^[a-z]+: .*##|^[a-z]+:  +##' Makefile | sed -E 's/:[^#]*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  +##' Makefile | sed -E 's/:[^#]*##/\t/' | expand -t 20
 
 run: setup          ## set up all that is missing and show the main job on the simulated arm
 	@$(PYTHON) -m studio.cli demo
@@ -30,6 +30,14 @@ bench: setup        ## every benchmark, both sides in one run; minutes
 torture: setup      ## kill processes at random moments, at least 200 times; minutes
 	@$(PYTHON) tests/torture/store_kill.py
 	@$(PYTHON) tests/torture/process_kill.py
+
+# JOBS=2: two of one thread side by side; more words for the harness in ONLY, as ONLY="rates".
+JOBS ?= 1
+experiments: setup  ## every table about the policy: runs what is missing, prints all; hours
+	@$(PYTHON) tests/experiments/run.py --jobs $(JOBS) $(if $(ONLY),--only $(ONLY))
+
+experiments-quick: setup        ## one row of each table as a sample; a quarter of an hour
+	@$(PYTHON) tests/experiments/run.py --quick --jobs 2
 
 lock:               ## pin the newest allowed packages in requirements.lock
 	@.venv/bin/uv pip compile --quiet --upgrade --universal \

@@ -1,0 +1,250 @@
+"""All rows of all tables about the dual-system policy, and what each needs.
+
+Scenes have seeds by purpose: reported main rows 1000 to 1095, other tables a slice each of 1100 to
+1999, demonstrations 2000 to 2999 (data.py); 5000 to 5999 belong to tuning and 7000 and above to
+nobody here. Main rows are trained with three seeds, others with one.
+"""
+
+from collections.abc import Sequence
+
+from experiments.data import FEWER, FIVE, REASONING, STORES
+from experiments.definitions import Book, Evaluation, Kind, Rates, Row, Training
+
+from studio.sim.phrasings import HELD_OUT_PHRASINGS
+
+TABLES = {
+    "competence": "Minutes to competence",
+    "asynchrony": "Asynchrony: how often System 2 runs, and words that change under way",
+    "ablations": "What matters",
+    "language": "Language",
+    "reasoning": "Tasks that need System 2",
+    "rates": "Rates on this machine",
+}
+MAIN, CURVES, ASYNCHRONY, ABLATIONS, LANGUAGE, REASON, SAMPLE = (
+    (1000, 1096), (1100, 1148), (1300, 1396), (1200, 1296), (1400, 1496), (1500, 1596),
+    (1600, 1624))
+EVALUATION_SEEDS = range(1000, 2000)
+THREE = (0, 1, 2)
+
+# What the systems take on the machine that the figures are made for; see docs/policy.md.
+DELAYS = ("--delay-ms", "20", "10")
+BIN = FIVE["bin"]
+OTHER = "put the {other} cube in the bin"
+FULL_MINUTES, SHARED_MINUTES, SAMPLE_MINUTES = 10.0, 25.0, 2.0
+
+
+def tried(task: str, seeds: tuple[int, int], *options: str) -> tuple[Evaluation, ...]:
+    """One evaluation at the usual delays."""
+    delays = () if "--delay-ms" in options else DELAYS
+    return (Evaluation(task=task, seeds=seeds, options=(*delays, *options)),)
+
+
+def dual(name: str, stores: Sequence[str], minutes: float = FULL_MINUTES, *settings: str,
+         kind: Kind = "dual", config: str = "compact") -> Training:
+    """A training by its name, stores, minutes and `--set` words."""
+    return Training(name=name, stores=tuple(stores), minutes=minutes, kind=kind, config=config,
+                    settings=settings)
+
+
+# ---------------------------------------------------------------------------------- trainings
+
+PEERS: tuple[Kind, ...] = ("act", "diffusion", "mlp", "mlp-state")
+EARLIER = (2.0, 5.0)            # minutes, for the learning curve
+ABLATED: dict[str, tuple[str, tuple[str, ...]]] = {
+    "shared-0": ("K = 0: System 1 has blocks of its own", ("dual.shared=0",)),
+    "shared-1": ("K = 1 shared block", ("dual.shared=1",)),
+    "shared-4": ("K = 4 shared blocks", ("dual.shared=4",)),
+    "latents-0": ("no latents: only the words cross", ("dual.latents=0",)),
+    "latents-8": ("8 latents", ("dual.latents=8",)),
+    "latents-16": ("16 latents", ("dual.latents=16",)),
+    "latents-32": ("32 latents", ("dual.latents=32",)),
+    "pooled": ("latents are the mean of System 2's tokens", ("dual.pooled=true",)),
+    "instruction-code": ("System 1 hears the instruction itself (DuoCore's variant)",
+                         ("dual.code=instruction",)),
+    # With none at all System 2 is unsure of every word, and the arm holds as it must. Its own
+    # words are learned from a loss of any weight (Adam), the shared blocks from its share.
+    "quiet-system-2": ("as above, and System 2's losses weigh a 300th",
+                       ("dual.code=instruction", "dual.speech_weight=0.001",
+                        "dual.event_weight=0.001")),
+    "no-cloud": ("no point cloud", ("spec.cloud_points=0",)),
+    "no-fast-eye": ("no fast eye: the point cloud and what System 2 left",
+                    ("dual.fast_eye=false",)),
+    "no-sight": ("System 1 sees nothing but what System 2 left",
+                 ("dual.fast_eye=false", "spec.cloud_points=0")),
+    "lag": ("how far the arm lags behind its command among proprioception",
+            ('spec.proprioception=["tool","gripper","lag","touch"]',)),
+}
+LOST: dict[str, tuple[str, tuple[str, ...]]] = {
+    "system-2": ("with System 2", ()),
+    "instruction": ("System 1 hears the instruction, and has the latents",
+                    ("dual.code=instruction",)),
+    "nothing": ("System 1 hears the instruction, and has no latents",
+                ("dual.code=instruction", "dual.latents=0")),
+}
+
+
+def _trainings() -> list[Training]:
+    return [
+        *(dual(name, [name]) for name in FIVE),
+        dual("shared", list(FIVE), SHARED_MINUTES),
+        *(dual(f"bin-{minutes:g}min", ["bin"], minutes) for minutes in EARLIER),
+        *(dual(f"bin-{number}demos", [f"bin-{number}"]) for number in FEWER),
+        *(dual(f"bin-{kind}", ["bin"], kind=kind) for kind in PEERS),
+        dual("varied", ["bin", "bin-edits", "bin-bumps"]),
+        dual("smollm2", ["bin", "bin-edits", "bin-bumps"], SHARED_MINUTES, config="smollm2"),
+        dual("styles", ["bin-styles"]),
+        *(dual(f"bin-{name}", ["bin"], FULL_MINUTES, *settings)
+          for name, (_, settings) in ABLATED.items()),
+        *(dual(f"{task}-{name}", [task], FULL_MINUTES, *settings)
+          for task in REASONING for name, (_, settings) in LOST.items()),
+        dual("quick-button", ["quick-button"], SAMPLE_MINUTES),
+        dual("quick-button-apart", ["quick-button"], SAMPLE_MINUTES, "dual.shared=0"),
+        dual("quick-order", ["quick-order"], SAMPLE_MINUTES),
+    ]
+
+
+# --------------------------------------------------------------------------------------- rows
+
+def competence() -> list[Row]:
+    """One policy per task, one for all five, learning curves, and peers."""
+    def row(name: str, about: str, training: str, evaluations: tuple[Evaluation, ...],
+            seeds: tuple[int, ...] = (0,)) -> Row:
+        return Row(table="competence", name=name, about=about, training=training,
+                   evaluations=evaluations, seeds=seeds)
+
+    curve = tried(BIN, CURVES)
+    return [
+        *(row(name, task, name, tried(task, MAIN), THREE) for name, task in FIVE.items()),
+        *(row(f"shared-{name}", f"{task}, by one policy for all five", "shared", tried(task, MAIN),
+              THREE) for name, task in FIVE.items()),
+        *(row(f"peer-{kind}", f"{BIN}, by {kind}", f"bin-{kind}", tried(BIN, MAIN), THREE)
+          for kind in PEERS),
+        *(row(f"after-{minutes:g}min", f"{BIN}, trained {minutes:g} minutes",
+              f"bin-{minutes:g}min", curve) for minutes in EARLIER),
+        row("after-10min", f"{BIN}, trained 10 minutes", "bin", curve),
+        *(row(f"from-{number}", f"{BIN}, from {number} demonstrations", f"bin-{number}demos", curve)
+          for number in FEWER),
+        row("from-150", f"{BIN}, from 150 demonstrations", "bin", curve)]
+
+
+def asynchrony() -> list[Row]:
+    """One policy at many ratios; instructions edited in mid-episode."""
+    def row(name: str, about: str, *options: str, training: str = "varied",
+            blocked: str = "") -> Row:
+        return Row(table="asynchrony", name=name, about=about, training=training, blocked=blocked,
+                   evaluations=tried(BIN, ASYNCHRONY, *options))
+
+    ratios = [*(f"1:{calls}" for calls in (1, 2, 4, 8, 16, 64)), "once"]
+    no_drift = "tandem eval has no option that lets the asked cube drift"
+    edit = ("--edit", f"10cm:{OTHER}")
+    slow, in_step = ("--delay-ms", "300", "10"), ("--delay-ms", "300", "300")
+    return [
+        *(row(f"static-{ratio.replace(':', '-')}", f"System 2 to System 1 {ratio}", "--ratio",
+              ratio) for ratio in ratios),
+        *(row(f"moving-{ratio.replace(':', '-')}", f"the same, asked cube drifting, {ratio}",
+              "--ratio", ratio, blocked=no_drift) for ratio in ratios),
+        row("fresh-only", "trained without stale frames, 1:16", "--ratio", "1:16",
+            blocked="no setting draws training pairs without age"),
+        row("slow-apart", "System 2 takes 300 ms, System 1 goes on meanwhile", *slow),
+        row("slow-in-step", "both take 300 ms, as if run one after the other", "--ratio", "1:1",
+            *in_step),
+        row("smollm2", "a language model as System 2, at its own speed", training="smollm2"),
+        row("unedited", "no edit, 1:16", "--ratio", "1:16"),
+        row("edit-flush", "other colour 10 cm before the cube: flush, System 2 at once",
+            "--ratio", "1:16", *edit, "--edit-mode", "flush"),
+        row("edit-soft", "the same: System 2 at once, the arm goes on", "--ratio", "1:16", *edit,
+            "--edit-mode", "soft"),
+        row("edit-scheduled", "the same: System 2 in its turn", "--ratio", "1:16", *edit,
+            "--edit-mode", "scheduled"),
+        row("edit-flush-plain", "edit, flush; trained without edits", "--ratio", "1:16", *edit,
+            "--edit-mode", "flush", training="bin")]
+
+
+def ablations() -> list[Row]:
+    """One change at a time, one training seed."""
+    def row(name: str, about: str, training: str, *options: str) -> Row:
+        return Row(table="ablations", name=name, about=about, training=training,
+                   evaluations=tried(BIN, ABLATIONS, *options))
+
+    return [
+        row("full", "as it is: K = 2, 6 latents", "bin"),
+        *(row(name, about, f"bin-{name}") for name, (about, _) in ABLATED.items()),
+        row("direct", "direct head instead of flow", "bin", "--steps", "0"),
+        row("flow-1", "one flow step", "bin", "--steps", "1"),
+        row("flow-10", "ten flow steps", "bin", "--steps", "10"),
+        row("styles-flow", "flow, learned from operators who differ", "styles"),
+        row("styles-direct", "direct head, learned from operators who differ", "styles", "--steps",
+            "0")]
+
+
+def language() -> list[Row]:
+    """Words never heard in training, and words that contradict the scene's task."""
+    def row(name: str, about: str, *evaluations: Evaluation, training: str = "bin") -> Row:
+        return Row(table="language", name=name, about=about, training=training,
+                   evaluations=evaluations)
+
+    def held_out(task: str) -> tuple[Evaluation, ...]:
+        first, end = LANGUAGE
+        phrasings = HELD_OUT_PHRASINGS[task]
+        each = (end - first) // len(phrasings)
+        return tuple(tried(task, (first + each * number, first + each * (number + 1)),
+                           "--instruction", phrasing)[0]
+                     for number, phrasing in enumerate(phrasings))
+
+    return [
+        row("heard", "phrasings of the demonstrations", *tried(BIN, LANGUAGE)),
+        row("held-out", "phrasings never heard", *held_out(BIN)),
+        *(row(f"held-out-{name}", f"phrasings never heard: {task}, one policy for all five",
+              *held_out(task), training="shared") for name, task in FIVE.items()),
+        row("told-other", "told another colour, judged by it", *tried(
+            BIN, LANGUAGE, "--instruction", OTHER)),
+        row("told-wrong", "told another colour, judged by the scene's: must fail", *tried(
+            BIN, LANGUAGE, "--instruction", OTHER, "--keep-goal")),
+        row("instruction-code", "phrasings never heard; System 1 hears the instruction (DuoCore)",
+            *held_out(BIN), training="bin-instruction-code")]
+
+
+def reasoning() -> list[Row]:
+    """What is lost where the words alone do not say what to do now."""
+    return [Row(table="reasoning", name=f"{name}-{what}", about=f"{task}: {about}",
+                training=f"{name}-{what}", evaluations=tried(task, REASON))
+            for name, task in REASONING.items() for what, (about, _) in LOST.items()]
+
+
+def rates() -> list[Row]:
+    """Both systems' speed, on one and two threads."""
+    return [Row(table="rates", name=f"threads-{threads}", about=f"compact, {threads} thread(s)",
+                training="bin", rates=Rates(threads=threads, task=BIN)) for threads in (1, 2)]
+
+
+def sample() -> list[Row]:
+    """One row of each table, small enough for a quarter of an hour on two cores."""
+    button = FIVE["button"]
+
+    def row(table: str, name: str, about: str, training: str = "quick-button", *,
+            evaluations: tuple[Evaluation, ...] = (), rates: Rates | None = None) -> Row:
+        return Row(table=table, name=name, about=about, training=training, quick=True,
+                   evaluations=evaluations, rates=rates)
+
+    return [
+        row("competence", "sample-button", f"{button}, 2 minutes, 40 demonstrations",
+            evaluations=tried(button, SAMPLE)),
+        row("asynchrony", "sample-once", "System 2 once per episode",
+            evaluations=tried(button, SAMPLE, "--ratio", "once")),
+        row("ablations", "sample-shared-0", "K = 0: System 1 has blocks of its own",
+            "quick-button-apart", evaluations=tried(button, SAMPLE)),
+        row("language", "sample-held-out", "a phrasing never heard", evaluations=tried(
+            button, SAMPLE, "--instruction", HELD_OUT_PHRASINGS[button][0])),
+        row("reasoning", "sample-in-order", "bin-in-order, 2 minutes, 40 demonstrations",
+            "quick-order", evaluations=tried("bin-in-order", SAMPLE)),
+        row("rates", "sample-threads-1", "one thread", rates=Rates(threads=1, task=button))]
+
+
+def _named(trainings: Sequence[Training]) -> dict[str, Training]:
+    named = {training.name: training for training in trainings}
+    assert len(named) == len(trainings), "two trainings of one name"
+    return named
+
+
+BOOK = Book(TABLES, STORES, _named(_trainings()), (
+    *competence(), *asynchrony(), *ablations(), *language(), *reasoning(), *rates(), *sample()))
