@@ -56,15 +56,18 @@ class ErringHand:
         self._going = np.zeros(6)           # deflection that an overshoot keeps
         self._tremor = np.zeros(6)
 
-    def disturb(self, clean: np.ndarray, since_s: float) -> np.ndarray:
+    def disturb(self, clean: np.ndarray, since_s: float, braced: bool = False) -> np.ndarray:
         """The deflection (6,) that is really given.
 
         Args:
             clean: (6,) in -1..1, what a perfect hand would give.
             since_s: time since the last call.
+            braced: the hand is at something that does not give way, which steadies it.
         """
         self._left_s -= since_s
-        if self._left_s <= 0.0:
+        if braced:
+            self._left_s, self.erring = 0.0, ""
+        elif self._left_s <= 0.0:
             self.erring = ""
             self._begin_an_error(clean, since_s)
         if self.erring == "pause":

@@ -13,6 +13,7 @@ from studio.sim.instructions import COLOURS
 from studio.sim.scene import OBJECT_NAMES
 
 HELD_TOUCH_N = 0.3          # on each finger tip
+BRACED_N = 1.0
 HELD_GAP_M = 0.03           # between the tool's point and the centre of a cube that it holds
 
 
@@ -59,6 +60,11 @@ class Sight(msgspec.Struct, frozen=True):
         """Direction of the tool's x axis about the vertical."""
         axes = _matrix(self.tool_quat)
         return float(np.arctan2(axes[1, 0], axes[0, 0]))
+
+    @property
+    def braced(self) -> bool:
+        """Whether the hand is at something that does not give way: a handle, the button, a wall."""
+        return self.button_force_n > BRACED_N or (max(self.touch_n) > BRACED_N and not self.held)
 
     @property
     def held(self) -> str:
