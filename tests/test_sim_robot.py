@@ -13,7 +13,8 @@ from recorders.clock import ManualClock
 from recorders.streams import Batch
 from studio.devices.interfaces import DeviceError, Resettable
 from studio.sim.arm_model import HOME_RAD
-from studio.sim.robot import MOST_CATCH_UP_NS, SimRobot
+from studio.sim.clocked_robot import MOST_CATCH_UP_NS
+from studio.sim.robot import SimRobot
 
 MS = 1_000_000
 

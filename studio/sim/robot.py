@@ -1,10 +1,8 @@
 """The simulated robot: what the station drives, and what LeRobot's own tools can drive.
 
-Lets the world follow a clock and hands out what arrived. The same code serves a virtual clock
-(deterministic, pictures arrive exactly `LATENCY_NS` late) and the machine's clock (a busy camera
-skips a picture, a starved process skips time; both show as gaps in `seq`). Knows no station and no
-task beyond its name. Shaped as LeRobot 0.6.1's `Robot` without importing it, because that imports
-torch; positions are in rad, the gripper's in 0..1.
+Lets the world follow a clock and hands out what arrived. Knows no station and no task beyond its
+name. Shaped as LeRobot 0.6.1's `Robot` without importing it, because that imports torch; positions
+are in rad, the gripper's in 0..1.
 """
 
 from typing import Any, Self
@@ -16,15 +14,13 @@ from recorders.clock import NS_PER_S, Clock, SystemClock
 from recorders.streams import Batch, Encoding
 from studio.devices.interfaces import DeviceError, RobotInfo
 from studio.sim.arm_model import HOME_RAD, LOWER_RAD, N_JOINTS, UPPER_RAD
-from studio.sim.cameras import CameraOptions, CameraRig, Snapshot
+from studio.sim.cameras import CameraOptions, CameraRig
+from studio.sim.clocked_robot import ClockedRobot
 from studio.sim.disturbance import Disturbance, disturbance_from
 from studio.sim.instructions import InstructionError
 from studio.sim.samples import ARM_PERIOD_NS, JOINT_NAMES, Sampler
 from studio.sim.scene import ARM_NAME
 from studio.sim.world import SimWorld
-
-# Catching up costs a quarter of the time that is caught up; beyond this the station would wait.
-MOST_CATCH_UP_NS = 100_000_000
 
 
 class SimCamera(msgspec.Struct, frozen=True):
@@ -35,7 +31,7 @@ class SimCamera(msgspec.Struct, frozen=True):
     fps: float
 
 
-class SimRobot:
+class SimRobot(ClockedRobot):
     """A simulated arm at a table, with cameras.
 
     Args:
@@ -51,10 +47,7 @@ class SimRobot:
         disturbance: what happens to the cube that is asked for, in a world made here.
 
     Attributes:
-        info: limits, model and streams; readable before connecting.
         world: the simulated world.
-        rig: the cameras and their thread.
-        fault: see `RobotDriver`.
     """
 
     name = robot_type = "tandem_sim"
@@ -65,18 +58,16 @@ class SimRobot:
                  depth: bool = True, image_encoding: Encoding = "jpeg",
                  shadows: bool = False,
                  disturbance: Disturbance | dict[str, Any] | None = None) -> None:
-        self._clock = clock or SystemClock()
-        self.world = world or SimWorld(self._clock, disturbance=disturbance_from(disturbance))
+        clock = clock or SystemClock()
+        self.world = world or SimWorld(clock, disturbance=disturbance_from(disturbance))
         self._sampler = Sampler(self.world)
-        self.rig = CameraRig(self.world.model, CameraOptions(
+        rig = CameraRig(self.world.model, CameraOptions(
             names=tuple(cameras) if render else (), height=image_size[0], width=image_size[1],
             rate_hz=camera_hz, depth=depth, encoding=image_encoding, shadows=shadows))
-        self.cameras = {spec.name: SimCamera(*image_size, camera_hz) for spec in self.rig.streams}
-        self.info = _describe(self.world, (*self._sampler.streams, *self.rig.streams))
-        self.fault = ""
-        self._connected = False
-        self._origin_ns = self.world.stamp_ns
-        self._captured = -1         # number of the last picture that came due
+        self.cameras = {spec.name: SimCamera(*image_size, camera_hz) for spec in rig.streams}
+        super().__init__(
+            clock, rig, camera_hz, title="the simulated robot",
+            info=_describe(self.world, (*self._sampler.streams, *rig.streams)))
 
     # ----------------------------------------------------------------------------- RobotDriver
 
@@ -86,23 +77,12 @@ class SimRobot:
         Raises:
             DeviceError: if it is connected, or if no picture can be drawn here.
         """
-        if self._connected:
-            raise DeviceError("the simulated robot is connected already: disconnect it first")
-        if self.cameras:
-            self.rig.start()
-        self._connected, self.fault = True, ""
+        self._open()
         self.world.skip_to(self._clock.now_ns())
-        self._origin_ns, self._captured = self.world.stamp_ns, -1
+        self._begin_pictures(self.world.stamp_ns)
         self._sampler.tare()
         self._sampler.sample()
         self._capture_what_is_due()
-
-    def disconnect(self) -> None:
-        """Hold the present position and end the cameras' thread."""
-        if self._connected:
-            self.hold()
-            self.rig.stop()
-            self._connected = False
 
     def poll(self) -> list[Batch]:
         """Advance the world to the clock and return what arrived.
@@ -114,14 +94,11 @@ class SimRobot:
         """
         self._must_be_connected()
         now_ns = self._clock.now_ns()
-        if not self._clock.virtual:
-            self._skip_what_cannot_be_caught_up(now_ns)
+        if steps := self._steps_to_skip(now_ns, self.world.stamp_ns, ARM_PERIOD_NS):
+            self.world.skip_to(self.world.stamp_ns + steps * ARM_PERIOD_NS)
+            self._sampler.skip(steps * ARM_PERIOD_NS)
         self.world.advance_to(now_ns, self._after_step)
-        batches = self._sampler.take(self._wall_minus_mono_ns())
-        try:
-            batches += self.rig.collect(now_ns, wait=self._clock.virtual)
-        except DeviceError as error:
-            self.fault = str(error)
+        batches = self._sampler.take(self._wall_minus_mono_ns()) + self._collected(now_ns)
         if self.world.unstable:
             self.fault = "the simulated physics diverged: reset the scene"
         return batches
@@ -132,12 +109,7 @@ class SimRobot:
         Raises:
             DeviceError: if the target has another shape or is not finite, or without a connection.
         """
-        self._must_be_connected()
-        target = np.asarray(target, float)
-        if target.shape != (len(JOINT_NAMES),) or not np.isfinite(target).all():
-            raise DeviceError(f"a target is {len(JOINT_NAMES)} finite numbers "
-                              f"({', '.join(JOINT_NAMES)}), not {target}: it was not sent")
-        self.world.aim(np.clip(target, self.info.lower, self.info.upper))
+        self.world.aim(self._within_limits(target))
 
     def hold(self) -> None:
         """Stay here. The gripper keeps its target: letting go of its grip is not holding."""
@@ -247,30 +219,9 @@ class SimRobot:
         self._capture_what_is_due()
 
     def _capture_what_is_due(self) -> None:
-        """Picture k is taken at the first physics step at or after k periods."""
         world = self.world
-        number = int((world.stamp_ns - self._origin_ns) * self.rig.options.rate_hz) // NS_PER_S
-        if not self.cameras or number <= self._captured:
-            return
-        self._captured = number
-        if self._clock.virtual or not self.rig.busy:
-            self.rig.capture(Snapshot(
-                t_mono_ns=world.stamp_ns, t_wall_ns=world.stamp_ns + self._wall_minus_mono_ns(),
-                t_device_ns=round(world.time_s * NS_PER_S), seq=number, state=world.state))
-
-    def _skip_what_cannot_be_caught_up(self, now_ns: int) -> None:
-        late_ns = now_ns - self.world.stamp_ns - MOST_CATCH_UP_NS
-        if late_ns > 0:
-            skipped_ns = -(-late_ns // ARM_PERIOD_NS) * ARM_PERIOD_NS
-            self.world.skip_to(self.world.stamp_ns + skipped_ns)
-            self._sampler.skip(skipped_ns)
-
-    def _wall_minus_mono_ns(self) -> int:
-        return self._clock.wall_ns() - self._clock.now_ns()
-
-    def _must_be_connected(self) -> None:
-        if not self._connected:
-            raise DeviceError("the simulated robot is not connected: call connect() first")
+        if self._picture_due(world.stamp_ns):
+            self._capture(world.stamp_ns, round(world.time_s * NS_PER_S), world.state)
 
 
 def _describe(world: SimWorld, streams: tuple[Any, ...]) -> RobotInfo:

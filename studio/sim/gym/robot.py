@@ -1,25 +1,23 @@
 """A gymnasium environment as a robot of the station.
 
 Steps the environment to where the clock is, hands out what arrived, and takes targets as any robot
-does: positions of a gantry's slides in metres and of the gripper 0..1. The same code serves a
-virtual clock and the machine's. Knows worlds through gym/world.py only; knows no environment by
-name and no station.
+does: positions of a gantry's slides in metres and of the gripper 0..1. Knows worlds through
+gym/world.py only; knows no environment by name and no station.
 """
 
 import numpy as np
 
-from recorders.clock import NS_PER_S, Clock
+from recorders.clock import Clock
 from recorders.streams import Batch, Encoding
 from studio.devices.interfaces import DeviceError
+from studio.sim.clocked_robot import ClockedRobot
 from studio.sim.gym.gantry import gantry_info
 from studio.sim.gym.samples import GymSampler
 from studio.sim.gym.world import GymWorld
-from studio.sim.picture_thread import PictureThread, Snapshot, camera_stream
-
-MOST_CATCH_UP_NS = 100_000_000      # beyond this the station would wait for the environment
+from studio.sim.picture_thread import PictureThread, camera_stream
 
 
-class GymRobot:
+class GymRobot(ClockedRobot):
     """An environment that follows a clock.
 
     Args:
@@ -35,9 +33,7 @@ class GymRobot:
         image_encoding: of the colour pictures.
 
     Attributes:
-        info: limits, model and streams; readable before connecting.
         world: the environment.
-        fault: see `RobotDriver`.
 
     Raises:
         DeviceError: for an unknown camera.
@@ -51,19 +47,18 @@ class GymRobot:
         if unknown := [camera for camera in wanted if camera not in world.cameras]:
             raise DeviceError(f"{name} has no camera '{unknown[0]}': valid are "
                               f"{', '.join(world.cameras)}")
-        self._clock, self.world, self._camera_hz = clock, world, camera_hz
+        self.world = world
         self._sampler = GymSampler(world)
         height, width = (min(image_size),) * 2 if world.square else image_size
         with_depth = depth and world.has_depth
-        self.rig = PictureThread(
+        rig = PictureThread(
             [camera_stream(camera, height=height, width=width, rate_hz=camera_hz,
                            depth=with_depth, encoding=image_encoding) for camera in wanted],
             world.darkroom(height=height, width=width, depth=with_depth))
-        self.info = gantry_info(name, world.slides, (*self._sampler.streams, *self.rig.streams))
-        self.fault = ""
-        self._connected = False
-        self._stamp_ns = self._origin_ns = clock.now_ns()
-        self._captured = -1         # number of the last picture that came due
+        super().__init__(
+            clock, rig, camera_hz, title=name,
+            info=gantry_info(name, world.slides, (*self._sampler.streams, *rig.streams)))
+        self._stamp_ns = clock.now_ns()
         self._target: np.ndarray | None = None      # (D,); None: stay
 
     # ----------------------------------------------------------------------------- RobotDriver
@@ -74,21 +69,10 @@ class GymRobot:
         Raises:
             DeviceError: if it is connected, or if no picture can be drawn here.
         """
-        if self._connected:
-            raise DeviceError(f"{self.info.name} is connected already: disconnect it first")
-        if self.rig.streams:
-            self.rig.start()
-        self._connected, self.fault = True, ""
-        self._stamp_ns = self._origin_ns = self._clock.now_ns()
-        self._captured = -1
+        self._open()
+        self._stamp_ns = self._clock.now_ns()
+        self._begin_pictures(self._stamp_ns)
         self._keep()
-
-    def disconnect(self) -> None:
-        """Hold the present position and end the cameras' thread."""
-        if self._connected:
-            self.hold()
-            self.rig.stop()
-            self._connected = False
 
     def poll(self) -> list[Batch]:
         """Step to the clock and return what arrived.
@@ -100,17 +84,14 @@ class GymRobot:
         """
         self._must_be_connected()
         now_ns, step_ns = self._clock.now_ns(), self.world.step_ns
-        if not self._clock.virtual:
-            self._skip_what_cannot_be_caught_up(now_ns)
+        if steps := self._steps_to_skip(now_ns, self._stamp_ns, step_ns):
+            self._stamp_ns += steps * step_ns
+            self._sampler.skip(steps)
         while self._stamp_ns + step_ns <= now_ns and not self.world.reading.problem:
             self.world.step(self._target)
             self._stamp_ns += step_ns
             self._keep()
-        batches = self._sampler.take(self._wall_minus_mono_ns())
-        try:
-            batches += self.rig.collect(now_ns, wait=self._clock.virtual)
-        except DeviceError as error:
-            self.fault = str(error)
+        batches = self._sampler.take(self._wall_minus_mono_ns()) + self._collected(now_ns)
         self.fault = self.world.reading.problem or self.fault
         return batches
 
@@ -120,13 +101,7 @@ class GymRobot:
         Raises:
             DeviceError: if the target has another shape or is not finite, or without a connection.
         """
-        self._must_be_connected()
-        target = np.asarray(target, float)
-        names = self.info.joint_names
-        if target.shape != (len(names),) or not np.isfinite(target).all():
-            raise DeviceError(f"a target is {len(names)} finite numbers ({', '.join(names)}), not "
-                              f"{target}: it was not sent")
-        self._target = np.clip(target, self.info.lower, self.info.upper)
+        self._target = self._within_limits(target)
 
     def hold(self) -> None:
         """Stay here. The gripper keeps its target: letting go of its grip is not holding."""
@@ -166,25 +141,5 @@ class GymRobot:
 
     def _keep(self) -> None:
         self._sampler.sample(self._stamp_ns, self._target)
-        number = int((self._stamp_ns - self._origin_ns) * self._camera_hz) // NS_PER_S
-        if not self.rig.streams or number <= self._captured:
-            return
-        self._captured = number
-        if self._clock.virtual or not self.rig.busy:
-            self.rig.capture(Snapshot(
-                t_mono_ns=self._stamp_ns, t_wall_ns=self._stamp_ns + self._wall_minus_mono_ns(),
-                t_device_ns=self._sampler.device_ns, seq=number, state=self.world.view))
-
-    def _skip_what_cannot_be_caught_up(self, now_ns: int) -> None:
-        late_ns = now_ns - self._stamp_ns - MOST_CATCH_UP_NS
-        if late_ns > 0:
-            steps = -(-late_ns // self.world.step_ns)
-            self._stamp_ns += steps * self.world.step_ns
-            self._sampler.skip(steps)
-
-    def _wall_minus_mono_ns(self) -> int:
-        return self._clock.wall_ns() - self._clock.now_ns()
-
-    def _must_be_connected(self) -> None:
-        if not self._connected:
-            raise DeviceError(f"{self.info.name} is not connected: call connect() first")
+        if self._picture_due(self._stamp_ns):
+            self._capture(self._stamp_ns, self._sampler.device_ns, self.world.view)
