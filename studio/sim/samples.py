@@ -13,6 +13,7 @@ import numpy as np
 from recorders.clock import NS_PER_S
 from recorders.streams import Batch, Column, StreamSpec
 from studio.sim.arm_model import N_JOINTS
+from studio.sim.columns import POSE, VERDICT, arm_stream, joint_column
 from studio.sim.instructions import COLOURS
 from studio.sim.scene import ARM_NAME, OBJECT_NAMES, PHYSICS_HZ
 from studio.sim.subtasks import GOAL_COLUMNS, write_goal
@@ -21,23 +22,15 @@ from studio.sim.world import STEP_NS, SimWorld
 JOINT_NAMES = (*(f"joint{i + 1}" for i in range(N_JOINTS)), "gripper")
 ARM_HZ = 100
 ARM_PERIOD_NS = NS_PER_S // ARM_HZ
-_POSE = ("x", "y", "z", "qw", "qx", "qy", "qz")
-_WIDE = (len(JOINT_NAMES),)
 _PUSH = Column(name="push", dtype="<f8", shape=(len(COLOURS), 3), unit="N", names=("x", "y", "z"))
 _BUMPS = Column(name="bumps", dtype="u1")       # so far in the episode
 
 
 def stream_specs(world: SimWorld) -> tuple[StreamSpec, ...]:
     """The three streams of a world, cameras apart; a disturbed one tells what pushed its cubes."""
-    def joints(name: str, unit: str) -> Column:
-        return Column(name=name, dtype="<f8", shape=_WIDE, unit=unit, names=JOINT_NAMES)
-
+    target = joint_column("target", "rad", JOINT_NAMES)
     return (
-        StreamSpec(name="arm", rate_hz=ARM_HZ, columns=(
-            joints("position", "rad"), joints("velocity", "rad/s"), joints("effort", "N m"),
-            Column(name="tool_pose", dtype="<f8", shape=(7,), unit="m", names=_POSE),
-            Column(name="tool_twist", dtype="<f8", shape=(6,), unit="m/s rad/s",
-                   names=("vx", "vy", "vz", "wx", "wy", "wz")))),
+        arm_stream(ARM_HZ, JOINT_NAMES, "rad", "N m"),
         StreamSpec(name="contact", rate_hz=PHYSICS_HZ, columns=(
             # What the world does to the tool, at the tool and in its frame, tared at the reset.
             Column(name="wrench", dtype="<f4", shape=(6,), unit="N N m",
@@ -45,16 +38,13 @@ def stream_specs(world: SimWorld) -> tuple[StreamSpec, ...]:
             Column(name="touch", dtype="<f4", shape=(2,), unit="N", names=("left", "right")),
             Column(name="button_force", dtype="<f4", unit="N"),
             # What the motors aimed for during the step: with `sim/state`, all that a replay needs.
-            joints("target", "rad"), *((_PUSH,) if world.disturbed else ()))),
+            target, *((_PUSH,) if world.disturbed else ()))),
         StreamSpec(name="sim", rate_hz=ARM_HZ, columns=(
             Column(name="state", dtype="<f8", shape=world.state.shape),
-            joints("target", "rad"),
+            target,
             Column(name="objects", dtype="<f8", shape=(len(OBJECT_NAMES), 7), unit="m",
-                   names=_POSE),
-            Column(name="phase", dtype="u1"),
-            Column(name="success", dtype="u1"),
-            Column(name="progress", dtype="<f8"),
-            *GOAL_COLUMNS, *((_BUMPS,) if world.disturbed else ()))),
+                   names=POSE),
+            *VERDICT, *GOAL_COLUMNS, *((_BUMPS,) if world.disturbed else ()))),
     )
 
 

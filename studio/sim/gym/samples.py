@@ -9,26 +9,17 @@ import numpy as np
 
 from recorders.clock import NS_PER_S
 from recorders.streams import Batch, Column, StreamSpec
+from studio.sim.columns import VERDICT, arm_stream, joint_column
 from studio.sim.gym.gantry import GRIPPER, POINTING_DOWN
 from studio.sim.gym.world import GymWorld
-
-_POSE = ("x", "y", "z", "qw", "qx", "qy", "qz")
 
 
 def stream_specs(world: GymWorld) -> tuple[StreamSpec, ...]:
     """The three streams of a world, cameras apart."""
     rate_hz = NS_PER_S / world.step_ns
     names = (*world.slides.names, GRIPPER)
-
-    def joints(name: str, unit: str) -> Column:
-        return Column(name=name, dtype="<f8", shape=(len(names),), unit=unit, names=names)
-
     return (
-        StreamSpec(name="arm", rate_hz=rate_hz, columns=(
-            joints("position", "m"), joints("velocity", "m/s"), joints("effort", "N"),
-            Column(name="tool_pose", dtype="<f8", shape=(7,), unit="m", names=_POSE),
-            Column(name="tool_twist", dtype="<f8", shape=(6,), unit="m/s rad/s",
-                   names=("vx", "vy", "vz", "wx", "wy", "wz")))),
+        arm_stream(rate_hz, names, "m", "N"),
         StreamSpec(name="contact", rate_hz=rate_hz, columns=(
             Column(name="touch", dtype="<f4", shape=(len(world.touch_names),), unit="N",
                    names=world.touch_names),)),
@@ -36,11 +27,9 @@ def stream_specs(world: GymWorld) -> tuple[StreamSpec, ...]:
             # With the state of the first row, `target` (what was aimed for during the step that
             # led to the row; NaN: nothing) is all that a replay needs.
             Column(name="state", dtype="<f8", shape=(world.state_size,)),
-            joints("target", "m"),
+            joint_column("target", "m", names),
             Column(name="observation", dtype="<f8", shape=(world.observation_size,)),
-            Column(name="phase", dtype="u1"),
-            Column(name="success", dtype="u1"),
-            Column(name="progress", dtype="<f8"))),
+            *VERDICT)),
     )
 
 
