@@ -133,11 +133,9 @@ class CubeOnCube(_CubeStage, frozen=True):
         return self._where(view, aside_m, on_top)
 
 
-class ButtonPressed(msgspec.Struct, frozen=True):
-    """The button is pressed past its click."""
+class _ButtonStage(msgspec.Struct, frozen=True):
+    """What pressing the button and holding it have in common."""
 
-    phases: ClassVar[tuple[str, ...]] = ("reach", "press")
-    hold_s: ClassVar[float] = 0.05
     lasting: ClassVar[bool] = False
 
     @property
@@ -149,6 +147,18 @@ class ButtonPressed(msgspec.Struct, frozen=True):
     def target(self) -> str:
         """What is pressed down."""
         return "button_cap"
+
+    def _where(self, view: SceneView, pressed: float) -> tuple[int, float]:
+        if pressed > 0.1:
+            return 1, min(1.0, pressed)
+        return 0, _nearness(math.dist(view.tool_m, view.button_m))
+
+
+class ButtonPressed(_ButtonStage, frozen=True):
+    """The button is pressed past its click."""
+
+    phases: ClassVar[tuple[str, ...]] = ("reach", "press")
+    hold_s: ClassVar[float] = 0.05
 
     def holds(self, view: SceneView) -> bool:
         """Deeper than the click."""
@@ -156,25 +166,14 @@ class ButtonPressed(msgspec.Struct, frozen=True):
 
     def where(self, view: SceneView) -> tuple[int, float]:
         """Reach or press."""
-        return _button_phase(view, view.button_depth_m / CLICK_DEPTH_M)
+        return self._where(view, view.button_depth_m / CLICK_DEPTH_M)
 
 
-class ButtonForce(msgspec.Struct, frozen=True):
+class ButtonForce(_ButtonStage, frozen=True):
     """The button is held with a force inside a band, without leaving it."""
 
     phases: ClassVar[tuple[str, ...]] = ("reach", "hold")
     hold_s: ClassVar[float] = 1.0
-    lasting: ClassVar[bool] = False
-
-    @property
-    def matter(self) -> str:
-        """The button."""
-        return "button"
-
-    @property
-    def target(self) -> str:
-        """What is pressed down."""
-        return "button_cap"
 
     def holds(self, view: SceneView) -> bool:
         """Inside the band now."""
@@ -182,7 +181,7 @@ class ButtonForce(msgspec.Struct, frozen=True):
 
     def where(self, view: SceneView) -> tuple[int, float]:
         """Reach or hold."""
-        return _button_phase(view, view.button_force_n / FORCE_BAND_N[0])
+        return self._where(view, view.button_force_n / FORCE_BAND_N[0])
 
 
 class DrawerOpen(msgspec.Struct, frozen=True):
@@ -211,12 +210,6 @@ class DrawerOpen(msgspec.Struct, frozen=True):
         if view.drawer_opening_m > 0.005:
             return 1, min(1.0, view.drawer_opening_m / DRAWER_OPEN_M)
         return 0, _nearness(math.dist(view.tool_m, view.handle_m))
-
-
-def _button_phase(view: SceneView, pressed: float) -> tuple[int, float]:
-    if pressed > 0.1:
-        return 1, min(1.0, pressed)
-    return 0, _nearness(math.dist(view.tool_m, view.button_m))
 
 
 def _nearness(distance_m: float) -> float:
