@@ -79,9 +79,11 @@ class TrainingSet:
     """
 
     def __init__(self, pool: EpisodePool, spec: PolicySpec, normaliser: Normaliser | None,
-                 cache_bytes: int, weigh: Weigh | None, balance_tasks: bool) -> None:
+                 cache_bytes: int, weigh: Weigh | None, balance_tasks: bool,
+                 max_age_steps: int) -> None:
         self.spec = spec
         self._pool, self._weigh, self._balance_tasks = pool, weigh, balance_tasks
+        self._max_age_steps = max_age_steps
         size = spec.picture_size
         depth_bytes = cache_bytes // 8 if spec.cloud_points else 0
         self._pictures = PictureCache(cache_bytes - depth_bytes,
@@ -96,6 +98,7 @@ class TrainingSet:
         seed: int = 0, labels: Sequence[str] | None = ("success",),
         normaliser: Normaliser | None = None, cache_bytes: int = CACHE_BYTES,
         weigh: Weigh | None = None, balance_tasks: bool = True,
+        max_age_steps: int = MAX_AGE_STEPS,
     ) -> "TrainingSet":
         """Read all usable episodes of the stores; pictures wait until they are drawn.
 
@@ -109,6 +112,7 @@ class TrainingSet:
             cache_bytes: memory for prepared pictures.
             weigh: how often each moment is drawn; as often as any other without it.
             balance_tasks: draw every task equally often, however many episodes it has.
+            max_age_steps: how much older than System 1's frame System 2's may be.
 
         Raises:
             StoreError: if there is no store, or a version of it that is not known.
@@ -117,7 +121,7 @@ class TrainingSet:
             DamagedRecording: naming the file that cannot be read.
         """
         pool = EpisodePool(stores, spec, hold_out=hold_out, seed=seed, labels=labels)
-        return cls(pool, spec, normaliser, cache_bytes, weigh, balance_tasks)
+        return cls(pool, spec, normaliser, cache_bytes, weigh, balance_tasks, max_age_steps)
 
     def follow(self) -> int:
         """Take in what happened in the stores since: new episodes, new labels, the trash.
@@ -195,7 +199,7 @@ class TrainingSet:
 
     def _settle(self) -> None:
         def draw(demonstrations: list[Demonstration], weigh: Weigh | None) -> MomentDraw:
-            return MomentDraw(demonstrations, self.spec.step_ns, max_age_steps=MAX_AGE_STEPS,
+            return MomentDraw(demonstrations, self.spec.step_ns, max_age_steps=self._max_age_steps,
                               weigh=weigh, balance_tasks=self._balance_tasks)
 
         fresh = draw(self._pool.training, self._weigh)

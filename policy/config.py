@@ -44,7 +44,7 @@ class DualConfig(msgspec.Struct, frozen=True, kw_only=True):
     latent_dropout: float = 0.1
     word_dropout: float = 0.05
     max_age_steps: int = 64
-    """System 2's frame is up to this many steps older than System 1's in training."""
+    """System 2's frame is up to this many steps older than System 1's in training; 0: never."""
     direct_weight: float = 0.5
     target_weight: float = 2.0
     speech_weight: float = 0.3

@@ -256,8 +256,8 @@ class DualSystem(nn.Module):
         gaze, target = self.target(eye, found, state, code)
         where = torch.cat([target, target - state[:, :HAND]], 1)
         summary = self.gather(torch.cat([state, code, self.gist(z.mean(1)), eye, where], 1))
-        age = self.age_in(waves(age_steps.clamp(max=float(self.config.max_age_steps))
-                                / self.config.max_age_steps))
+        oldest = self.config.max_age_steps
+        age = self.age_in(waves(age_steps.clamp(max=float(oldest)) / max(oldest, 1)))
         shown = eye if seen else state.new_zeros(len(state), 1)
         fresh = torch.stack([self.seen_in(shown), self.near_in(torch.cat([state, where], 1)),
                              summary + age], 1) + self.context_place

@@ -71,7 +71,7 @@ class DualTraining:
             StoreError, DamagedRecording: as the stores' readers say.
         """
         require_free(folder)
-        lessons = _lessons(stores, recipe.spec, seed)
+        lessons = _lessons(stores, recipe.spec, seed, recipe.dual.max_age_steps)
         description = describe(recipe, lessons)
         model = _first(description, seed)
         weights, frozen = weights_of(model), frozen_names(model)
@@ -112,7 +112,8 @@ class DualTraining:
                                   f"those of the kind 'dual'")
         description = msgspec.convert(run.config["dual"], DualDescription)
         seed = run.config["seed"]
-        lessons = _lessons(stores, description.spec, seed, description.normaliser)
+        lessons = _lessons(stores, description.spec, seed, description.config.max_age_steps,
+                           description.normaliser)
         training = cls(run, lessons, stores, seed,
                        budget or msgspec.convert(run.config["budget"], Budget), device)
         training._resumed, training.passed_over = run.newest_whole()
@@ -171,9 +172,10 @@ def _first(description: DualDescription, seed: int) -> Any:
         raise TrainingError(str(error)) from error
 
 
-def _lessons(stores: Sequence[Path], spec: PolicySpec, seed: int,
+def _lessons(stores: Sequence[Path], spec: PolicySpec, seed: int, max_age_steps: int,
              normaliser: Normaliser | None = None) -> TrainingSet:
     try:
-        return TrainingSet.open(stores, spec, seed=seed, normaliser=normaliser)
+        return TrainingSet.open(stores, spec, seed=seed, normaliser=normaliser,
+                                max_age_steps=max_age_steps)
     except ValueError as error:     # its word for demonstrations that do not do
         raise TrainingError(str(error)) from error

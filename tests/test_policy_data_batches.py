@@ -278,6 +278,13 @@ def test_shrinking_keeps_the_mean_and_leaves_a_picture_of_the_right_size_alone()
     assert prepare_picture(small, (96, 128)) is small
 
 
+def test_without_age_both_systems_see_the_same_frame(store):
+    lessons = TrainingSet.open([store], FEEL, hold_out=0.2, max_age_steps=0)
+    batch = lessons.batch(np.random.default_rng(0), 8)
+    assert not batch.age_steps.any()
+    torch.testing.assert_close(batch.proprioception[:8], batch.proprioception[8:])
+
+
 def test_a_cloud_is_where_the_camera_looks(store):
     spec = msgspec.structs.replace(FEEL, cloud_points=50)
     lessons = TrainingSet.open([store], spec, hold_out=0.2)

@@ -293,3 +293,15 @@ def test_a_policy_that_is_told_otherwise_fails_by_the_tasks_own_goal():
     with ProvingGround(wrong, RulePolicy(), SystemClock()) as ground:
         trial = ground.trial(5000)
     assert trial.success_s is None and trial.instruction == "put the green cube in the bin"
+
+
+def test_the_asked_cube_drifts_until_the_hand_is_there():
+    moving = trials(disturbance={"drift_m_s": 0.02}, max_s=0.8)
+    with ProvingGround(moving, RulePolicy(), SystemClock()) as ground:
+        ground.trial(5000)
+        places_m = ground._loop.latest["sim"]["objects"][:3, :2].copy()
+    with ProvingGround(trials(max_s=0.8), RulePolicy(), SystemClock()) as ground:
+        ground.trial(5000)
+        moved_m = np.linalg.norm(
+            places_m - ground._loop.latest["sim"]["objects"][:3, :2], axis=1)
+    assert np.sum(moved_m > 0.008) == 1         # one cube, the asked one

@@ -14,6 +14,7 @@ import tyro
 
 from policy.statistics import shares, wilson
 from studio.commands.output import Answer, Screen, UsersMistakeError
+from studio.commands.variety import disturbed
 from studio.station.robots import require_robot, tasks_of
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ class Evaluate:
     edit_mode: Literal["flush", "soft", "scheduled"] = "flush"
     """What an edit does. flush: the running chunk is dropped, System 2 runs at once and the arm
     waits for it; soft: System 2 runs at once, the arm goes on; scheduled: System 2 in its turn."""
+    drift: float = 0.0
+    """The asked cube moves about at so many m/s until the hand is near it."""
+    bumps: float = 0.0
+    """Share of the trials in which the asked cube is pushed some cm as the hand comes near."""
     delay_ms: tuple[float, float] = (0.0, 0.0)
     """How long System 2 and System 1 are made to take, in ms of the virtual clock."""
     workers: int = 1
@@ -83,13 +88,15 @@ class Evaluate:
                             ("act-every", self.act_every)):
             if value < 1:
                 raise UsersMistakeError(f"--{name} must be at least 1, not {value}")
+        disturbance = disturbed(self.robot, self.task, bumps=self.bumps, drift_m_s=self.drift)
         # Here, because the simulator and the network bring much: --help need not wait for them.
         from policy.signals import MissingSignal
         from studio.station.evaluation_jobs import EvaluationJob, run_jobs
 
         job = EvaluationJob(
             policy=str(self.run_folder), device=self.device, threads=self.threads,
-            flow_steps=self.steps, views=str(self.to or ""), trials=self._trials(seeds))
+            flow_steps=self.steps, views=str(self.to or ""),
+            trials=self._trials(seeds, disturbance))
         done: list[Trial] = []
         with screen.progress(f"trying {self.task}", len(seeds)) as progress:
             def on_trial(trial: "Trial") -> None:
@@ -108,15 +115,17 @@ class Evaluate:
                        "seeds": self.seeds, "ratio": self.ratio, "act_every": self.act_every,
                        "flow_steps": self.steps,
                        "edit_mode": self.edit_mode if self.edit else "", "edit": list(self.edit),
-                       "instruction": self.instruction, "delay_ms": list(self.delay_ms), **summary})
+                       "instruction": self.instruction, "drift": self.drift, "bumps": self.bumps,
+                       "delay_ms": list(self.delay_ms), **summary})
 
-    def _trials(self, seeds: range) -> "Trials":
+    def _trials(self, seeds: range, disturbance: dict[str, float]) -> "Trials":
         from studio.station.evaluation import Trials
 
         return Trials(
             task=self.task, robot=self.robot, seeds=tuple(seeds), instruction=self.instruction,
             keep_goal=self.keep_goal, edits=tuple(parse_edit(text) for text in self.edit),
-            max_s=self.max_s, pace=parse_pace(self.ratio, self.act_every, self.edit_mode),
+            max_s=self.max_s, disturbance=disturbance,
+            pace=parse_pace(self.ratio, self.act_every, self.edit_mode),
             delays=_delays(*self.delay_ms), image_size=self.image_size)
 
     def _print(self, screen: Screen, trials: "list[Trial]", summary: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from studio.sim.edits import can_be_edited
 from studio.sim.tasks import TASKS, moves_a_cube
 
 _SIM, _SCRIPTED = "sim", "scripted"
+FASTEST_DRIFT_M_S = 0.1
 
 
 class Variety(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,9 +37,8 @@ class Variety(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             UsersMistakeError: saying what can.
         """
-        for option, share in (("--edits", self.edits), ("--bumps", self.bumps)):
-            if not 0.0 <= share <= 1.0:
-                raise UsersMistakeError(f"{option} is a share of the episodes, 0 to 1, not {share}")
+        if not 0.0 <= self.edits <= 1.0:
+            raise UsersMistakeError(f"--edits is a share of the episodes, 0 to 1, not {self.edits}")
         if (self.clumsy or self.perturbed) and not script:
             raise UsersMistakeError("--clumsy and --perturbed are for a script; a person needs no "
                                     "help")
@@ -51,9 +51,7 @@ class Variety(msgspec.Struct, frozen=True, kw_only=True):
         if self.edits and not can_be_edited(task):
             raise UsersMistakeError(f"{task} asks for one thing only, so there is nothing to edit: "
                                     f"--edits is for {_listed(can_be_edited)}")
-        if self.bumps and not moves_a_cube(task):
-            raise UsersMistakeError(f"{task} moves no cube that could be bumped: --bumps is for "
-                                    f"{_listed(moves_a_cube)}")
+        disturbed(robot, task, bumps=self.bumps)
 
     def teleop_options(self, seed: int) -> dict[str, Any]:
         """For the script; empty for a plain one and for a device."""
@@ -65,6 +63,25 @@ class Variety(msgspec.Struct, frozen=True, kw_only=True):
     def robot_options(self) -> dict[str, Any]:
         """For the simulator; empty for one that holds still."""
         return {"disturbance": {"bump_chance": self.bumps}} if self.bumps else {}
+
+
+def disturbed(robot: str, task: str, *, bumps: float = 0.0, drift_m_s: float = 0.0
+              ) -> dict[str, float]:
+    """What shall happen to the cube that a task asks for, as the simulator takes it.
+
+    Raises:
+        UsersMistakeError: it cannot happen there; the message says where it can.
+    """
+    if not 0.0 <= bumps <= 1.0:
+        raise UsersMistakeError(f"--bumps is a share of the episodes, 0 to 1, not {bumps}")
+    if not 0.0 <= drift_m_s <= FASTEST_DRIFT_M_S:
+        raise UsersMistakeError(f"--drift is a speed of 0 to {FASTEST_DRIFT_M_S} m/s, "
+                                f"not {drift_m_s}")
+    wanted = {"bump_chance": bumps, "drift_m_s": drift_m_s}
+    if any(wanted.values()) and not (robot == _SIM and moves_a_cube(task)):
+        raise UsersMistakeError(f"{task} moves no cube that could be disturbed: --bumps and "
+                                f"--drift need --robot {_SIM} and one of {_listed(moves_a_cube)}")
+    return {name: share for name, share in wanted.items() if share}
 
 
 def _listed(fits: Callable[[str], bool]) -> str:

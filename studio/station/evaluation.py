@@ -66,6 +66,7 @@ class Trials(msgspec.Struct, frozen=True, kw_only=True):
         keep_goal: go on judging by what the reset asked for, whatever the policy is told.
         edits: in the order in which they may happen.
         max_s: for a trial; 0: as long as the task allows.
+        disturbance: what happens to the asked cube, see `studio.sim.disturbance.Disturbance`.
         store: folder of a store that keeps the failures; empty keeps nothing.
     """
 
@@ -76,6 +77,7 @@ class Trials(msgspec.Struct, frozen=True, kw_only=True):
     keep_goal: bool = False
     edits: tuple[Edit, ...] = ()
     max_s: float = 0.0
+    disturbance: dict[str, float] = {}
     pace: Pace = Pace()
     delays: Delays = Delays()
     image_size: tuple[int, int] = (240, 320)
@@ -142,7 +144,8 @@ class ProvingGround:
         self._connected_ns = 0
         self._robot = open_robot(
             trials.robot, self._clock, image_size=trials.image_size,
-            cameras=tuple(policy.spec.cameras), depth=policy.spec.cloud_points > 0)
+            cameras=tuple(policy.spec.cameras), depth=policy.spec.cloud_points > 0,
+            **({"disturbance": trials.disturbance} if trials.disturbance else {}))
         self._longest_s = trials.max_s or tasks_of(trials.robot)[trials.task].max_duration_s
         self._store = (DemoStore.open(trials.store, write=True, create=True)
                        if trials.store else None)
