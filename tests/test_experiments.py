@@ -13,7 +13,7 @@ import tyro
 from experiments import data, rows, tables
 from experiments.definitions import Book, Evaluation, Rates, Row, Store, Training
 from experiments.jobs import Job, Schedule, Workshop, run_all
-from experiments.launching import CommandFailed, Launcher, Stopped, last_line
+from experiments.launching import CommandFailed, Launcher, Ran, Stopped, last_line
 from experiments.results import read_recorded, read_result, read_trained, result_path
 from experiments.rows import BOOK
 from experiments.run import select
@@ -114,27 +114,27 @@ class Commands:
         self.root, self.asked = root, list[tuple[str, ...]]()
         self.fails = ""
 
-    def tandem(self, name: str, words: Sequence[str]) -> dict[str, Any]:
+    def tandem(self, name: str, words: Sequence[str]) -> Ran:
         self.asked.append(tuple(words))
         if self.fails and self.fails in name:
             raise CommandFailed("no such luck")
         command = parsed(words)
         if words[0] == "eval":
             seeds = parse_seeds(command.seeds)
-            return {"seeds": command.seeds, "instruction": command.instruction,
+            return Ran({"seeds": command.seeds, "instruction": command.instruction,
                     "successes": len(seeds) - 1, "episodes": len(seeds),
                     "failed_seeds": [seeds.start], "system2_hz": 1.9,
                     "latency_ms": {"p50": 30.0, "p99": 40.0},
                     "trials": [{"success_s": None if seed == seeds.start else 4.0}
-                               for seed in seeds]}
+                               for seed in seeds]}, 3.0)
         (self.root / command.to).mkdir(parents=True)
         if words[0] == "record":
-            return {"labels": {"success": command.episodes}}
-        return {"minutes": command.minutes, "step": 700, "episodes": 38}
+            return Ran({"labels": {"success": command.episodes}}, 3.0)
+        return Ran({"minutes": command.minutes, "step": 700, "episodes": 38}, 3.0)
 
-    def python(self, name: str, words: Sequence[str]) -> dict[str, Any]:
+    def python(self, name: str, words: Sequence[str]) -> Ran:
         self.asked.append(tuple(words))
-        return {"system1_per_s": 123.0, "deadline_misses": 0, "said": "no number"}
+        return Ran({"system1_per_s": 123.0, "deadline_misses": 0, "said": "no number"}, 3.0)
 
     def stop(self) -> None:
         self.asked.append(("stop",))
@@ -221,7 +221,7 @@ def test_an_interrupted_job_leaves_nothing_that_counts(tmp_path):
     book = small_book()
 
     class Interrupted(Commands):
-        def tandem(self, name: str, words: Sequence[str]) -> dict[str, Any]:
+        def tandem(self, name: str, words: Sequence[str]) -> Ran:
             super().tandem(name, words)
             raise KeyboardInterrupt
 
@@ -267,9 +267,10 @@ def test_jobs_of_one_lock_do_not_run_side_by_side():
 
 def test_a_process_answers_with_its_object_and_its_last_line_is_shown(tmp_path):
     launcher = Launcher(tmp_path, tmp_path / "logs")
-    said = launcher.python("a/job", ["-c", "import sys; print('{\"n\": 3}');"
-                                     "print('half way', file=sys.stderr)"])
-    assert said == {"n": 3} and last_line(launcher.log("a/job")) == "half way"
+    ran = launcher.python("a/job", ["-c", "import sys; print('{\"n\": 3}'); sum(range(10**6));"
+                                    "print('half way', file=sys.stderr)"])
+    assert ran.answer == {"n": 3} and ran.cpu_s > 0
+    assert last_line(launcher.log("a/job")) == "half way"
 
 
 @pytest.mark.parametrize(("code", "why"), [
@@ -328,7 +329,7 @@ def test_published_figures_stand_beside_ours_and_are_marked_as_theirs(tmp_path):
     shown = tables.table(BOOK, "asynchrony", tmp_path)
     ours, theirs = shown.split("Not ours")
     assert "FiS-VLA" in theirs and "FiS-VLA" not in ours
-    assert "not run: tandem eval has no option" in ours
+    assert "Cannot be run: tandem eval has no option" in ours
     assert "Frequency-averaged success: not run" in ours
 
 

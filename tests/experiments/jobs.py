@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 from experiments.definitions import EXPORTING, Book, Evaluation, Row, Store, Training
-from experiments.launching import CommandFailed, Launcher, Stopped
+from experiments.launching import CommandFailed, Launcher, Ran, Stopped
 from experiments.measured import result_of_rates, result_of_trials
 from experiments.results import (
     Made,
@@ -115,12 +115,12 @@ class Workshop:
             _remove(old)
         words = store.command(beginning)
         made = self._making(words, threads=1)
-        answer = self._launcher.tandem(f"record/{store.name}", words)
+        ran = self._launcher.tandem(f"record/{store.name}", words)
         (self._root / beginning).rename(folder)
-        labels = answer.get("labels") or {}
+        labels = ran.answer.get("labels") or {}
         write(beside(folder), Recorded(
             definition=self._book.store_digest(store), episodes=store.episodes, labels=labels,
-            made=_ended(made)))
+            made=_ended(made, ran)))
 
     def train(self, training: Training, seed: int) -> None:
         """Train a run from its beginning."""
@@ -129,11 +129,11 @@ class Workshop:
         _remove(run)
         words = training.command(seed)
         made = self._making(words, training.threads)
-        answer = self._launcher.tandem(f"train/{training.name}-seed{seed}", words)
+        ran = self._launcher.tandem(f"train/{training.name}-seed{seed}", words)
         write(beside(run), Trained(
             definition=self._book.training_digest(training, seed), seed=seed,
-            minutes=round(answer["minutes"], 3), steps=answer["step"],
-            episodes=answer["episodes"], made=_ended(made)))
+            minutes=round(ran.answer["minutes"], 3), steps=ran.answer["step"],
+            episodes=ran.answer["episodes"], made=_ended(made, ran)))
 
     def judge(self, row: Row, seed: int) -> None:
         """Evaluate a run, or measure its rates, and keep what came of it."""
@@ -144,8 +144,8 @@ class Workshop:
         if row.rates is not None:
             words = row.rates.command(run)
             made = self._making(words, row.rates.threads, of_tandem=False)
-            answer = self._launcher.python(f"{row.key}-seed{seed}", words)
-            result = result_of_rates(row, definition, trained, answer, _ended(made))
+            ran = self._launcher.python(f"{row.key}-seed{seed}", words)
+            result = result_of_rates(row, definition, trained, ran.answer, _ended(made, ran))
         else:
             parts = [self._tried(row, seed, evaluation, run) for evaluation in row.evaluations]
             result = result_of_trials(row, definition, trained, parts)
@@ -155,16 +155,17 @@ class Workshop:
                ) -> tuple[Part, dict]:
         words = evaluation.command(run)
         made = self._making(words, threads=1)
-        answer = self._launcher.tandem(f"{row.key}-seed{seed}", words)
+        ran = self._launcher.tandem(f"{row.key}-seed{seed}", words)
+        answer = ran.answer
         return Part(
             task=evaluation.task, seeds=answer["seeds"], instruction=answer["instruction"],
             successes=answer["successes"], n=answer["episodes"],
-            failed_seeds=answer["failed_seeds"], made=_ended(made)), answer
+            failed_seeds=answer["failed_seeds"], made=_ended(made, ran)), answer
 
     def _making(self, words: Sequence[str], threads: int, *, of_tandem: bool = True) -> Made:
         said = " ".join(_quoted(word) for word in words)
         return Made(command=f"{'tandem' if of_tandem else 'python'} {said}", began=_now(),
-                    ended="", code=code_here(),
+                    ended="", cores=0.0, code=code_here(),
                     machine=machine_here(threads, self._side_by_side))
 
 
@@ -257,5 +258,8 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _ended(made: Made) -> Made:
-    return msgspec.structs.replace(made, ended=_now())
+def _ended(made: Made, ran: Ran) -> Made:
+    ended = _now()
+    took = datetime.fromisoformat(ended) - datetime.fromisoformat(made.began)
+    cores = ran.cpu_s / max(took.total_seconds(), 1.0)
+    return msgspec.structs.replace(made, ended=ended, cores=round(cores, 2))

@@ -11,9 +11,10 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+import psutil
 
 PATIENCE_S = 30.0       # for a process that was asked to stop: a training saves a checkpoint
 
@@ -24,6 +25,13 @@ class CommandFailed(Exception):
 
 class Stopped(Exception):
     """All was asked to stop."""
+
+
+class Ran(NamedTuple):
+    """What a command answered, and how much time of a core it got, its processes included."""
+
+    answer: dict[str, Any]
+    cpu_s: float
 
 
 class Launcher:
@@ -37,13 +45,13 @@ class Launcher:
     def __init__(self, root: Path, logs: Path) -> None:
         self._root, self._logs = root, logs
         self._turn, self._stopping = threading.Lock(), False
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._running: dict[str, tuple[int, threading.Event]] = {}      # process, has ended
 
-    def tandem(self, name: str, words: Sequence[str]) -> dict[str, Any]:
+    def tandem(self, name: str, words: Sequence[str]) -> Ran:
         """`tandem WORDS --json`; see `python`."""
         return self.python(name, ["-m", "studio.cli", *words])
 
-    def python(self, name: str, words: Sequence[str]) -> dict[str, Any]:
+    def python(self, name: str, words: Sequence[str]) -> Ran:
         """Run `python WORDS`, which prints one JSON object, to its end.
 
         Args:
@@ -64,16 +72,21 @@ class Launcher:
                     [sys.executable, *words], cwd=self._root, stdout=answer, stderr=err,
                     stdin=subprocess.DEVNULL, start_new_session=True,
                     env=os.environ | {"OMP_NUM_THREADS": "1"})
-                self._running[name] = process
-            code = process.wait()
-        with self._turn:
-            del self._running[name]
-            if self._stopping:
-                raise Stopped(name)
+                ended = threading.Event()
+                self._running[name] = process.pid, ended
+            # Ended but not yet waited for: the system still knows what it used.
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            cpu_s = sum(psutil.Process(process.pid).cpu_times()[:4])
+            with self._turn:
+                code = process.wait()
+                del self._running[name]
+                ended.set()
+                if self._stopping:
+                    raise Stopped(name)
         if code != 0:
             raise CommandFailed(f"exit code {code}: {_problem(out) or last_line(log)}")
         try:
-            return msgspec.json.decode(out.read_bytes(), type=dict[str, Any])
+            return Ran(msgspec.json.decode(out.read_bytes(), type=dict[str, Any]), cpu_s)
         except msgspec.DecodeError as error:
             raise CommandFailed(f"no JSON in {out}: {error}") from None
 
@@ -85,14 +98,15 @@ class Launcher:
         """Ask all that runs to stop, as Ctrl-C does; end what does not within a while."""
         with self._turn:
             self._stopping = True
-            running = list(self._running.values())
-        for process in running:
-            process.send_signal(signal.SIGTERM)   # SIGINT a shell may have told us to ignore
-        for process in running:
-            try:
-                process.wait(PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
+            running = list(self._running.items())
+            for _, (pid, _) in running:
+                os.kill(pid, signal.SIGTERM)    # SIGINT a shell may have told us to ignore
+        for name, (pid, ended) in running:
+            if ended.wait(PATIENCE_S):
+                continue
+            with self._turn:
+                if name in self._running:
+                    os.killpg(pid, signal.SIGKILL)
 
 
 def last_line(log: Path) -> str:

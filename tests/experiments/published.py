@@ -14,9 +14,12 @@ class Published(msgspec.Struct, frozen=True):
     whose: str
 
 
-_FIS = "FiS-VLA (arXiv 2506.01953): 10 RLBench tasks, 20 rollouts x 3, RTX 4090"
-_DUO = "DuoCore-FS (arXiv 2512.20188): a real robot"
-_OURS = "our prototype: one training seed, 30 Hz toy arm, 282 demonstrations, 9.5 min of one thread"
+_FIS, _DUO, _OURS = "FiS-VLA", "DuoCore-FS", "prototype"
+SOURCES = {
+    _FIS: "arXiv 2506.01953; ten RLBench tasks, 20 rollouts three times each, RTX 4090",
+    _DUO: "arXiv 2512.20188; a real robot",
+    _OURS: "our own, thrown away; another arm at 30 Hz, one training seed, 282 demonstrations, "
+           "one thread beside another job"}
 
 PUBLISHED: dict[str, tuple[Published, ...]] = {
     "competence": (

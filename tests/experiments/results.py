@@ -53,11 +53,16 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
-    """How something was made: by which command, when (UTC), with which code, where."""
+    """How something was made: by which command, when (UTC), with which code, where.
+
+    Attributes:
+        cores: it got so many, on average: less than its threads where it had to share them.
+    """
 
     command: str
     began: str
     ended: str
+    cores: float
     code: Code
     machine: Machine
 

@@ -8,19 +8,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.definitions import Book, Row
-from experiments.published import PUBLISHED
+from experiments.published import PUBLISHED, SOURCES
 from experiments.results import Made, Result, read_result
 
 from policy.statistics import wilson
 
 NOT_RUN = "not run"
-HEADS = ("row", "what", "successes", "95 %", "each seed", "median s", "minutes", "steps", "seeds")
+HEADS = ("row", "what", "successes", "95 %", "each seed", "median s", "minutes", "cores", "steps",
+         "seeds")
 RATES = {                       # heading to figure
     "System 1 calls/s": "system1_per_s", "actions/s (whole chunks)": "actions_per_s",
     "p50 ms": "system1_ms_p50", "p99 ms": "system1_ms_p99", "System 2 Hz": "system2_per_s",
     "System 2 p50 ms": "system2_ms_p50", "driving: observation to command p50 ms":
     "driving_latency_ms_p50", "p99": "driving_latency_ms_p99", "misses": "deadline_misses",
-    "of calls": "driving_calls", "System 2 Hz then": "driving_system2_hz"}
+    "of calls": "driving_calls", "System 2 Hz then": "driving_system2_hz", "load": "load"}
 
 
 def table(book: Book, name: str, folder: Path, *, quick: bool = False) -> str:
@@ -40,15 +41,22 @@ def table(book: Book, name: str, folder: Path, *, quick: bool = False) -> str:
     if counted:
         lines += aligned(HEADS, [counts(row, found[row.key]) for row in counted])
     if measured:
-        lines += aligned(("row", "what", *RATES),
+        lines += [""] * bool(counted) + aligned(("row", "what", *RATES),
                          [speeds(row, found[row.key]) for row in measured])
     if name == "asynchrony" and not quick:
         lines += ["", mean_of_ratios(rows, found)]
-    lines += ["", *footnotes(rows, found)]
+    blocked: dict[str, list[str]] = {}
+    for row in rows:
+        if row.blocked:
+            blocked.setdefault(row.blocked, []).append(row.name)
+    lines += ["", *(f"Cannot be run: {why} ({', '.join(names)})." for why, names in
+                    blocked.items()), *footnotes(rows, found)]
     if name in PUBLISHED:
         lines += ["", "Not ours, on other tasks and machines:", "", *aligned(
             ("what", "figure", "whose"),
-            [(each.what, each.figure, each.whose) for each in PUBLISHED[name]])]
+            [(each.what, each.figure, each.whose) for each in PUBLISHED[name]]),
+            "", *(f"{whose}: {SOURCES[whose]}." for whose in
+                  dict.fromkeys(each.whose for each in PUBLISHED[name]))]
     return "\n".join(lines)
 
 
@@ -61,8 +69,7 @@ def results_of(book: Book, row: Row, folder: Path) -> list[Result]:
 def counts(row: Row, results: Sequence[Result]) -> tuple[str, ...]:
     """The cells of a row that counts successes."""
     if not results:
-        why = f"{NOT_RUN}{': ' + row.blocked if row.blocked else ''}"
-        return row.name, row.about, why, "", "", "", "", "", ""
+        return row.name, row.about, NOT_RUN, *[""] * (len(HEADS) - 3)
     successes, n = sum(r.successes for r in results), sum(r.n for r in results)
     low, high = wilson(successes, n)
     medians = [r.seconds["p50"] for r in results if r.seconds.get("p50") is not None]
@@ -72,6 +79,7 @@ def counts(row: Row, results: Sequence[Result]) -> tuple[str, ...]:
             " ".join(str(r.successes) for r in results),
             " ".join(f"{median:.1f}" for median in medians if median is not None),
             spread([r.training.minutes for r in results], ".1f"),
+            spread([r.training.made.cores for r in results], ".2f"),
             spread([r.training.steps for r in results], ".0f"),
             " ".join(done) + (f", {left} {NOT_RUN}" if left else ""))
 
@@ -107,7 +115,8 @@ def footnotes(rows: Sequence[Row], found: dict[str, list[Result]]) -> list[str]:
                        f"{m.machine.jobs} jobs side by side" for m in made})
     lines = [f"Code: {'; '.join(codes)}.", f"Machine: {'; '.join(machines)}.",
              f"Run {min(m.began for m in made)} to {max(m.ended for m in made)} (UTC); load "
-             f"before a job {spread([m.machine.load for m in made], '.1f')}.",
+             f"before a job {spread([m.machine.load for m in made], '.1f')}. `cores` is what a "
+             "training got of the machine: well below 1, its minutes were not minutes.",
              "Intervals: Wilson over all trials of all seeds, as if trials of one policy were "
              "independent.", "", "Commands, of the first seed that was run:"]
     for row in rows:
