@@ -203,6 +203,17 @@ def test_again_trains_and_judges_anew_and_records_nothing(tmp_path):
 def test_a_blocked_row_is_not_run(tmp_path):
     commands, book = Commands(tmp_path), small_book(blocked="nobody can")
     assert "one/row-seed0" not in run(book, tmp_path, commands).done
+    shown = tables.table(book, "one", tmp_path / "results")
+    assert "Cannot be run: nobody can (row)." in shown and shown.count("not run") == 1
+
+
+def test_demonstrations_that_somebody_else_put_there_are_not_thrown_away(tmp_path):
+    commands, book = Commands(tmp_path), small_book()
+    theirs = tmp_path / book.stores["store"].path / "episode"
+    theirs.mkdir(parents=True)
+    schedule = run(book, tmp_path, commands)
+    assert "move it away" in schedule.failed["record/store"] and theirs.exists()
+    assert schedule.done == [] and commands.asked == []
 
 
 def test_what_fails_takes_along_what_needs_it_and_leaves_no_result(tmp_path):
@@ -329,7 +340,6 @@ def test_published_figures_stand_beside_ours_and_are_marked_as_theirs(tmp_path):
     shown = tables.table(BOOK, "asynchrony", tmp_path)
     ours, theirs = shown.split("Not ours")
     assert "FiS-VLA" in theirs and "FiS-VLA" not in ours
-    assert "Cannot be run: tandem eval has no option" in ours
     assert "Frequency-averaged success: not run" in ours
 
 

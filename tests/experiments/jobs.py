@@ -110,9 +110,10 @@ class Workshop:
         """Record a store, or copy a part of another."""
         folder = self._root / store.path
         beginning = store.path.with_name(f"{store.name}.partial")
-        beside(folder).unlink(missing_ok=True)
-        for old in (folder, self._root / beginning):
-            _remove(old)
+        if folder.exists():     # minutes of work, perhaps not ours: never thrown away unasked
+            raise CommandFailed(f"{store.path} holds demonstrations, but not those of data.py, or "
+                                f"nothing beside it says so: move it away to record it anew")
+        _remove(self._root / beginning)
         words = store.command(beginning)
         made = self._making(words, threads=1)
         ran = self._launcher.tandem(f"record/{store.name}", words)
@@ -165,7 +166,7 @@ class Workshop:
     def _making(self, words: Sequence[str], threads: int, *, of_tandem: bool = True) -> Made:
         said = " ".join(_quoted(word) for word in words)
         return Made(command=f"{'tandem' if of_tandem else 'python'} {said}", began=_now(),
-                    ended="", cores=0.0, code=code_here(),
+                    ended="", code=code_here(),
                     machine=machine_here(threads, self._side_by_side))
 
 

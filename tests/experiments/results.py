@@ -56,15 +56,16 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     """How something was made: by which command, when (UTC), with which code, where.
 
     Attributes:
-        cores: it got so many, on average: less than its threads where it had to share them.
+        cores: it got so many, on average: less than its threads where it had to share them;
+            None: not known.
     """
 
     command: str
     began: str
     ended: str
-    cores: float
     code: Code
     machine: Machine
+    cores: float | None = None
 
 
 class Trained(msgspec.Struct, frozen=True, kw_only=True):

@@ -91,6 +91,8 @@ def _trainings() -> list[Training]:
         *(dual(f"bin-{number}demos", [f"bin-{number}"]) for number in FEWER),
         *(dual(f"bin-{kind}", ["bin"], kind=kind) for kind in PEERS),
         dual("varied", ["bin", "bin-edits", "bin-bumps"]),
+        dual("varied-fresh", ["bin", "bin-edits", "bin-bumps"], FULL_MINUTES,
+             "dual.max_age_steps=0"),
         dual("smollm2", ["bin", "bin-edits", "bin-bumps"], SHARED_MINUTES, config="smollm2"),
         dual("styles", ["bin-styles"]),
         *(dual(f"bin-{name}", ["bin"], FULL_MINUTES, *settings)
@@ -129,22 +131,25 @@ def competence() -> list[Row]:
 
 def asynchrony() -> list[Row]:
     """One policy at many ratios; instructions edited in mid-episode."""
-    def row(name: str, about: str, *options: str, training: str = "varied",
-            blocked: str = "") -> Row:
-        return Row(table="asynchrony", name=name, about=about, training=training, blocked=blocked,
+    def row(name: str, about: str, *options: str, training: str = "varied") -> Row:
+        return Row(table="asynchrony", name=name, about=about, training=training,
                    evaluations=tried(BIN, ASYNCHRONY, *options))
 
     ratios = [*(f"1:{calls}" for calls in (1, 2, 4, 8, 16, 64)), "once"]
-    no_drift = "tandem eval has no option that lets the asked cube drift"
     edit = ("--edit", f"10cm:{OTHER}")
+    drift = ("--drift", "0.015")
     slow, in_step = ("--delay-ms", "300", "10"), ("--delay-ms", "300", "300")
     return [
         *(row(f"static-{ratio.replace(':', '-')}", f"System 2 to System 1 {ratio}", "--ratio",
               ratio) for ratio in ratios),
-        *(row(f"moving-{ratio.replace(':', '-')}", f"the same, asked cube drifting, {ratio}",
-              "--ratio", ratio, blocked=no_drift) for ratio in ratios),
-        row("fresh-only", "trained without stale frames, 1:16", "--ratio", "1:16",
-            blocked="no setting draws training pairs without age"),
+        *(row(f"moving-{ratio.replace(':', '-')}", f"the asked cube drifts 1.5 cm/s, {ratio}",
+              "--ratio", ratio, *drift) for ratio in ratios),
+        row("bumped", "the asked cube is pushed 3 to 7 cm as the hand comes near, 1:16", "--ratio",
+            "1:16", "--bumps", "1"),
+        row("fresh-static", "trained without stale frames, 1:16", "--ratio", "1:16",
+            training="varied-fresh"),
+        row("fresh-moving", "the same, the asked cube drifts", "--ratio", "1:16", *drift,
+            training="varied-fresh"),
         row("slow-apart", "System 2 takes 300 ms, System 1 goes on meanwhile", *slow),
         row("slow-in-step", "both take 300 ms, as if run one after the other", "--ratio", "1:1",
             *in_step),

@@ -79,7 +79,7 @@ def counts(row: Row, results: Sequence[Result]) -> tuple[str, ...]:
             " ".join(str(r.successes) for r in results),
             " ".join(f"{median:.1f}" for median in medians if median is not None),
             spread([r.training.minutes for r in results], ".1f"),
-            spread([r.training.made.cores for r in results], ".2f"),
+            spread([r.training.made.cores for r in results if r.training.made.cores], ".2f"),
             spread([r.training.steps for r in results], ".0f"),
             " ".join(done) + (f", {left} {NOT_RUN}" if left else ""))
 
@@ -143,7 +143,9 @@ def aligned(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def spread(values: Sequence[float], form: str) -> str:
-    """One number, or the smallest and the largest."""
+    """One number, or the smallest and the largest; a dash without any."""
+    if not values:
+        return "–"
     low, high = f"{min(values):{form}}", f"{max(values):{form}}"
     return low if low == high else f"{low}–{high}"
 
