@@ -25,11 +25,21 @@ from studio.sim.robot import SimRobot
 from studio.station.bus import CommandClient, CommandServer, Endpoints, private_endpoints
 from studio.station.control_loop import TickRecord
 from studio.station.endpoints import address_in, open_context, private_directory
-from studio.station.messages import Arm, Mode, Reply, ResetScene, StartEpisode, StartPolicy
+from studio.station.messages import (
+    Arm,
+    Mode,
+    PolicyHealth,
+    Reply,
+    ResetScene,
+    StartEpisode,
+    StartPolicy,
+)
 from studio.station.policy_link import (
     Answer,
     Attach,
     Detach,
+    PolicyEnd,
+    PolicyStatus,
     SwapWeights,
     Timings,
     decode_answer,
@@ -305,6 +315,18 @@ class Desk:
         self.do(StartEpisode(task="put-cube-in-bin", practice=True))
         self.do(StartPolicy())
 
+    @property
+    def mode(self) -> Mode:
+        return self.station.loop.ownership.mode
+
+    def moves(self) -> bool:
+        """Tick; whether its command moves the arm."""
+        return bool(np.abs(self.tick().row["sent_velocity"][0]).max() > 1e-6)
+
+    def problems(self) -> tuple[str, ...]:
+        """Tick; what the operator is told of it."""
+        return self.station.health.snapshot(self.tick()).problems
+
     def do(self, command: Any) -> None:
         reply = self.station.handle(command)
         assert reply.accepted, reply.reason
@@ -337,7 +359,8 @@ def pid_of(supervisor: Supervisor) -> int:
 
 
 @pytest.mark.gl
-def test_a_killed_policy_leaves_a_holding_arm_and_drives_on_when_it_is_back(desk, news, tmp_path):
+def test_a_killed_policy_leaves_a_holding_arm_and_drives_on_only_when_a_person_lets_it(
+        desk, news, tmp_path):
     choice = PolicyChoice(policy=str(write(tmp_path / "run", 3)), loader=LOADER)
     desk.supervisor.start(choice.worker(desk.links.policy_request, desk.links))
     desk.until(lambda: desk.health.alive)
@@ -345,18 +368,101 @@ def test_a_killed_policy_leaves_a_holding_arm_and_drives_on_when_it_is_back(desk
     desk.until(lambda: desk.health.taken >= 3)
     assert desk.health.weights_version == 3 and desk.said[-1].startswith("carry")
     os.kill(pid_of(desk.supervisor), signal.SIGKILL)
-    desk.until(lambda: desk.health.dry_ticks > 30 and not desk.health.alive)
-    standing = [desk.tick().row["sent"][0] for _ in range(5)]
-    assert np.ptp(standing, axis=0).max() < 1e-6
-    assert desk.station.loop.ownership.mode is Mode.AUTO
-    snapshot = desk.station.health.snapshot(desk.tick())
-    assert any("the policy says nothing: the arm holds" in said for said in snapshot.problems)
+    desk.until(lambda: desk.mode is Mode.HOLD)
+    assert desk.problems()[0].startswith("the policy has ")
+    desk.until(lambda: not desk.moves())
+    where = desk.tick().row["sent"][0]
+
+    desk.until(lambda: any("the policy has died (killed by SIGKILL); it is started again" in line
+                           for line in news) and desk.health.alive)
+    answers = desk.health.system1_calls
+    desk.until(lambda: desk.health.system1_calls >= answers + 5)    # it wants to
+    assert desk.mode is Mode.HOLD and np.array_equal(desk.tick().row["sent"][0], where)
+    assert "arm first" in desk.station.handle(StartPolicy()).reason
+    desk.do(Arm())
+    desk.until(lambda: desk.health.system1_calls >= answers + 10)
+    assert np.array_equal(desk.tick().row["sent"][0], where)
+    assert "the policy is there again, and drives when you let it" in desk.problems()
+
+    desk.do(StartPolicy())
     taken = desk.health.taken
     desk.until(lambda: desk.health.taken >= taken + 3)
-    assert any("the policy has died (killed by SIGKILL); it is started again" in line
-               for line in news)
-    moved = desk.tick().row["sent"][0] - standing[-1]
-    assert np.abs(moved).max() > 1e-3
+    assert np.abs(desk.tick().row["sent"][0] - where).max() > 1e-3
+    assert not desk.health.unconfirmed
+
+
+@pytest.fixture
+def speaker(desk) -> Iterator["Speaker"]:
+    with open_context() as context:
+        speaker = Speaker(context, desk)
+        yield speaker
+        speaker.end.close()
+
+
+class Speaker:
+    """A policy's end of the link, in this process: says that it is well, and plans to move."""
+
+    def __init__(self, context: zmq.Context, desk: Desk) -> None:
+        self._context, self._desk, self.version = context, desk, 0
+        self.begin()
+
+    def begin(self) -> None:
+        """As a process does that has just been started."""
+        self.end = PolicyEnd(self._context, self._desk.links, {})
+        self.version += 1
+
+    def speak(self) -> None:
+        """Once, and one tick."""
+        loop, now_ns = self._desk.station.loop, self._desk.clock.now_ns()
+        tool = loop.kinematics.forward(loop.limiter.position)
+        targets = np.tile(np.append(tool, 1.0), (16, 1))
+        targets[:, 2] += np.linspace(0.005, 0.08, 16)
+        self.end.say(PolicyStatus(PolicyHealth(), {}))
+        self.end.send(Answer(Chunk(
+            targets=targets, space="tool", first_ns=now_ns + 33 * MS, step_ns=33 * MS,
+            observation_ns=now_ns, latent_id=1, latent_ns=now_ns, epoch=loop.ownership.epoch,
+            weights_version=self.version), Timings(1.0, 1.0, 1.0)))
+        self._desk.tick()
+
+
+@pytest.mark.gl
+def test_a_policy_that_was_replaced_before_its_silence_was_noticed_does_not_drive_on(desk, speaker):
+    while not desk.health.alive:
+        speaker.speak()
+    desk.begin()
+    while desk.health.taken < 3 or not desk.moves():
+        speaker.speak()
+    assert desk.mode is Mode.AUTO
+    speaker.end.close()
+    speaker.begin()
+    while desk.mode is Mode.AUTO:
+        assert desk.health.alive and desk.policy.player.chunk.weights_version == 1
+        speaker.speak()
+    assert desk.mode is Mode.HOLD and "was started again" in desk.problems()[0]
+    while desk.moves():
+        speaker.speak()
+    assert desk.health.unconfirmed
+    desk.do(Arm())
+    desk.do(StartPolicy())
+    while not desk.moves():
+        speaker.speak()
+    assert desk.mode is Mode.AUTO and not desk.health.unconfirmed
+    assert desk.policy.player.chunk.weights_version == 2
+
+
+@pytest.mark.gl
+def test_a_policy_that_says_nothing_cannot_be_let_drive(desk, speaker):
+    while not desk.health.alive:
+        speaker.speak()
+    desk.do(ResetScene("put-cube-in-bin", 5000))
+    desk.until(lambda: "arm" in desk.station.loop.latest)
+    desk.do(Arm())
+    desk.until(lambda: not desk.health.alive)
+    assert "wait until it is there again" in desk.station.handle(StartPolicy()).reason
+    assert any("the policy says nothing" in problem for problem in desk.problems())
+    while not desk.health.alive:
+        speaker.speak()
+    desk.do(StartPolicy())
 
 
 @pytest.mark.gl

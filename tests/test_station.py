@@ -20,6 +20,7 @@ from studio.station.messages import (
     Keys,
     Mode,
     Pause,
+    PolicyHealth,
     Rearm,
     RecorderHealth,
     ResetScene,
@@ -27,6 +28,7 @@ from studio.station.messages import (
     SetSpeed,
     Snapshot,
     StartEpisode,
+    StartPolicy,
     Stop,
 )
 from studio.station.session import Session, SessionPlan
@@ -286,6 +288,25 @@ def test_a_session_of_a_person_waits_for_the_first_motion_and_ends_when_time_is_
     desk.robot.disconnect()
 
 
+@pytest.mark.parametrize(("attended", "simulated", "starts"), [
+    (True, True, False), (False, False, False), (False, True, True)])
+def test_a_session_leaves_it_to_a_person_to_start_a_policy_that_was_lost(
+        attended, simulated, starts):
+    desk = Desk()
+    desk.station.loop.player = Still()
+    desk.station.health.policy = lambda now_ns: PolicyHealth(alive=True, unconfirmed=True)
+    desk.do(ResetScene("push-button", 1))
+    Session(desk.station, SessionPlan(tasks=("push-button",), attended=attended, policy=True),
+            simulated=simulated)
+    desk.ticks(60)
+    assert desk.station.feed.open
+    assert desk.mode is (Mode.AUTO if starts else Mode.ARMED)
+    if not starts:
+        desk.do(StartPolicy())
+        assert desk.mode is Mode.AUTO
+    desk.robot.disconnect()
+
+
 def test_a_discarded_episode_is_recorded_anew_with_the_same_seed():
     desk = Desk(ScriptedOperator(seed=0))
     session = Session(desk.station, SessionPlan(tasks=("push-button",), seed=4), simulated=True)
@@ -318,6 +339,19 @@ def test_a_session_gives_up_with_the_reason_when_the_arm_is_stopped():
     assert session.report.done and session.report.problem == "somebody pressed stop"
     assert desk.notebook.ends           # what was recorded until then is committed
     desk.robot.disconnect()
+
+
+class Still:
+    """What drives in AUTO, and wants nothing."""
+
+    def wish(self, now_ns: int, commanded: np.ndarray, epoch: int, *, driving: bool) -> None:
+        return None
+
+    def flush(self, instruction_id: int) -> None: ...
+
+    def release(self) -> None: ...
+
+    def begin(self) -> None: ...
 
 
 def _push(clock: ManualClock) -> Any:

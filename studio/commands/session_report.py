@@ -86,7 +86,7 @@ def status_line(snapshot: Snapshot) -> str:
     parts = [snapshot.mode.name]
     if snapshot.mode in (Mode.STOP, Mode.FAULT, Mode.HOLD) and snapshot.reason:
         parts.append(snapshot.reason)
-    parts += list(snapshot.problems)
+    parts += [problem for problem in snapshot.problems if problem not in parts]
     parts += [f"{snapshot.episode_s:.1f} s" if snapshot.episode else "",
               snapshot.instruction,
               policy_line(snapshot.policy) if snapshot.policy else "",

@@ -133,11 +133,14 @@ class Health:
         if recorder.overflowed:
             said.append(f"{recorder.overflowed} messages to the recorder were lost: the disk or "
                         "the machine is too slow; discard this episode")
-        if policy is not None and self._loop.ownership.mode is Mode.AUTO:
+        mode = self._loop.ownership.mode
+        if policy is not None and mode in (Mode.ARMED, Mode.HOLD):
             if not policy.alive:
-                said.append("the policy says nothing: the arm holds where its last chunk ended; "
-                            "take over, or wait until it is started again")
-            elif policy.problem:
+                said.append("the policy says nothing: wait until it is there again, or drive")
+            elif policy.unconfirmed:
+                said.append("the policy is there again, and drives when you let it")
+        if policy is not None and mode is Mode.AUTO:
+            if policy.problem:
                 said.append(policy.problem)
             elif not policy.understood:
                 said.append("the policy does not know what the instruction asks for: the arm "

@@ -240,6 +240,7 @@ class PolicyHealth(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     alive: bool = False
+    unconfirmed: bool = False           # lost while it drove: only a person lets it drive again
     name: str = ""                      # of its checkpoint
     weights_version: int = 0
     subtask: str = ""                   # what System 2 says is to be done now

@@ -1,8 +1,9 @@
 """Where a session's policy comes from: a process of its own, or one that somebody serves already.
 
 A process of our own is supervised like the others and started again when it dies; a served one
-(`tandem serve`) is asked to attach, and asked again when it was started anew. Knows requests and
-processes; refuses to know what a policy is.
+(`tandem serve`) is asked to attach, and asked again when it was started anew. Neither moves the arm
+by that: a person lets it drive again (remote_policy.py). Knows requests and processes; refuses to
+know what a policy is.
 """
 
 from collections.abc import Callable, Iterator
@@ -113,7 +114,7 @@ class _Served:
         self._tried_ns = snapshot.stamp_ns
         with suppress(StationSilent):       # still on its way: the next snapshot tries again
             reply = self._client.call(self._attach, ATTACH_S, connect_s=0.0)
-            self._say("the served policy drives again" if reply.accepted else reply.reason)
+            self._say("the served policy is there again" if reply.accepted else reply.reason)
 
     def leave(self) -> None:
         with suppress(StationSilent):       # it ended before us

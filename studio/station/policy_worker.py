@@ -4,7 +4,8 @@ Loads a checkpoint, warms it up, and then drives whichever station it is attache
 links stand in its configuration (`tandem rollout`), or the next that asks (`tandem serve`). Weights
 are loaded and warmed up in a thread of their own, and swapped between two calls. May be killed and
 started again while an arm moves: its last chunk runs dry, the arm holds, and the new process drives
-on. The work itself is policy_turns.py; this file knows sockets, threads and requests.
+on once a person lets it. The work itself is policy_turns.py; this file knows sockets, threads and
+requests.
 """
 
 import gc

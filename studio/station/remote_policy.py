@@ -1,7 +1,9 @@
 """A policy in another process, as the station sees it: what drives in AUTO.
 
 Shows it every tick, offers what it answers to the chunk player, and knows how it is doing. A policy
-that dies leaves its last chunk, which runs dry: the arm holds. Waits for nobody; decides nothing.
+that dies leaves its last chunk, which runs dry: the arm holds. It shall not move on by itself when
+the process is back, for a hand may be at the arm by then: a policy that falls silent in AUTO, or is
+suddenly another one, puts the station on HOLD, and a person lets it drive again. Waits for nobody.
 """
 
 from collections.abc import Callable
@@ -14,12 +16,16 @@ from recorders.clock import NS_PER_S
 from studio.station.bus import Endpoints
 from studio.station.chunk_player import ChunkPlayer
 from studio.station.control_loop import ControlLoop, TickRecord
-from studio.station.messages import PolicyHealth, Spread
+from studio.station.messages import Mode, PolicyHealth, Spread
+from studio.station.ownership import Event
 from studio.station.policy_link import StationEnd, spread
 from studio.station.safety import SafetyLimits
 from studio.station.wire import WireError
 
 ALIVE_NS = NS_PER_S         # the policy speaks ten times a second, between two calls of its systems
+SILENT = ("the policy has said nothing for a second: the arm holds; when the policy is back, look, "
+          "arm, and let it drive")
+ANOTHER = ("the policy has died and was started again: the arm holds; look, arm, and let it drive")
 
 
 class RemotePolicy:
@@ -38,7 +44,9 @@ class RemotePolicy:
                  note: Callable[..., Any] = lambda kind, **fields: None) -> None:
         self.player = ChunkPlayer(loop.kinematics, len(loop.robot.info.joint_names),
                                   limits or SafetyLimits(), 1 / loop.spec.rate_hz)
-        self._link, self._note = StationEnd(context, links), note
+        self._link, self._note, self._ownership = StationEnd(context, links), note, loop.ownership
+        self._service = 0               # who speaks; see `PolicyEnd`
+        self._unconfirmed = False
         self._scene, self._since_ns, self._heard_ns = -1, 0, -ALIVE_NS
         self._said = self._damage = ""
         self._before = (0, 0, 0, 0)     # of the player's counts, when the scene began
@@ -55,10 +63,13 @@ class RemotePolicy:
             if self._link.heard():
                 self._heard_ns, self._damage = tick.stamp_ns, ""
             if (answer := self._link.answer()) is not None \
+                    and self._link.status is not None \
+                    and answer.service == self._link.status.service \
                     and answer.chunk.observation_ns >= self._since_ns:
                 self.player.offer(answer.chunk)
         except WireError as error:
             self._damage = f"the policy's process speaks another version: {error}"
+        self._hold_if_lost(tick.stamp_ns)
         self._link.tell(tick.batches, tick.assignment)
         if self._link.status is not None:
             health = self._link.status.health
@@ -75,12 +86,28 @@ class RemotePolicy:
         if self._latency[0] != first:
             self._latency = first, spread(self.player.played.latency_ns[-first:])
         return msgspec.structs.replace(
-            said, alive=now_ns - self._heard_ns < ALIVE_NS, taken=taken, refused=refused,
-            dry_ticks=dry_ticks, latency_ms=self._latency[1], problem=self._damage or said.problem)
+            said, alive=self._alive(now_ns), unconfirmed=self._unconfirmed, taken=taken,
+            refused=refused, dry_ticks=dry_ticks, latency_ms=self._latency[1],
+            problem=self._damage or said.problem)
 
     def close(self) -> None:
         """Close the links."""
         self._link.close()
+
+    def _alive(self, now_ns: int) -> bool:
+        return now_ns - self._heard_ns < ALIVE_NS
+
+    def _hold_if_lost(self, now_ns: int) -> None:
+        """Whoever drives now must be there, and be who was let drive."""
+        before = self._service
+        if self._link.status is not None:
+            self._service = self._link.status.service
+        if self._ownership.mode is not Mode.AUTO:
+            return
+        another = self._service != before
+        self._unconfirmed = another or not self._alive(now_ns)
+        if self._unconfirmed:       # the epoch ends with it: what was planned is never played
+            self._ownership.on(Event.TROUBLE, ANOTHER if another else SILENT)
 
     def _counts(self) -> tuple[int, int, int, int]:
         played = self.player.played

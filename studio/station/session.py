@@ -28,6 +28,7 @@ from studio.station.station import Station
 
 LINGER_S = 0.5              # recorded after success, so that the end is seen at rest
 FIRST_SAMPLE_S = 10.0       # a camera may take this long to say its first word
+POLICY_S = 60.0             # a policy that died may take this long to be there again
 TROUBLE_S = 1.0             # in HOLD during an unattended episode before it is given up
 
 
@@ -154,9 +155,8 @@ class Session:
             return
         policy = self._station.health.policy(tick.stamp_ns)
         if self._plan.policy and not (policy and policy.alive):
-            if self._elapsed_s(tick) > FIRST_SAMPLE_S:
-                self._give_up(f"the policy has said nothing for {FIRST_SAMPLE_S:.0f} s: see its "
-                              "messages")
+            if self._elapsed_s(tick) > POLICY_S:
+                self._give_up(f"the policy has said nothing for {POLICY_S:.0f} s: see its messages")
             return
         if self._station.handle(Arm()).accepted:
             self._go(Step.READY, tick)
@@ -167,7 +167,7 @@ class Session:
         reply = self._station.handle(StartEpisode(
             task=self._task, instruction=self._plan.instruction, seed=self._seed,
             operator=self._plan.operator, practice=self._plan.practice))
-        if reply.accepted and self._plan.policy and not tick.human.enabled:
+        if reply.accepted and self._may_start_policy(tick):
             refusal = self._station.handle(StartPolicy())
             reply = reply if refusal.accepted else refusal
         if not reply.accepted:
@@ -176,6 +176,14 @@ class Session:
         self._episode, self._success_ns, self._trouble_ns = reply.value, 0, 0
         self._edits.begin(self._seed)
         self._go(Step.DRIVE, tick)
+
+    def _may_start_policy(self, tick: TickRecord) -> bool:
+        """One that was lost while it drove is started by a person, wherever one can be hurt."""
+        if not self._plan.policy or tick.human.enabled:
+            return False
+        policy = self._station.health.policy(tick.stamp_ns)
+        lost = policy is not None and policy.unconfirmed
+        return not lost or (self._simulated and not self._plan.attended)
 
     def _drive(self, tick: TickRecord) -> None:
         if not self._station.feed.open:                 # somebody ended or discarded it

@@ -165,6 +165,9 @@ class Station:
     def _(self, command: StartPolicy) -> Reply:
         if self.loop.player is None:
             return Reply(False, "no policy is connected: start one with `tandem rollout`")
+        policy = self.health.policy(self.loop.clock.now_ns())
+        if policy is not None and not policy.alive:
+            return Reply(False, "the policy says nothing: wait until it is there again")
         return self._change(Event.PLAY)
 
     @_obey.register
