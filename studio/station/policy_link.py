@@ -31,12 +31,12 @@ class PolicyStatus(msgspec.Struct, frozen=True):
     Attributes:
         health: how it is doing; what only the station sees is left out.
         pictures: camera stream to the pictures that it looks at; nothing else need be sent.
-        service: see `PolicyEnd`.
+        incarnation: see `PolicyEnd`.
     """
 
     health: PolicyHealth
     pictures: dict[str, tuple[str, ...]]
-    service: int = 0
+    incarnation: str = ""
 
 
 class Timings(msgspec.Struct, frozen=True):
@@ -54,11 +54,11 @@ class Timings(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A chunk and what it cost; for `service` see `PolicyEnd`."""
+    """A chunk and what it cost; for `incarnation` see `PolicyEnd`."""
 
     chunk: Chunk
     timings: Timings
-    service: int = 0
+    incarnation: str = ""
 
 
 class Attach(msgspec.Struct, tag=True, frozen=True):
@@ -106,21 +106,22 @@ class _ChunkHead(msgspec.Struct, frozen=True, array_like=True):
     subtask: str
     epoch: int
     timings: Timings
-    service: int
+    incarnation: str
 
 
 _assignments = msgspec.msgpack.Decoder(Assignment)
 _statuses = msgspec.msgpack.Decoder(PolicyStatus)
 _heads = msgspec.msgpack.Decoder(_ChunkHead)
 _OF_CHUNK = tuple(name for name in _ChunkHead.__struct_fields__
-                  if name not in ("steps", "width", "timings", "service"))
+                  if name not in ("steps", "width", "timings", "incarnation"))
 
 
 def encode_answer(answer: Answer) -> list[Frame]:
     """Frames that carry an answer: its head and its targets."""
     chunk, targets = answer.chunk, np.ascontiguousarray(answer.chunk.targets, _TARGET)   # (H, A)
     steps, width = targets.shape
-    head = _ChunkHead(steps=steps, width=width, timings=answer.timings, service=answer.service,
+    head = _ChunkHead(steps=steps, width=width, timings=answer.timings,
+                      incarnation=answer.incarnation,
                       **{name: getattr(chunk, name) for name in _OF_CHUNK})
     return [pack(head), targets.view(np.uint8).data]
 
@@ -140,7 +141,7 @@ def decode_answer(frames: Sequence[Frame]) -> Answer:
                         f"{len(frames[1])} bytes")
     targets = np.frombuffer(frames[1], _TARGET).reshape(head.steps, head.width)
     return Answer(Chunk(targets=targets, **{name: getattr(head, name) for name in _OF_CHUNK}),
-                  head.timings, head.service)
+                  head.timings, head.incarnation)
 
 
 def spread(durations_ns: Sequence[int]) -> Spread:
@@ -201,8 +202,8 @@ class StationEnd:
 class PolicyEnd:
     """The policy's end.
 
-    Everything that it says carries a number drawn for this end, its service: a process that is
-    started anew, or attached anew, has another one, so the station knows that somebody else speaks.
+    Everything that it says carries a name drawn for this end, its incarnation. A process that is
+    started anew, or attached anew, has another: so the station knows that somebody else speaks.
 
     Args:
         dtypes: `StreamSpec.row_dtype` of every stream of the station.
@@ -210,7 +211,7 @@ class PolicyEnd:
 
     def __init__(self, context: zmq.Context, links: Endpoints, dtypes: Mapping[str, np.dtype]
                  ) -> None:
-        self._dtypes, self._service = dtypes, 1 + secrets.randbits(62)      # 0 is nobody
+        self._dtypes, self._incarnation = dtypes, secrets.token_hex(8)
         self._ticks = LatestSubscriber(context, links.observe, TICKS, capacity=BACKLOG)
         self._said = LatestPublisher(context, links.chunks)
 
@@ -235,11 +236,12 @@ class PolicyEnd:
     def send(self, answer: Answer) -> None:
         """Say a chunk to whoever listens."""
         self._said.publish(CHUNK, encode_answer(
-            msgspec.structs.replace(answer, service=self._service)))
+            msgspec.structs.replace(answer, incarnation=self._incarnation)))
 
     def say(self, status: PolicyStatus) -> None:
         """Say how the policy is doing."""
-        self._said.publish(STATUS, [pack(msgspec.structs.replace(status, service=self._service))])
+        self._said.publish(STATUS, [pack(
+            msgspec.structs.replace(status, incarnation=self._incarnation))])
 
     def close(self) -> None:
         """Close."""

@@ -45,7 +45,7 @@ class RemotePolicy:
         self.player = ChunkPlayer(loop.kinematics, len(loop.robot.info.joint_names),
                                   limits or SafetyLimits(), 1 / loop.spec.rate_hz)
         self._link, self._note, self._ownership = StationEnd(context, links), note, loop.ownership
-        self._service = 0               # who speaks; see `PolicyEnd`
+        self._incarnation = ""          # who speaks; see `PolicyEnd`
         self._unconfirmed = False
         self._scene, self._since_ns, self._heard_ns = -1, 0, -ALIVE_NS
         self._said = self._damage = ""
@@ -64,7 +64,7 @@ class RemotePolicy:
                 self._heard_ns, self._damage = tick.stamp_ns, ""
             if (answer := self._link.answer()) is not None \
                     and self._link.status is not None \
-                    and answer.service == self._link.status.service \
+                    and answer.incarnation == self._link.status.incarnation \
                     and answer.chunk.observation_ns >= self._since_ns:
                 self.player.offer(answer.chunk)
         except WireError as error:
@@ -99,12 +99,12 @@ class RemotePolicy:
 
     def _hold_if_lost(self, now_ns: int) -> None:
         """Whoever drives now must be there, and be who was let drive."""
-        before = self._service
+        before = self._incarnation
         if self._link.status is not None:
-            self._service = self._link.status.service
+            self._incarnation = self._link.status.incarnation
         if self._ownership.mode is not Mode.AUTO:
             return
-        another = self._service != before
+        another = self._incarnation != before
         self._unconfirmed = another or not self._alive(now_ns)
         if self._unconfirmed:       # the epoch ends with it: what was planned is never played
             self._ownership.on(Event.TROUBLE, ANOTHER if another else SILENT)
