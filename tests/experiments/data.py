@@ -31,7 +31,7 @@ def _stores() -> list[Store]:
         Store(name="bin-styles", task=bin_, episodes=150, seed=2400,
               options=("--perturbed", "--styles", "mixed"))]
     sample = [Store(name="quick-button", task=FIVE["button"], episodes=40, seed=2000),
-              Store(name="quick-order", task="bin-in-order", episodes=40, seed=2000)]
+              Store(name="quick-place", task=REASONING["bin-by-place"], episodes=24, seed=2000)]
     return [*plain, *parts, *varied, *sample]
 
 

@@ -21,7 +21,7 @@ TABLES = {
     "rates": "Rates on this machine",
 }
 MAIN, CURVES, ASYNCHRONY, ABLATIONS, LANGUAGE, REASON, SAMPLE = (
-    (1000, 1096), (1100, 1148), (1300, 1396), (1200, 1296), (1400, 1496), (1500, 1596),
+    (1000, 1096), (1100, 1148), (1300, 1364), (1200, 1264), (1400, 1464), (1500, 1548),
     (1600, 1624))
 EVALUATION_SEEDS = range(1000, 2000)
 THREE = (0, 1, 2)
@@ -101,7 +101,7 @@ def _trainings() -> list[Training]:
           for task in REASONING for name, (_, settings) in LOST.items()),
         dual("quick-button", ["quick-button"], SAMPLE_MINUTES),
         dual("quick-button-apart", ["quick-button"], SAMPLE_MINUTES, "dual.shared=0"),
-        dual("quick-order", ["quick-order"], SAMPLE_MINUTES),
+        dual("quick-place", ["quick-place"], SAMPLE_MINUTES),
     ]
 
 
@@ -224,7 +224,8 @@ def rates() -> list[Row]:
 
 def sample() -> list[Row]:
     """One row of each table, small enough for a quarter of an hour on two cores."""
-    button = FIVE["button"]
+    button, place = FIVE["button"], REASONING["bin-by-place"]
+    short = ("--max-s", "6")
 
     def row(table: str, name: str, about: str, training: str = "quick-button", *,
             evaluations: tuple[Evaluation, ...] = (), rates: Rates | None = None) -> Row:
@@ -233,16 +234,34 @@ def sample() -> list[Row]:
 
     return [
         row("competence", "sample-button", f"{button}, 2 minutes, 40 demonstrations",
-            evaluations=tried(button, SAMPLE)),
+            evaluations=tried(button, SAMPLE, *short)),
         row("asynchrony", "sample-once", "System 2 once per episode",
-            evaluations=tried(button, SAMPLE, "--ratio", "once")),
+            evaluations=tried(button, SAMPLE, *short, "--ratio", "once")),
         row("ablations", "sample-shared-0", "K = 0: System 1 has blocks of its own",
-            "quick-button-apart", evaluations=tried(button, SAMPLE)),
+            "quick-button-apart", evaluations=tried(button, SAMPLE, *short)),
         row("language", "sample-held-out", "a phrasing never heard", evaluations=tried(
-            button, SAMPLE, "--instruction", HELD_OUT_PHRASINGS[button][0])),
-        row("reasoning", "sample-in-order", "bin-in-order, 2 minutes, 40 demonstrations",
-            "quick-order", evaluations=tried("bin-in-order", SAMPLE)),
+            button, SAMPLE, *short, "--instruction", HELD_OUT_PHRASINGS[button][0])),
+        row("reasoning", "sample-by-place", f"{place}, 2 minutes, 24 demonstrations", "quick-place",
+            evaluations=tried(place, (SAMPLE[0], SAMPLE[0] + 12), "--max-s", "12")),
         row("rates", "sample-threads-1", "one thread", rates=Rates(threads=1, task=button))]
+
+
+# Averages that are printed below a table: what, and over which rows.
+MEANS: dict[str, tuple[str, ...]] = {
+    "Mean over the five tasks, one policy each": tuple(f"competence/{name}" for name in FIVE),
+    "Mean over the five tasks, one policy for all":
+        tuple(f"competence/shared-{name}" for name in FIVE),
+    "Frequency-averaged success, static": tuple(
+        row.key for row in asynchrony() if row.name.startswith("static-")),
+    "Frequency-averaged success, moving": tuple(
+        row.key for row in asynchrony() if row.name.startswith("moving-")),
+    "Mean over the reasoning tasks, with System 2":
+        tuple(f"reasoning/{name}-system-2" for name in REASONING),
+    "Mean over the reasoning tasks, the instruction and latents":
+        tuple(f"reasoning/{name}-instruction" for name in REASONING),
+    "Mean over the reasoning tasks, the instruction and no latents":
+        tuple(f"reasoning/{name}-nothing" for name in REASONING),
+}
 
 
 def _named(trainings: Sequence[Training]) -> dict[str, Training]:

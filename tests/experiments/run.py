@@ -32,6 +32,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from studio.station.robots import tasks_of
+
 MISTAKE, STOPPED = 2, 130
 
 
@@ -112,9 +114,13 @@ def show_list(rows: Sequence[Row], missing: Sequence[Job]) -> None:
     minutes = sum(BOOK.trainings[training].minutes for training in
                   (name.removeprefix("train/").rpartition("-seed")[0] for name in left
                    if name.startswith("train/")))
+    trials_min = sum(tasks_of("sim")[each.task].max_duration_s * len(range(*each.seeds))
+                     for row in rows for seed in row.seeds if f"{row.key}-seed{seed}" in left
+                     for each in row.evaluations) / 60
     kinds = {kind: sum(name.startswith(kind) for name in left) for kind in ("record/", "train/")}
     sys.stdout.write(f"left: {kinds['record/']} stores to record, {kinds['train/']} trainings of "
-                     f"together {minutes:g} minutes, {len(left) - sum(kinds.values())} results\n")
+                     f"together {minutes:g} minutes, {len(left) - sum(kinds.values())} results; "
+                     f"trials of {trials_min:.0f} minutes of robot time, if all of them fail\n")
 
 
 def work(console: Console, jobs: Sequence[Job], workers: int, launcher: Launcher

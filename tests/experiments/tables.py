@@ -10,6 +10,7 @@ from pathlib import Path
 from experiments.definitions import Book, Row
 from experiments.published import PUBLISHED, SOURCES
 from experiments.results import Made, Result, read_result
+from experiments.rows import MEANS
 
 from policy.statistics import wilson
 
@@ -43,8 +44,8 @@ def table(book: Book, name: str, folder: Path, *, quick: bool = False) -> str:
     if measured:
         lines += [""] * bool(counted) + aligned(("row", "what", *RATES),
                          [speeds(row, found[row.key]) for row in measured])
-    if name == "asynchrony" and not quick:
-        lines += ["", mean_of_ratios(rows, found)]
+    if mean := means(rows, found):
+        lines += ["", *mean]
     blocked: dict[str, list[str]] = {}
     for row in rows:
         if row.blocked:
@@ -92,15 +93,17 @@ def speeds(row: Row, results: Sequence[Result]) -> tuple[str, ...]:
     return (row.name, row.about, *(number(figures.get(name)) for name in RATES.values()))
 
 
-def mean_of_ratios(rows: Sequence[Row], found: dict[str, list[Result]]) -> str:
-    """The score averaged over how often System 2 ran, if all of it was run."""
-    static = [row for row in rows if row.name.startswith("static-")]
-    if not all(found[row.key] for row in static):
-        return f"Frequency-averaged success: {NOT_RUN} (it needs every static row)."
-    shares = [sum(r.successes for r in found[row.key]) / sum(r.n for r in found[row.key])
-              for row in static]
-    return (f"Frequency-averaged success over {len(static)} ratios: "
-            f"{sum(shares) / len(shares):.3f}.")
+def means(rows: Sequence[Row], found: dict[str, list[Result]]) -> list[str]:
+    """Success averaged over rows that belong together, if all of them were run."""
+    lines = []
+    for what, keys in MEANS.items():
+        if not {row.key for row in rows} >= set(keys):
+            continue
+        shares = [sum(r.successes for r in found[key]) / sum(r.n for r in found[key])
+                  for key in keys if found[key]]
+        lines.append(f"{what}: {sum(shares) / len(shares):.3f}." if len(shares) == len(keys)
+                     else f"{what}: {NOT_RUN} ({len(shares)} of {len(keys)} rows are there).")
+    return lines
 
 
 def footnotes(rows: Sequence[Row], found: dict[str, list[Result]]) -> list[str]:
@@ -119,9 +122,11 @@ def footnotes(rows: Sequence[Row], found: dict[str, list[Result]]) -> list[str]:
              "training got of the machine: well below 1, its minutes were not minutes.",
              "Intervals: Wilson over all trials of all seeds, as if trials of one policy were "
              "independent.", "", "Commands, of the first seed that was run:"]
-    for row in rows:
-        for result in found[row.key][:1]:
-            lines += [f"- {row.name}: `{made.command}`" for made in made_of(result)]
+    firsts = [(row, found[row.key][0]) for row in rows if found[row.key]]
+    trained = dict.fromkeys(result.training.made.command for _, result in firsts)
+    lines += [f"- `{command}`" for command in trained]
+    for row, result in firsts:
+        lines += [f"- {row.name}: `{made.command}`" for made in made_of(result)[1:]]
     return lines
 
 
