@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from doubles.experiment_commands import Commands, run, small_book
 from experiments import tables
-from experiments.definitions import Evaluation
+from experiments.definitions import Evaluation, StoreWithout
 from experiments.jobs import Job, Schedule
 from experiments.launching import CommandFailed, Launcher, Ran, Stopped, last_line
 from experiments.results import read_recorded, read_result, read_trained, result_path
@@ -31,6 +31,27 @@ def test_what_rows_share_is_made_once_and_what_is_there_is_not_made_again(tmp_pa
     assert str(tmp_path) not in result_path(tmp_path / "results", book.rows[0], 0).read_text()
     commands.asked.clear()
     assert run(book, tmp_path, commands).done == [] and commands.asked == []
+
+
+def test_episodes_with_a_word_are_left_out_of_a_part(tmp_path):
+    class Listing(Commands):
+        def tandem(self, name: str, words: Sequence[str]) -> Ran:
+            if tuple(words[:2]) != ("data", "ls"):
+                return super().tandem(name, words)
+            self.asked.append(tuple(words))
+            return Ran({"episodes": [{"instruction": f"put the {colour} cube in the bin"}
+                                     for colour in ("red", "green", "blue", "green", "red")]}, 0.1)
+
+    book, commands = small_book(), Listing(tmp_path)
+    book.stores["part"] = StoreWithout(     # type: ignore[index]
+        name="part", task="push-button", episodes=4, seed=2000, part_of="store", word="green")
+    book.trainings["run"] = msgspec.structs.replace(        # type: ignore[index]
+        book.trainings["run"], stores=("part",))
+    assert run(book, tmp_path, commands).failed == {}
+    copied = next(words for words in commands.asked if words[:2] == ("data", "copy"))
+    assert copied[4:-1] == ("0", "2")
+    recorded = read_recorded(tmp_path, book, book.stores["part"])
+    assert recorded is not None and recorded.episodes == 2
 
 
 def test_a_row_is_done_again_when_its_definition_changed(tmp_path):

@@ -3,7 +3,7 @@
 Scenes of demonstrations have seeds 2000 to 2999, per task; those of evaluations never do.
 """
 
-from experiments.definitions import Store
+from experiments.definitions import Store, StoreWithout
 
 SEEDS = range(2000, 3000)
 
@@ -21,6 +21,8 @@ def _stores() -> list[Store]:
     bin_ = FIVE["bin"]
     parts = [Store(name=f"bin-{episodes}", task=bin_, episodes=episodes, seed=2000, part_of="bin")
              for episodes in FEWER]
+    parts.append(StoreWithout(name="bin-no-green", task=bin_, episodes=150, seed=2000,
+                              part_of="bin", word="green"))
     varied = [
         # The instruction changes under way in every one; the asked cube is nudged in every one.
         Store(name="bin-edits", task=bin_, episodes=60, seed=2200,

@@ -7,9 +7,9 @@ Knows the options of `tandem`; runs nothing.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -47,13 +47,28 @@ class Store(msgspec.Struct, frozen=True, kw_only=True):
         """Where it lies once it is whole."""
         return DATA / self.name
 
-    def command(self, to: Path) -> tuple[str, ...]:
-        """The words after `tandem` that make it."""
+    def command(self, to: Path, chosen: Sequence[int] | None = None) -> tuple[str, ...]:
+        """The words after `tandem` that make it; `chosen` episodes of what it is part of."""
         if self.part_of:
-            return ("data", "copy", str(DATA / self.part_of), str(to),
-                    *map(str, range(self.episodes)), "--json")
+            numbers = range(self.episodes) if chosen is None else chosen
+            return ("data", "copy", str(DATA / self.part_of), str(to), *map(str, numbers), "--json")
         return ("record", "--task", self.task, "--episodes", str(self.episodes), "--seed",
                 str(self.seed), "--to", str(to), "--fast", "--headless", *self.options, "--json")
+
+
+class StoreWithout(Store, frozen=True, kw_only=True):
+    """A part of another store: those of its first episodes in whose instruction a word is not."""
+
+    word: str
+
+    def listing(self) -> tuple[str, ...]:
+        """The words after `tandem` that tell the instructions."""
+        return ("data", "ls", str(DATA / self.part_of), "--json")
+
+    def chosen(self, listed: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Numbers of its episodes among those that `listing` tells of."""
+        return [number for number, episode in enumerate(listed[:self.episodes])
+                if self.word not in episode["instruction"].split()]
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):

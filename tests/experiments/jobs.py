@@ -12,7 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-from experiments.definitions import EXPORTING, Book, Evaluation, Row, Store, Training
+from experiments.definitions import (
+    EXPORTING,
+    Book,
+    Evaluation,
+    Row,
+    Store,
+    StoreWithout,
+    Training,
+)
 from experiments.launching import CommandFailed, Launcher, Ran, Stopped
 from experiments.measured import result_of_rates, result_of_trials
 from experiments.results import (
@@ -114,13 +122,18 @@ class Workshop:
             raise CommandFailed(f"{store.path} holds demonstrations, but not those of data.py, or "
                                 f"nothing beside it says so: move it away to record it anew")
         _remove(self._root / beginning)
-        words = store.command(beginning)
+        name, chosen = f"record/{store.name}", None
+        if isinstance(store, StoreWithout):
+            listed = self._launcher.tandem(name, store.listing()).answer["episodes"]
+            chosen = store.chosen(listed)
+        words = store.command(beginning, chosen)
         made = self._making(words, threads=1)
-        ran = self._launcher.tandem(f"record/{store.name}", words)
+        ran = self._launcher.tandem(name, words)
         (self._root / beginning).rename(folder)
         labels = ran.answer.get("labels") or {}
+        episodes = store.episodes if chosen is None else len(chosen)
         write(beside(folder), Recorded(
-            definition=self._book.store_digest(store), episodes=store.episodes, labels=labels,
+            definition=self._book.store_digest(store), episodes=episodes, labels=labels,
             made=_ended(made, ran)))
 
     def train(self, training: Training, seed: int) -> None:

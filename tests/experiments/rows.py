@@ -30,6 +30,7 @@ THREE = (0, 1, 2)
 DELAYS = ("--delay-ms", "20", "10")
 BIN = FIVE["bin"]
 OTHER = "put the {other} cube in the bin"
+UNSEEN = {"green": "only ever stacked green", "red": "saw red with both tasks"}
 FULL_MINUTES, SHARED_MINUTES, SAMPLE_MINUTES = 10.0, 25.0, 2.0
 
 
@@ -95,6 +96,7 @@ def _trainings() -> list[Training]:
              "dual.max_age_steps=0"),
         dual("smollm2", ["bin", "bin-edits", "bin-bumps"], SHARED_MINUTES, config="smollm2"),
         dual("styles", ["bin-styles"]),
+        dual("unseen", ["bin-no-green", "stack"], SHARED_MINUTES),
         *(dual(f"bin-{name}", ["bin"], FULL_MINUTES, *settings)
           for name, (_, settings) in ABLATED.items()),
         *(dual(f"{task}-{name}", [task], FULL_MINUTES, *settings)
@@ -205,6 +207,9 @@ def language() -> list[Row]:
             BIN, LANGUAGE, "--instruction", OTHER)),
         row("told-wrong", "told another colour, judged by the scene's: must fail", *tried(
             BIN, LANGUAGE, "--instruction", OTHER, "--keep-goal")),
+        *(row(f"unseen-{colour}", f"{colour} into the bin, by a policy that {how}", *tried(
+            BIN, LANGUAGE, "--instruction", f"put the {colour} cube in the bin"),
+            training="unseen") for colour, how in UNSEEN.items()),
         row("instruction-code", "phrasings never heard; System 1 hears the instruction (DuoCore)",
             *held_out(BIN), training="bin-instruction-code")]
 
