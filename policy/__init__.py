@@ -1,1 +1,2 @@
-"""The dual-system policy: its model, training and serving arrive with the policy issue."""
+"""What policies see (data), what they are (network, backbones, peers), how they learn (training),
+are kept (runs) and drive (driving); in this folder itself, what all of these share."""

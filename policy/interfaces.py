@@ -27,7 +27,7 @@ class PolicySpec(msgspec.Struct, frozen=True, kw_only=True):
         cameras: camera stream to its picture, e.g. {"front": "rgb", "wrist": "rgb"}; the first
             one's newest picture sets the moment of an observation.
         picture_size: (height, width) that every picture is made before the policy sees it.
-        proprioception: names of parts (see policy/proprioception.py), in order.
+        proprioception: names of parts (see policy/data/proprioception.py), in order.
         action_space: "tool": targets are (8,) world_from_tool and gripper; "joints": (D,).
         step_s: time between two targets of a chunk.
         steps: H.

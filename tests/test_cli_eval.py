@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from doubles.rule_policy import RulePolicy
 
-from policy import checkpoints
+from policy.runs import checkpoints
 from policy.statistics import shares, wilson
 from studio.cli import EXIT_MISTAKE, EXIT_OK, main
 from studio.commands.evaluate import parse_edit, parse_pace, parse_seeds, summarise

@@ -16,9 +16,9 @@ from doubles.disk_limit import no_file_beyond
 from doubles.toy_demonstrations import make_store
 from PIL import Image
 
-from policy.checkpoints import load_policy
-from policy.curves import curves_of, read_reports
-from policy.run_folder import RunFolder, read_state
+from policy.runs.checkpoints import load_policy
+from policy.runs.run_folder import RunFolder, read_state
+from policy.training.curves import curves_of, read_reports
 from studio import cli
 
 SMALL = ("--set", "train.pairs=2", "spec.picture_size=[64,96]", "train.tell_every_s=0.01",

@@ -10,8 +10,8 @@ from experiments.results import result_path
 from experiments.rows import BOOK
 from experiments.run import select
 
-from policy.configs import changed, recipe_of
 from policy.statistics import wilson
+from policy.training.configs import changed, recipe_of
 from studio.commands.evaluate import parse_edit, parse_pace, parse_seeds
 from studio.station.robots import tasks_of
 

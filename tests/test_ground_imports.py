@@ -101,6 +101,32 @@ def test_a_room_never_imports_one_that_stands_above_it(imports, of, never):
     assert violations(imports, of, never) == []
 
 
+SHARED = ("actions", "errors", "interfaces", "rotations", "statistics", "words")
+LAYERS = (SHARED, ("backbones",), ("data",), ("network",), ("runs",), ("training", "driving"),
+          ("peers",))
+
+
+def in_policy(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"policy.{name}" for name in names)
+
+
+@pytest.mark.parametrize("floor", range(len(LAYERS)), ids=["+".join(layer) for layer in LAYERS])
+def test_a_layer_of_policy_never_imports_one_that_stands_above_it(imports, floor):
+    above = sum(LAYERS[floor + 1:], ())
+    assert violations(imports, in_policy(LAYERS[floor]), in_policy(above)) == []
+
+
+def test_training_and_driving_know_nothing_of_each_other(imports):
+    assert violations(imports, ("policy.driving",), ("policy.training",)) == []
+    assert violations(imports, ("policy.training",), ("policy.driving",)) == []
+
+
+def test_every_file_of_policy_stands_on_a_layer():
+    names = {path.stem for path in (ROOT / "policy").iterdir()
+             if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert names - {"__init__"} == set(sum(LAYERS, ()))
+
+
 @pytest.mark.parametrize(("package", "only_in"), [
     ("dearpygui", "studio.console"),
     ("gradio", "studio.web"),
@@ -151,12 +177,12 @@ def test_no_python_lives_under_datasets():
 def test_the_walk_sees_imports_in_functions_and_skips_those_for_types_only():
     found = imports_of("recorders.example", "\n".join([
         "from typing import TYPE_CHECKING",
-        "import policy.config",
+        "import policy.network.config",
         "if TYPE_CHECKING:",
         "    import studio.station",
         "def connect():",
         "    from pygame import joystick",
     ]))
     assert violations(found, ("recorders",), ("policy", "studio")) == [
-        "recorders.example:2 imports policy.config"]
+        "recorders.example:2 imports policy.network.config"]
     assert [(i.imported, i.when_imported) for i in found[-1:]] == [("pygame.joystick", False)]

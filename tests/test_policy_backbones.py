@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from policy.backbones.byte_tokenizer import ByteTokenizer
 from policy.backbones.interface import Backbone, Cache, causal_mask
 from policy.backbones.places import places
-from policy.config import DualConfig
-from policy.dual_system import DualSystem
+from policy.network.config import DualConfig
+from policy.network.dual_system import DualSystem
 
 LAWS = settings(max_examples=8)
 SEEDS = st.integers(0, 10_000)

@@ -15,14 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from policy import checkpoints
-from policy.checkpoints import load_policy, load_weights, read_group, read_weights, weights_of
 from policy.errors import CheckpointError, CheckpointNotSaved
-from policy.provenance import mark_code, mark_store
-from policy.run_folder import RunFolder, RunState, read_state
-from policy.tensor_files import DamagedTensors, read_tensors, write_tensors
+from policy.runs import checkpoints
+from policy.runs.checkpoints import load_policy, load_weights, read_group, read_weights, weights_of
+from policy.runs.run_folder import RunFolder, RunState, read_state
+from policy.runs.tensor_files import DamagedTensors, read_tensors, write_tensors
+from policy.training import provenance
+from policy.training.provenance import mark_code, mark_store
 from recorders.store import DemoStore
 
+ROOT = Path(__file__).resolve().parent.parent
 FILES = ("model.safetensors", "ema.safetensors", "optimizer.safetensors", "state.json")
 
 
@@ -325,3 +327,10 @@ def test_a_stores_mark_changes_with_its_log_and_ignores_a_line_being_written(tmp
 def test_the_codes_mark_names_its_version():
     mark = mark_code()
     assert mark.version and (len(mark.commit) in (0, 40))
+
+
+def test_the_codes_mark_asks_the_checkout_that_it_runs_from(monkeypatch):
+    asked = set()
+    monkeypatch.setattr(provenance, "_git", lambda root, *words: asked.add(root) or "")
+    mark_code()
+    assert asked == ({ROOT} if (ROOT / ".git").exists() else set())

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from rerun.experimental import RrdReader
 
-from policy.curve_picture import HEIGHT, WIDTH, draw_curves
-from policy.curves import METRICS, Curve, CurveLog, curves_of, read_reports, write_view
-from policy.progress import Grown, HeldOut, Learned, Problem, Report, Saved
+from policy.training.curve_picture import HEIGHT, WIDTH, draw_curves
+from policy.training.curves import METRICS, Curve, CurveLog, curves_of, read_reports, write_view
+from policy.training.progress import Grown, HeldOut, Learned, Problem, Report, Saved
 
 
 def learned(step: int) -> Learned:

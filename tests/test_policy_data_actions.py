@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from policy import rotations
 from policy.actions import action_width, actions_between, target_width, targets_of
-from policy.normaliser import Normaliser, fit_normaliser
+from policy.data.normaliser import Normaliser, fit_normaliser
 
 SEEDS = st.integers(0, 2**32 - 1)
 

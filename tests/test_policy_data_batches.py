@@ -11,9 +11,9 @@ from doubles.moving_tool import HEIGHT, SPEC, WIDTH, Story
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.batches import MAX_AGE_STEPS, Batch, TrainingSet
-from policy.pictures import SHIFT_PX, cut_out, prepare_padded, prepare_picture
-from policy.point_cloud import metres_per_count, point_cloud, prepare_depth
+from policy.data.batches import MAX_AGE_STEPS, Batch, TrainingSet
+from policy.data.pictures import SHIFT_PX, cut_out, prepare_padded, prepare_picture
+from policy.data.point_cloud import metres_per_count, point_cloud, prepare_depth
 
 FRONT_NS = moving_tool.stamps_ns(moving_tool.FRONT)
 FEEL = msgspec.structs.replace(SPEC, proprioception=("tool", "gripper"))

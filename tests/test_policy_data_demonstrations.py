@@ -18,11 +18,11 @@ from doubles.moving_tool import (
 )
 
 from policy.actions import targets_of
-from policy.commands import STEPS_PAST_END
-from policy.demonstrations import Demonstration, read_demonstration
+from policy.data.commands import STEPS_PAST_END
+from policy.data.demonstrations import Demonstration, read_demonstration
+from policy.data.next_event import HOLD_STEPS, event_stamps
+from policy.data.signals import EpisodeSignals, MissingSignal
 from policy.interfaces import PolicySpec
-from policy.next_event import HOLD_STEPS, event_stamps
-from policy.signals import EpisodeSignals, MissingSignal
 from recorders.clock import NS_PER_S
 from recorders.episode import EpisodeSummary
 from recorders.episode_reader import EpisodeReader

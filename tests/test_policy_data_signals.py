@@ -7,11 +7,11 @@ from doubles.moving_tool import SPEC, START_NS, STREAMS, Story
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.commands import base_at
-from policy.demonstrations import require_streams
-from policy.live_signals import KEEP_S, LiveSignals
-from policy.proprioception import PARTS, layout, proprioception, smallest_spread
-from policy.signals import EpisodeSignals, MissingSignal, latest, mean_over
+from policy.data.commands import base_at
+from policy.data.demonstrations import require_streams
+from policy.data.live_signals import KEEP_S, LiveSignals
+from policy.data.proprioception import PARTS, layout, proprioception, smallest_spread
+from policy.data.signals import EpisodeSignals, MissingSignal, latest, mean_over
 from recorders.clock import NS_PER_S
 from recorders.episode_reader import EpisodeReader
 from recorders.streams import Batch, StreamSpec

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from doubles.rule_policy import RulePolicy
 
+from policy.data.signals import MissingSignal
+from policy.driving.two_speeds import Delays, Pace
 from policy.interfaces import PolicySpec
-from policy.signals import MissingSignal
-from policy.two_speeds import Delays, Pace
 from recorders.clock import NS_PER_S, ManualClock, SystemClock
 from studio.devices.absent import AbsentTeleoperator
 from studio.devices.interfaces import DeviceError, HumanInput, idle_input

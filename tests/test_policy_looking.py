@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from policy.cloud_eye import HEAT_MAPS, CloudEye
-from policy.fast_eye import FastEye
-from policy.target_head import HAND, POSE, TargetHead
+from policy.network.cloud_eye import HEAT_MAPS, CloudEye
+from policy.network.fast_eye import FastEye
+from policy.network.target_head import HAND, POSE, TargetHead
 
 CODE, STATE, POINTS = 8, POSE + 2, 96
 COLOURS = torch.eye(3)

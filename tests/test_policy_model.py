@@ -7,14 +7,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.batches import Batch
-from policy.building import DualDescription, build
-from policy.config import DualConfig
-from policy.dual_policy import DualPolicy
-from policy.dual_system import DualSystem
-from policy.flow_head import random_holds
+from policy.data.batches import Batch
+from policy.data.normaliser import Normaliser
+from policy.driving.dual_policy import DualPolicy
 from policy.interfaces import Held, Observation, PolicySpec
-from policy.normaliser import Normaliser
+from policy.network.building import DualDescription, build
+from policy.network.config import DualConfig
+from policy.network.dual_system import DualSystem
+from policy.network.flow_head import random_holds
 from policy.words import WordTokenizer
 
 INSTRUCTIONS = ("put the red cube in the bin", "push the button")

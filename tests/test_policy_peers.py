@@ -9,7 +9,6 @@ from doubles import toy_demonstrations as toy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.checkpoints import CheckpointError, load_policy
 from policy.errors import TrainingError
 from policy.interfaces import Held, Observation
 from policy.peers.instruction_words import InstructionWords
@@ -19,8 +18,9 @@ from policy.peers.lerobot_training import PeerTrainer
 from policy.peers.mlp import places_of
 from policy.peers.object_picker import ObjectPicker, ObjectPlaces
 from policy.peers.recipes import RECIPE_KINDS, PeerRun, RecipeKind, begin
-from policy.schedule import Budget
-from policy.training import Ending
+from policy.runs.checkpoints import CheckpointError, load_policy
+from policy.training.loop import Ending
+from policy.training.schedule import Budget
 from recorders.clock import ManualClock
 from studio import cli
 

@@ -16,8 +16,8 @@ from doubles.rule_policy_files import LOADER, VersionedRule, write
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policy.driving.two_speeds import Pace
 from policy.interfaces import Chunk, Held, Latent, Observation, PolicySpec
-from policy.two_speeds import Pace
 from recorders.clock import NS_PER_S, ManualClock, SystemClock
 from recorders.streams import Batch
 from studio.devices.absent import AbsentTeleoperator

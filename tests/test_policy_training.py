@@ -11,15 +11,16 @@ from doubles.small_learner import SmallLearner, SumLessons
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.checkpoints import read_group, read_weights, weights_of
-from policy.ema import MeanWeights, decay_at
 from policy.errors import CheckpointError, TrainingError
-from policy.optimizer import AdamWConfig, NamedAdamW
-from policy.progress import Grown, HeldOut, Learned, Problem, Report, Saved
-from policy.run_folder import RunFolder, read_state
-from policy.schedule import Budget, multiplier_of, rate_share
-from policy.train_config import TrainConfig
-from policy.training import Ending, Trainer, frozen_names
+from policy.runs.checkpoints import read_group, read_weights, weights_of
+from policy.runs.run_folder import RunFolder, read_state
+from policy.training.ema import MeanWeights, decay_at
+from policy.training.learner import frozen_names
+from policy.training.loop import Ending, Trainer
+from policy.training.optimizer import AdamWConfig, NamedAdamW
+from policy.training.progress import Grown, HeldOut, Learned, Problem, Report, Saved
+from policy.training.schedule import Budget, multiplier_of, rate_share
+from policy.training.train_config import TrainConfig
 from recorders.clock import NS_PER_S, ManualClock
 
 STEP_NS = NS_PER_S // 10        # how long a step takes under the manual clock

@@ -10,9 +10,9 @@ from doubles.rule_policy import RulePolicy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policy.driving.latent_buffer import AgeLimits, LatentBuffer, Verdict
+from policy.driving.two_speeds import Delays, Pace, TwoSpeeds
 from policy.interfaces import Chunk, Latent, Observation
-from policy.latent_buffer import AgeLimits, LatentBuffer, Verdict
-from policy.two_speeds import Delays, Pace, TwoSpeeds
 from recorders.clock import NS_PER_S, ManualClock
 
 STEP_NS = RulePolicy().spec.step_ns

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import torch
 
-from policy import pictures
+from policy.data import pictures
 from policy.errors import TrainingError
 from policy.peers.instruction_words import InstructionWords
 from policy.peers.lerobot_build import ACTION, PICTURES, STATE

@@ -13,11 +13,11 @@ import msgspec
 import numpy as np
 import torch
 
-from policy.checkpoints import load_weights, read_weights
 from policy.interfaces import Chunk, Held, Latent, Observation
 from policy.peers.instruction_words import InstructionWords
 from policy.peers.lerobot_build import PICTURES, STATE, Peer, PeerDescription, build_peer
 from policy.peers.one_speed import OneSpeed
+from policy.runs.checkpoints import load_weights, read_weights
 
 
 class LeRobotPolicy(OneSpeed):
@@ -35,7 +35,7 @@ class LeRobotPolicy(OneSpeed):
     @classmethod
     def from_checkpoint(cls, checkpoint: Path, config: Mapping[str, Any], device: str = "cpu"
                         ) -> Self:
-        """From a run's folder; see policy/checkpoints.py.
+        """From a run's folder; see policy/runs/checkpoints.py.
 
         Raises:
             CheckpointError: if the weights are damaged or do not fit.

@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from policy.checkpoints import weights_of
 from policy.errors import TrainingError
 from policy.peers.lerobot_build import Peer, PeerDescription, settle_frozen_norms
 from policy.peers.lerobot_frames import PeerLessons
-from policy.progress import HeldOut, Learned, Listener, Report, Saved
-from policy.run_folder import RunFolder, RunState
-from policy.schedule import Budget
-from policy.training import Ending, chance_of
+from policy.runs.checkpoints import weights_of
+from policy.runs.run_folder import RunFolder, RunState
+from policy.training.chance import chance_of
+from policy.training.loop import Ending
+from policy.training.progress import HeldOut, Learned, Listener, Report, Saved
+from policy.training.schedule import Budget
 from recorders.clock import NS_PER_S, Clock
 
 TELL_EVERY_S, LOOK_EVERY_S, SAVE_EVERY_S = 1.0, 60.0, 120.0

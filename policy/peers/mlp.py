@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from policy.data.normaliser import Normaliser
 from policy.interfaces import PolicySpec
-from policy.normaliser import Normaliser
 from policy.peers.object_picker import ObjectPicker, ObjectPlaces
 
 _LARGE_ERROR = 0.1          # of a normalised action: beyond it the loss grows linearly

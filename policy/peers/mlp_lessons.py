@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from policy.batches import Batch, TrainingSet
-from policy.demonstrations import Demonstration
+from policy.data.batches import Batch, TrainingSet
+from policy.data.demonstrations import Demonstration
 from policy.peers.instruction_words import InstructionWords
 from policy.peers.mlp import MlpBatch
 

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from policy.actions import targets_of
-from policy.checkpoints import load_weights, read_weights
 from policy.interfaces import Chunk, Held, Latent, Observation
 from policy.peers.instruction_words import InstructionWords
 from policy.peers.mlp import MlpDescription, MlpNetwork
 from policy.peers.one_speed import OneSpeed
+from policy.runs.checkpoints import load_weights, read_weights
 
 
 class MlpPolicy(OneSpeed):
@@ -32,7 +32,7 @@ class MlpPolicy(OneSpeed):
     @classmethod
     def from_checkpoint(cls, checkpoint: Path, config: Mapping[str, Any], device: str = "cpu"
                         ) -> Self:
-        """From a run's folder; see policy/checkpoints.py.
+        """From a run's folder; see policy/runs/checkpoints.py.
 
         Raises:
             CheckpointError: if the weights are damaged or do not fit.

@@ -16,10 +16,9 @@ from typing import Any, Literal, Protocol, get_args
 import msgspec
 import torch
 
-from policy.batches import TrainingSet
+from policy.data.batches import TrainingSet
 from policy.errors import TrainingError
 from policy.interfaces import PolicySpec
-from policy.optimizer import AdamWConfig
 from policy.peers.instruction_words import InstructionWords
 from policy.peers.lerobot_build import PeerKind, PeerSettings, build_peer, config_of, describe
 from policy.peers.lerobot_frames import PeerFrames, PeerLessons, read_frames
@@ -27,11 +26,14 @@ from policy.peers.lerobot_training import PeerTrainer
 from policy.peers.mlp import MlpDescription, MlpNetwork
 from policy.peers.mlp_lessons import PictureLessons, StateLessons
 from policy.peers.object_picker import ObjectPlaces
-from policy.progress import Listener
-from policy.provenance import mark_code, mark_store
-from policy.run_folder import RunFolder, require_free
-from policy.schedule import Budget
-from policy.training import Ending, TrainConfig, Trainer, chance_of
+from policy.runs.run_folder import RunFolder, require_free
+from policy.training.chance import chance_of
+from policy.training.loop import Ending, Trainer
+from policy.training.optimizer import AdamWConfig
+from policy.training.progress import Listener
+from policy.training.provenance import mark_code, mark_store
+from policy.training.schedule import Budget
+from policy.training.train_config import TrainConfig
 from recorders.clock import Clock
 from recorders.episode_reader import EpisodeReader
 from recorders.lerobot_v3 import ExportSettings, export_lerobot

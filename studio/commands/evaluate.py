@@ -18,7 +18,7 @@ from studio.commands.variety import disturbed
 from studio.station.robots import require_robot, tasks_of
 
 if TYPE_CHECKING:
-    from policy.two_speeds import Delays, Pace
+    from policy.driving.two_speeds import Delays, Pace
     from studio.station.evaluation import Edit, Trial, Trials
 
 _EDIT = re.compile(r"^\s*(?:(\d+)|(\d+(?:\.\d+)?) ?cm)\s*:\s*(\S.*)$")
@@ -90,7 +90,7 @@ class Evaluate:
                 raise UsersMistakeError(f"--{name} must be at least 1, not {value}")
         disturbance = disturbed(self.robot, self.task, bumps=self.bumps, drift_m_s=self.drift)
         # Here, because the simulator and the network bring much: --help need not wait for them.
-        from policy.signals import MissingSignal
+        from policy.data.signals import MissingSignal
         from studio.station.evaluation_jobs import EvaluationJob, run_jobs
 
         job = EvaluationJob(
@@ -217,7 +217,7 @@ def parse_pace(ratio: str, act_every: int, edit: Literal["flush", "soft", "sched
     Raises:
         UsersMistakeError: the ratio is neither "once" nor 1:N.
     """
-    from policy.two_speeds import Pace
+    from policy.driving.two_speeds import Pace
 
     one, _, calls = ratio.partition(":")
     if ratio != "once" and not (one == "1" and calls.isdecimal() and int(calls) > 0):
@@ -244,7 +244,7 @@ def parse_edit(text: str) -> "Edit":
 
 
 def _delays(think_ms: float, act_ms: float) -> "Delays":
-    from policy.two_speeds import Delays
+    from policy.driving.two_speeds import Delays
 
     if think_ms < 0 or act_ms < 0:
         raise UsersMistakeError("--delay-ms cannot be negative")

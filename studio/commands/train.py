@@ -1,6 +1,6 @@
 """`tandem train`: a policy out of demonstrations, while one watches.
 
-Knows options, words and Ctrl-C. What is trained and how is policy/dual_training.py.
+Knows options, words and Ctrl-C. What is trained and how is policy/training/dual_training.py.
 """
 
 import signal
@@ -15,10 +15,10 @@ import tyro
 from studio.commands.output import Answer, Progress, Screen, UsersMistakeError
 
 if TYPE_CHECKING:
-    from policy.dual_training import DualTraining
-    from policy.progress import Report
-    from policy.schedule import Budget
-    from policy.training import Ending
+    from policy.training.dual_training import DualTraining
+    from policy.training.loop import Ending
+    from policy.training.progress import Report
+    from policy.training.schedule import Budget
 
 _MINUTES = 10.0
 _FOLLOW_EVERY_S = 5.0
@@ -65,8 +65,8 @@ class Train:
         # Here, because torch takes seconds to import: --help and a mistyped option need not wait.
         import torch
 
-        from policy.batches import TrainingSet
-        from policy.curves import CurveLog
+        from policy.data.batches import TrainingSet
+        from policy.training.curves import CurveLog
         from recorders.clock import SystemClock
 
         if self.device.startswith("cuda") and not torch.cuda.is_available():
@@ -111,8 +111,8 @@ class Train:
                                     "into another folder")
 
     def _training(self) -> "DualTraining":
-        from policy.configs import changed, recipe_of
-        from policy.dual_training import DualTraining
+        from policy.training.configs import changed, recipe_of
+        from policy.training.dual_training import DualTraining
 
         budget = self._budget()
         if self.resume:
@@ -122,7 +122,7 @@ class Train:
                                   budget=budget or _default_budget(), name=self.config)
 
     def _budget(self) -> "Budget | None":
-        from policy.schedule import Budget
+        from policy.training.schedule import Budget
 
         if self.minutes is None and self.steps is None:
             return None
@@ -170,7 +170,7 @@ class Narrator:
 
     def on_report(self, report: "Report") -> None:
         """A report of the trainer."""
-        from policy.progress import Grown, HeldOut, Learned, Problem
+        from policy.training.progress import Grown, HeldOut, Learned, Problem
 
         match report:
             case Learned():
@@ -221,15 +221,15 @@ def stop_on_ctrl_c() -> Iterator[Callable[[], bool]]:
 
 
 def _default_budget() -> "Budget":
-    from policy.schedule import Budget
+    from policy.training.schedule import Budget
 
     return Budget(minutes=_MINUTES)
 
 
 def _draw(run: Path, screen: Screen) -> list[str]:
     """The curves as a picture and for Rerun; returns the files that were written."""
-    from policy.curve_picture import draw_curves
-    from policy.curves import PICTURE, VIEW, curves_of, read_reports, write_view
+    from policy.training.curve_picture import draw_curves
+    from policy.training.curves import PICTURE, VIEW, curves_of, read_reports, write_view
     from recorders.files import means_full, write_atomically
 
     curves = curves_of(read_reports(run))

@@ -57,7 +57,7 @@ class TrainPeer:
         import torch
 
         from policy.peers.recipes import begin
-        from policy.schedule import Budget
+        from policy.training.schedule import Budget
         from recorders.clock import SystemClock
 
         if self.device != "cpu" and not torch.cuda.is_available():

@@ -12,8 +12,8 @@ from typing import Self
 import msgspec
 import numpy as np
 
+from policy.driving.two_speeds import Delays, Pace
 from policy.interfaces import Policy
-from policy.two_speeds import Delays, Pace
 from recorders.clock import NS_PER_S, Clock, ManualClock
 from recorders.store import DemoStore
 from studio.devices.absent import AbsentTeleoperator
@@ -92,7 +92,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
         why: why it ended before its time without success.
         said: the sub-tasks that System 2 said, in order.
         edited_s: when each edit happened.
-        held, slowed: see `policy.two_speeds.Usage`.
+        held, slowed: see `policy.driving.two_speeds.Usage`.
         dry_ticks: the policy drove, but its chunk was over.
         act_ms, think_ms: wall time of every call.
         age_s: of the latent, at every call of System 1.

@@ -93,7 +93,7 @@ def run_job(job: EvaluationJob, on_trial: Callable[[Trial], None]) -> None:
     """
     import torch
 
-    from policy.checkpoints import load_policy
+    from policy.runs.checkpoints import load_policy
 
     torch.set_num_threads(job.threads)
     policy = load_policy(job.policy, job.device)

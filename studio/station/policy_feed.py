@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 import numpy as np
 
-from policy.commands import base_at, command_columns
+from policy.data.commands import base_at, command_columns
+from policy.data.live_signals import LiveSignals
+from policy.data.pictures import prepare_picture
+from policy.data.point_cloud import metres_per_count, point_cloud, prepare_depth
+from policy.data.proprioception import proprioception, require_parts
+from policy.data.signals import latest, require_columns
 from policy.interfaces import Observation, PolicySpec
-from policy.live_signals import LiveSignals
-from policy.pictures import prepare_picture
-from policy.point_cloud import metres_per_count, point_cloud, prepare_depth
-from policy.proprioception import proprioception, require_parts
-from policy.signals import latest, require_columns
 from recorders.images import decode
 from recorders.streams import Batch, ImageField, StreamSpec
 from studio.devices.interfaces import DeviceError

@@ -8,8 +8,8 @@ stands still meanwhile, and what it would have cost is modelled. Decides nothing
 from collections.abc import Callable
 from typing import Any
 
+from policy.driving.two_speeds import Delays, Pace, TwoSpeeds
 from policy.interfaces import Policy
-from policy.two_speeds import Delays, Pace, TwoSpeeds
 from recorders.clock import NS_PER_S
 from studio.station.chunk_player import ChunkPlayer
 from studio.station.control_loop import ControlLoop, TickRecord
@@ -23,7 +23,7 @@ class PolicyInProcess:
     Args:
         loop: its `player` is set.
         policy: reset at every new scene, with the scene's seed.
-        pace, delays: see policy/two_speeds.py.
+        pace, delays: see policy/driving/two_speeds.py.
         note: told `kind` and fields of what System 2 says, whenever that changes.
 
     Attributes:

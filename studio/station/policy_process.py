@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 import msgspec
 import zmq
 
-from policy.two_speeds import Pace
+from policy.driving.two_speeds import Pace
 from recorders.clock import NS_PER_S
 from studio.station.bus import CommandClient, Endpoints, StationSilent
 from studio.station.endpoints import is_address

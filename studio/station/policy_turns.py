@@ -13,10 +13,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from policy.data.proprioception import layout
+from policy.data.signals import MissingSignal
+from policy.driving.two_speeds import Pace, TwoSpeeds
 from policy.interfaces import Chunk, Observation, Policy, PolicySpec
-from policy.proprioception import layout
-from policy.signals import MissingSignal
-from policy.two_speeds import Pace, TwoSpeeds
 from recorders.clock import NS_PER_S, Clock
 from recorders.streams import Batch, StreamSpec
 from studio.station.messages import Assignment, PolicyHealth

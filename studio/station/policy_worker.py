@@ -18,9 +18,9 @@ from pathlib import Path
 import msgspec
 import zmq
 
+from policy.driving.two_speeds import Pace
 from policy.errors import CheckpointError
 from policy.interfaces import Policy
-from policy.two_speeds import Pace
 from recorders.clock import NS_PER_S, Clock
 from recorders.streams import StreamSpec
 from studio.devices.interfaces import DeviceError
@@ -31,7 +31,7 @@ from studio.station.policy_turns import PolicyTurns, warm_up
 from studio.station.remote_robot import described_robot
 from studio.station.worker import Life, resolve
 
-LOADER = "policy.checkpoints:load_policy"
+LOADER = "policy.runs.checkpoints:load_policy"
 STATUS_NS = NS_PER_S // 10
 GONE_NS = NS_PER_S          # a station that shows nothing for so long is no station any more
 IDLE_MS = 20

@@ -21,13 +21,13 @@ import torch.nn.functional as F
 import tyro
 from torch import Tensor, nn
 
-from policy.batches import TrainingSet
-from policy.configs import FRONT_AND_WRIST
-from policy.demonstrations import Demonstration
-from policy.fast_eye import HEAT_MAPS, FastEye
+from policy.data.batches import TrainingSet
+from policy.data.demonstrations import Demonstration
+from policy.data.pictures import LIGHT, SHIFT_PX, cut_out, prepare_padded
 from policy.interfaces import PolicySpec
-from policy.phrase_code import PhraseCode
-from policy.pictures import LIGHT, SHIFT_PX, cut_out, prepare_padded
+from policy.network.fast_eye import HEAT_MAPS, FastEye
+from policy.network.phrase_code import PhraseCode
+from policy.training.configs import FRONT_AND_WRIST
 from policy.words import WordTokenizer
 from studio.sim.instructions import COLOURS
 

@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import msgspec
 import torch
 
-from policy.checkpoints import load_policy
 from policy.interfaces import Chunk, Held, Latent, Observation, Policy
+from policy.runs.checkpoints import load_policy
 from policy.statistics import shares
 from recorders.clock import SystemClock
 from studio.station.evaluation import ProvingGround, Trials

@@ -24,7 +24,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from policy.batches import TrainingSet
+from policy.data.batches import TrainingSet
 from policy.interfaces import PolicySpec
 from studio import cli
 

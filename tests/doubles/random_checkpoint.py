@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import torch
 
-from policy.building import DualDescription, build
-from policy.checkpoints import weights_of
-from policy.config import DualConfig
+from policy.data.normaliser import Normaliser
 from policy.interfaces import PolicySpec
-from policy.normaliser import Normaliser
-from policy.run_folder import RunFolder, RunState
+from policy.network.building import DualDescription, build
+from policy.network.config import DualConfig
+from policy.runs.checkpoints import weights_of
+from policy.runs.run_folder import RunFolder, RunState
 from policy.words import WordTokenizer
 
 WORDS = ("put the red cube in the bin", "put the blue cube in the bin")

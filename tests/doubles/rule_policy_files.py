@@ -1,6 +1,6 @@
 """The rule policy as a checkpoint: a folder that says its version, and whether it is broken.
 
-Stands in for `policy.checkpoints:load_policy` in the policy's process.
+Stands in for `policy.runs.checkpoints:load_policy` in the policy's process.
 """
 
 import json

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from experiments.definitions import HOME, Book, Row, Store, Training
 
-from policy.provenance import mark_code
+from policy.training.provenance import mark_code
 
 ROOT = Path(__file__).resolve().parents[2]
 FULL, QUICK = Path("docs/results"), HOME / "quick"

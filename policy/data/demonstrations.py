@@ -1,0 +1,249 @@
+"""One recorded episode as a policy learns from it: arrays at the moments of its pictures.
+
+A moment is the stamp of a picture of the first camera. Everything but the pictures is worked out
+here, once, when the episode is opened (a few milliseconds); pictures stay in their shards and only
+their rows are noted. Knows the events that a station records; knows no batches and no tensors.
+
+Letters: M moments, P numbers of proprioception, H steps, T numbers of a target, A of an action,
+E edits of the instruction.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from policy.actions import actions_between
+from policy.data.commands import base_at, command_columns, steps_valid, targets_at
+from policy.data.next_event import next_event
+from policy.data.proprioception import PARTS, proprioception, require_parts
+from policy.data.signals import (
+    EpisodeSignals,
+    MissingSignal,
+    Signals,
+    has_column,
+    latest,
+    require_columns,
+)
+from policy.interfaces import PolicySpec
+from recorders import align
+from recorders.episode import EpisodeSummary
+from recorders.episode_reader import EpisodeReader
+from recorders.streams import ImageField, StreamSpec
+
+DEPTH = "depth"
+SHORTEST_SUBTASK_NS = 100_000_000   # a sub-task that lasts less flickers at a threshold
+
+
+class Demonstration(msgspec.Struct, frozen=True, kw_only=True):
+    """An episode at its M moments; nothing is normalised.
+
+    Attributes:
+        episode: its recording; pictures are read from it.
+        summary: what the store's log says about it.
+        moments_ns: (M,) ascending.
+        picture_rows: camera to (M,) rows of its newest picture at each moment.
+        proprioception: (M, P) f4.
+        base: (M, T) the last command.
+        actions: (M, H, A) f4.
+        action_valid: (M, H) f4, 0 where a step is no example to follow.
+        event: (M, 3) f4 m, where the tool is at the next event.
+        event_valid: (M,) f4.
+        tool: (M, 3) f4 m, where it is now; (0, 3) for a robot that does not know.
+        segment_begin: (M,) the first moment under the same instruction.
+        instructions: E + 1 texts; `segment` (M,) says which holds.
+        phrases: what System 2 should say; `phrase` (M,) says which and when.
+    """
+
+    episode: EpisodeReader
+    summary: EpisodeSummary
+    moments_ns: np.ndarray
+    picture_rows: dict[str, np.ndarray]
+    proprioception: np.ndarray
+    base: np.ndarray
+    actions: np.ndarray
+    action_valid: np.ndarray
+    event: np.ndarray
+    event_valid: np.ndarray
+    tool: np.ndarray
+    segment_begin: np.ndarray
+    instructions: tuple[str, ...]
+    segment: np.ndarray
+    phrases: tuple[str, ...]
+    phrase: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.moments_ns)
+
+    def instruction_at(self, moment: int) -> str:
+        """The words that held at the moment-th moment."""
+        return self.instructions[self.segment[moment]]
+
+    def subtask_at(self, moment: int) -> str:
+        """What was being done at the moment-th moment, in words."""
+        return self.phrases[self.phrase[moment]]
+
+
+def read_demonstration(
+    episode: EpisodeReader, summary: EpisodeSummary, spec: PolicySpec
+) -> Demonstration:
+    """Work an episode out.
+
+    Args:
+        episode: its recording.
+        summary: what the store's log says about it; its instruction counts.
+        spec: what the policy wants to see and how it answers.
+
+    Raises:
+        MissingSignal: if the episode lacks a camera or a column; the message lists what it has.
+        ValueError: naming episode, column and row, if a number that is needed is not finite.
+        DamagedRecording: naming the file that cannot be read.
+    """
+    who = f"episode {episode.episode}"
+    signals = EpisodeSignals(episode)
+    require_streams(spec, signals.streams, who)
+    _require_finite(spec, signals, who)
+    moments_ns, rows = _moments(spec, episode, who)
+    edits_ns, instructions = _instructions(episode, summary)
+    segment = np.searchsorted(edits_ns, moments_ns, side="right")
+    phrases, phrase = _phrases(episode, instructions, edits_ns, segment, moments_ns)
+    ends_ns = moments_ns[:, None] + spec.step_ns * np.arange(1, spec.steps + 1)    # (M, H)
+    base = base_at(signals, moments_ns, spec.action_space)
+    targets = targets_at(signals, ends_ns, spec.action_space)                       # (M, H, T)
+    event, event_valid = next_event(signals, moments_ns, edits_ns, spec.step_ns)
+    valid = steps_valid(signals, moments_ns, spec.steps, spec.step_ns, edits_ns)
+    return Demonstration(
+        episode=episode, summary=summary, moments_ns=moments_ns, picture_rows=rows,
+        proprioception=proprioception(spec.proprioception, signals, moments_ns),
+        base=base,
+        actions=actions_between(base, targets, spec.action_space).astype(np.float32),
+        action_valid=valid.astype(np.float32),
+        event=event.astype(np.float32), event_valid=event_valid.astype(np.float32),
+        tool=_tool(signals, moments_ns),
+        segment_begin=np.searchsorted(segment, segment, side="left"),
+        instructions=instructions, segment=segment, phrases=phrases, phrase=phrase)
+
+
+def require_streams(spec: PolicySpec, streams: Sequence[StreamSpec], who: str) -> None:
+    """Refuse an episode, or a robot, that cannot give what a policy wants.
+
+    Args:
+        spec: what it wants.
+        streams: of the episode; of a robot, with the control loop's `tick`.
+        who: "this robot" or "episode …", for the message.
+
+    Raises:
+        ValueError: in one sentence that lists what there is.
+    """
+    if not spec.cameras:
+        raise ValueError("a policy needs at least one camera: its pictures set the moments")
+    first = next(iter(spec.cameras))
+    wanted = list(spec.cameras.items()) + ([(first, DEPTH)] if spec.cloud_points else [])
+    for camera, picture in wanted:
+        if find_image(streams, camera, picture) is None:
+            there = ", ".join(f"{one.name}/{image.name}" for one in streams for image in one.images)
+            raise MissingSignal(f"the policy wants pictures of {camera}/{picture}, but {who} has "
+                                f"only {there or 'no camera'}")
+    if spec.cloud_points:
+        columns = [(first, "world_from_camera"), (first, "intrinsics")]
+        require_columns(columns, streams, who, dict.fromkeys(columns, "the point cloud"))
+    columns = command_columns(spec.action_space)
+    require_columns(columns, streams, who,
+                    dict.fromkeys(columns, f"action space '{spec.action_space}'"))
+    require_parts(spec.proprioception, streams, who)
+
+
+def find_image(
+    streams: Sequence[StreamSpec], camera: str, picture: str
+) -> ImageField | None:
+    """How a camera declares a picture; None if it does not."""
+    return next((image for one in streams if one.name == camera
+                 for image in one.images if image.name == picture), None)
+
+
+def _require_finite(spec: PolicySpec, signals: Signals, who: str) -> None:
+    # Other columns of `tick` are NaN where nobody spoke; these must always be said.
+    columns = {*command_columns(spec.action_space),
+               *(column for part in spec.proprioception for column in PARTS[part].columns)}
+    for stream, column in sorted(columns):
+        _, values = signals.series(stream, column)
+        sound = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        if not sound.all():
+            raise ValueError(f"{who}, {stream}/{column}, row {int(np.argmin(sound))}: not a finite "
+                             f"number; put the episode into the trash, or record it again")
+
+
+def _moments(
+    spec: PolicySpec, episode: EpisodeReader, who: str
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    first = next(iter(spec.cameras))
+    moments_ns = episode[first].stamps_ns
+    rows = {}
+    for camera in spec.cameras:
+        stamps_ns = episode[camera].stamps_ns
+        if len(stamps_ns) == 0:
+            raise MissingSignal(f"{who} has no picture of '{camera}'")
+        rows[camera] = np.maximum(align.latest_before(stamps_ns, moments_ns), 0)
+    return moments_ns, rows
+
+
+def _tool(signals: Signals, moments_ns: np.ndarray) -> np.ndarray:
+    if not has_column(signals.streams, "arm", "tool_pose"):
+        return np.zeros((0, 3), np.float32)
+    return latest(signals, "arm", "tool_pose", moments_ns)[:, :3].astype(np.float32)
+
+
+def _instructions(
+    episode: EpisodeReader, summary: EpisodeSummary
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(E,) stamps of the edits, and the E + 1 texts; a relabelling is about the last of them."""
+    edits = _edits(episode)
+    texts = _recorded_instructions(episode)
+    if summary.instruction != episode.instruction:
+        texts[-1] = summary.instruction
+    return np.array([edit["t_mono_ns"] for edit in edits], np.int64), tuple(texts)
+
+
+def _edits(episode: EpisodeReader) -> list[dict[str, Any]]:
+    return [event for event in episode.events
+            if event["kind"] == "instruction" and "after" in event]
+
+
+def _recorded_instructions(episode: EpisodeReader) -> list[str]:
+    return [episode.instruction, *(str(edit["after"]) for edit in _edits(episode))]
+
+
+def _phrases(
+    episode: EpisodeReader, instructions: tuple[str, ...], edits_ns: np.ndarray,
+    segment: np.ndarray, moments_ns: np.ndarray,
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """What System 2 should say, and which of it at each of M moments.
+
+    A recorded sub-task belongs to the instruction under which it was noted; where none was noted
+    (no simulator, or relabelled since) the instruction itself is all there is to say.
+    """
+    notes = _lasting_notes(episode)
+    noted_ns = np.array([note["t_mono_ns"] for note in notes], np.int64)
+    under = np.searchsorted(edits_ns, noted_ns, side="right")       # of which instruction
+    texts = [str(note["text"]) for note in notes]
+    phrases = (*instructions, *texts)
+    phrase = segment.copy()
+    for number, recorded in enumerate(_recorded_instructions(episode)):
+        own = np.flatnonzero(under == number)
+        if not len(own) or instructions[number] != recorded:
+            continue
+        here = segment == number
+        # Before a segment's first note stands what it noted first: it comes one tick late.
+        which = np.maximum(align.latest_before(noted_ns[own], moments_ns[here]), 0)
+        phrase[here] = len(instructions) + own[which]
+    return phrases, phrase
+
+
+def _lasting_notes(episode: EpisodeReader) -> list[dict[str, Any]]:
+    """The sub-tasks that were noted, without those that were over before one could say them."""
+    notes = [event for event in episode.events if event["kind"] == "subtask" and event["text"]]
+    return [note for note, following in pairwise([*notes, None])
+            if note and (following is None or following["t_mono_ns"] - note["t_mono_ns"]
+                         >= SHORTEST_SUBTASK_NS)]

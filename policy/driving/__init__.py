@@ -1,0 +1,1 @@
+"""A policy at work: when it thinks and when it acts, and the dual-system network as a policy."""

@@ -1,0 +1,188 @@
+"""The dual-system network as a `Policy`: observations in, latents and chunks out.
+
+Turns pictures and poses into the network's tensors and back, and lets System 2 work in slices, so
+that whoever serves it can run System 1 in between. Knows the network, the statistics and the units;
+knows no clock, no robot and no store.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor
+
+from policy.actions import actions_between, targets_of
+from policy.data.normaliser import Normaliser
+from policy.interfaces import Chunk, Held, Latent, Observation, PolicySpec
+from policy.network.building import DualDescription, build
+from policy.network.dual_system import DualSystem
+from policy.runs.checkpoints import load_weights, read_weights
+from policy.words import STOP_WORDS, split
+
+HALF_OPEN = 0.5     # a gripper is told to open or to close, as operators do
+SURE = 0.5      # System 2 must be surer than this of every word that says what is meant
+
+
+class Thought(NamedTuple):
+    """A latent's payload: all that System 1 gets to know of System 2.
+
+    Attributes:
+        latents: Z (1, Q, d).
+        code: (1, 2 c) what it said, as System 1 hears it.
+    """
+
+    latents: Tensor
+    code: Tensor
+
+
+class DualPolicy:
+    """Drives with a `DualSystem`; see `policy.interfaces.Policy`.
+
+    Args:
+        model: trained; put into evaluation mode.
+        spec: what it wants to see.
+        normaliser: fitted on the demonstrations.
+        weights_version: said in every latent and chunk.
+
+    Attributes:
+        flow_steps: Euler steps of a chunk; 0 lets the direct head answer.
+    """
+
+    def __init__(self, model: DualSystem, spec: PolicySpec, normaliser: Normaliser, *,
+                 weights_version: int = 0) -> None:
+        self.model, self.spec, self.normaliser = model.eval(), spec, normaliser
+        self.weights_version = weights_version
+        self.flow_steps = model.config.flow_steps
+        self._device = next(model.parameters()).device
+        self._noise = torch.Generator().manual_seed(0)
+        self._latents = 0
+        self._instructions: dict[str, tuple[Tensor, Tensor]] = {}   # the last one, as tokens
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Path, config: Mapping[str, Any], device: str = "cpu"
+                        ) -> Self:
+        """From a run's folder; see policy/runs/checkpoints.py.
+
+        Raises:
+            CheckpointError: if the weights are damaged or do not fit.
+        """
+        description = msgspec.convert(config["dual"], DualDescription)
+        model = build(description).to(device)
+        load_weights(model, read_weights(checkpoint, device), checkpoint)
+        return cls(model, description.spec, description.normaliser,
+                   weights_version=int(checkpoint.name))
+
+    def reset(self, seed: int = 0) -> None:
+        """A new episode: the noise of its chunks begins at `seed`."""
+        self._noise.manual_seed(seed)
+
+    def think(self, observation: Observation) -> Latent:
+        """System 2, on one observation."""
+        *_, latent = self.think_slices(observation)
+        assert latent is not None
+        return latent
+
+    @torch.no_grad()
+    def think_slices(self, observation: Observation) -> Iterator[Latent | None]:
+        """System 2 in slices of one block or one word: None after each, the latent at last."""
+        model, said = self.model, observation.instruction
+        if said not in self._instructions:
+            self._instructions = {said: model.body.tokenizer.encode([said])}
+        ids, known = (t.to(self._device) for t in self._instructions[said])
+        tokens, there = model.read(self._pictures(observation), ids, known,
+                                   self._state(observation))
+        yield None
+        cache = []
+        for block in range(model.trunk_blocks):
+            tokens, grown = model.body.run(tokens, block, block + 1, mask=there)
+            cache += grown
+            yield None
+        z, words, likely = model.bridge(tokens), [], []
+        for spoken in model.saying(z, tuple(cache), there):
+            words, likely = spoken.words[0], spoken.likely[0]
+            yield None
+        phrase = model.body.tokenizer.decode(words)
+        asked = said if model.config.code == "instruction" else phrase
+        self._latents += 1
+        yield Latent(
+            latent_id=self._latents, observation_ns=observation.stamp_ns,
+            instruction_id=observation.instruction_id, weights_version=self.weights_version,
+            subtask=phrase, understood=self.understands(said, likely),
+            payload=Thought(z, model.code([asked])))
+
+    @torch.no_grad()
+    def act(self, observation: Observation, latent: Latent, held: Held | None = None) -> Chunk:
+        """System 1, on a fresh observation and a latent of any age."""
+        spec, model = self.spec, self.model
+        age = (observation.stamp_ns - latent.observation_ns) / spec.step_ns
+        cloud = None if observation.cloud is None else \
+            self.normaliser.normalise_cloud(torch.from_numpy(observation.cloud))[None].to(
+                self._device)
+        thought: Thought = latent.payload
+        context = model.look(thought.latents, thought.code,
+                             torch.tensor([age], device=self._device).float(),
+                             self._pictures(observation), self._state(observation), cloud)
+        values, clean = self._held(observation, held)
+        if self.flow_steps:
+            noise = torch.randn(values.shape, generator=self._noise).to(self._device)
+            chunk = model.denoise(context, noise, self.flow_steps, values, clean)
+        else:
+            chunk = torch.where(clean > 0, values, context.direct)
+        actions = self.normaliser.denormalise_actions(
+            chunk.view(spec.steps, -1).cpu().numpy().astype(np.float64))
+        free = ~held.mask[:, -1] if held else slice(None)
+        actions[free, -1] = actions[free, -1] > HALF_OPEN
+        return Chunk(
+            targets=targets_of(observation.base, actions, spec.action_space),
+            space=spec.action_space, first_ns=observation.stamp_ns + spec.step_ns,
+            step_ns=spec.step_ns, observation_ns=observation.stamp_ns,
+            latent_id=latent.latent_id, latent_ns=latent.observation_ns,
+            instruction_id=latent.instruction_id, weights_version=latent.weights_version,
+            subtask=latent.subtask)
+
+    def understands(self, instruction: str, likely: list[float]) -> bool:
+        """Whether System 2 knows what is asked for: it knows a word that matters, and is sure of
+        every word that it says but the first (what to do next may be a close call, with what not).
+
+        Args:
+            instruction: what was asked.
+            likely: how likely each word was that it said.
+        """
+        matter = [word for word in split(instruction) if word not in STOP_WORDS]
+        unknown = set(self.model.body.tokenizer.unknown(instruction))
+        return bool(likely) and any(word not in unknown for word in matter) \
+            and min(likely[1:], default=0.0) >= SURE
+
+    def _pictures(self, observation: Observation) -> Tensor:
+        """(1, V, 3, height, width) in 0..1."""
+        pictures = np.stack([observation.images[camera] for camera in self.spec.cameras])
+        return torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2)[None].float() / 255
+
+    def _state(self, observation: Observation) -> Tensor:
+        """(1, P) normalised."""
+        state = self.normaliser.normalise_proprioception(observation.proprioception)
+        return torch.from_numpy(np.asarray(state, np.float32))[None].to(self._device)
+
+    def _held(self, observation: Observation, held: Held | None) -> tuple[Tensor, Tensor]:
+        """(1, C) normalised actions and where they are held.
+
+        A network's action is a change, so a position can be held at a step only if it is held, in
+        all its numbers, at every step before; a gripper at any step.
+        """
+        shape = self.spec.steps, self.model.action
+        if held is None:
+            nothing = torch.zeros(1, shape[0] * shape[1], device=self._device)
+            return nothing, nothing
+        moves = np.logical_and.accumulate(held.mask[:, :-1].all(axis=1))            # (H,)
+        mask = np.repeat(moves[:, None], shape[1], axis=1)
+        mask[:, -1] = held.mask[:, -1]
+        # Where nothing is held stand zeros that nobody reads; they need not be valid rotations.
+        targets = np.where(moves[:, None], held.targets, observation.base)
+        targets[:, -1] = held.targets[:, -1]
+        actions = actions_between(observation.base, targets, self.spec.action_space)
+        normal = np.where(mask, self.normaliser.normalise_actions(actions), 0.0)
+        return tuple(torch.from_numpy(a.astype(np.float32).reshape(1, -1)).to(self._device)
+                     for a in (normal, mask))       # type: ignore[return-value]

@@ -1,0 +1,183 @@
+"""A dual-system policy from its demonstrations to a run that can be trained, stopped and resumed.
+
+Brings together what others know: the recipe, the demonstrations, the network, the run's folder and
+the trainer. Knows no screen and no options.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+import torch
+
+from policy.data.batches import TrainingSet
+from policy.data.normaliser import Normaliser
+from policy.errors import CheckpointError, TrainingError
+from policy.interfaces import PolicySpec
+from policy.network.building import DualDescription, build
+from policy.runs.checkpoints import weights_of
+from policy.runs.run_folder import RunFolder, require_free
+from policy.training.chance import chance_of
+from policy.training.configs import Recipe
+from policy.training.learner import frozen_names
+from policy.training.loop import Trainer
+from policy.training.progress import Listener
+from policy.training.provenance import mark_code, mark_store
+from policy.training.schedule import Budget
+from policy.training.train_config import TrainConfig
+from policy.words import split
+from recorders.clock import Clock
+
+_FIRST_WEIGHTS = (1 << 32) - 1      # the chance that the first weights are drawn from; no step's
+
+
+class DualTraining:
+    """A dual-system policy that is being trained. Use `begin` or `resume`.
+
+    Attributes:
+        run: its folder.
+        lessons: its demonstrations.
+        seed: of all chance.
+        budget: how long it may take.
+        passed_over: what was wrong with checkpoints that could not be resumed from.
+    """
+
+    def __init__(self, run: RunFolder, lessons: TrainingSet, stores: Sequence[Path], seed: int,
+                 budget: Budget, device: str) -> None:
+        self.run, self.lessons, self.seed, self.budget = run, lessons, seed, budget
+        self.passed_over: list[str] = []
+        self._stores = stores
+        self._description = msgspec.convert(run.config["dual"], DualDescription)
+        self._config = msgspec.convert(run.config["train"], TrainConfig)
+        self._model = _first(self._description, seed).to(device)
+        self._resumed: Path | None = None
+
+    @classmethod
+    def begin(cls, folder: Path, stores: Sequence[Path], recipe: Recipe, *, name: str,
+              seed: int, budget: Budget, device: str = "cpu") -> Self:
+        """Read the demonstrations and begin a run.
+
+        Args:
+            folder: of the run; a new one.
+            stores: the demonstrations.
+            recipe: what to train.
+            name: of the recipe, for people.
+            seed: of all chance.
+            budget: how long the run may take.
+            device: where to train.
+
+        Raises:
+            CheckpointError: if the folder holds something already.
+            TrainingError: if the demonstrations or the recipe do not do.
+            StoreError, DamagedRecording: as the stores' readers say.
+        """
+        require_free(folder)
+        lessons = _lessons(stores, recipe.spec, seed, recipe.dual.max_age_steps)
+        description = describe(recipe, lessons)
+        model = _first(description, seed)
+        weights, frozen = weights_of(model), frozen_names(model)
+        config = {
+            "kind": "dual", "name": name, "dual": msgspec.to_builtins(description),
+            "train": msgspec.to_builtins(recipe.train), "seed": seed,
+            "budget": msgspec.to_builtins(budget),
+            "robot": lessons.robot.get("name", ""),
+            "joint_names": list(lessons.robot.get("joint_names", ())),
+            "cameras": recipe.spec.cameras,
+            "stores": [msgspec.to_builtins(mark_store(store)) for store in stores],
+            "episodes": len(lessons.demonstrations), "held_out": len(lessons.held_out),
+            "code": msgspec.to_builtins(mark_code()),
+        }
+        run = RunFolder.create(folder, config, {name: weights[name] for name in frozen})
+        return cls(run, lessons, stores, seed, budget, device)
+
+    @classmethod
+    def resume(cls, folder: Path, stores: Sequence[Path], *, budget: Budget | None = None,
+               device: str = "cpu") -> Self:
+        """Go on with a run from its latest checkpoint that is whole, or from its beginning.
+
+        Args:
+            folder: of the run.
+            stores: the demonstrations; the run's statistics and vocabulary stay as they are.
+            budget: of the whole run; the one it had if None.
+            device: where to train.
+
+        Raises:
+            CheckpointError: if it is no run of a dual-system policy, or none of its checkpoints is
+                whole.
+            TrainingError: if the demonstrations do not do.
+            StoreError, DamagedRecording: as the stores' readers say.
+        """
+        run = RunFolder.open(folder)
+        if (kind := run.config.get("kind")) != "dual":
+            raise CheckpointError(f"{folder} holds a policy of the kind {kind!r}; this trains "
+                                  f"those of the kind 'dual'")
+        description = msgspec.convert(run.config["dual"], DualDescription)
+        seed = run.config["seed"]
+        lessons = _lessons(stores, description.spec, seed, description.config.max_age_steps,
+                           description.normaliser)
+        training = cls(run, lessons, stores, seed,
+                       budget or msgspec.convert(run.config["budget"], Budget), device)
+        training._resumed, training.passed_over = run.newest_whole()
+        if training._resumed is None and training.passed_over:
+            raise CheckpointError(f"no checkpoint of {folder} is whole: "
+                                  f"{'; '.join(training.passed_over)}")
+        return training
+
+    def trainer(self, clock: Clock, listeners: Sequence[Listener] = (),
+                stop: Callable[[], bool] = lambda: False, *, follow_every_s: float = 0.0
+                ) -> Trainer:
+        """What does the work.
+
+        Args:
+            clock: for the budget.
+            listeners: are told how it goes.
+            stop: asked between two steps.
+            follow_every_s: how often new episodes are looked for; 0: never.
+        """
+        config = msgspec.structs.replace(self._config, follow_every_s=follow_every_s)
+        trainer = Trainer(self._model, self.lessons, self.run, config, budget=self.budget,
+                          seed=self.seed, clock=clock, listeners=tuple(listeners), stop=stop,
+                          details=self._details)
+        if self._resumed is not None:
+            trainer.resume(self._resumed)
+        return trainer
+
+    def _details(self) -> dict[str, Any]:
+        """What changes while a run follows growing stores."""
+        return {"stores": [msgspec.to_builtins(mark_store(store)) for store in self._stores],
+                "episodes": len(self.lessons.demonstrations)}
+
+
+def describe(recipe: Recipe, lessons: TrainingSet) -> DualDescription:
+    """The policy that a recipe and some demonstrations ask for."""
+    phrases, instructions = lessons.phrases, lessons.instructions
+    places = lessons.proprioception_places.values()
+    return DualDescription(
+        spec=recipe.spec, config=recipe.dual, normaliser=lessons.normaliser,
+        words=_words([*instructions, *phrases]),
+        phrase_words=_words(instructions if recipe.dual.code == "instruction" else phrases),
+        proprioception=max(place.stop for place in places),
+        action=lessons.demonstrations[0].actions.shape[-1])
+
+
+def _words(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted({word for text in texts for word in split(text)}))
+
+
+def _first(description: DualDescription, seed: int) -> Any:
+    """The network as it is before its first step: the same for the same seed."""
+    torch.manual_seed(chance_of(seed, _FIRST_WEIGHTS))
+    try:
+        return build(description)
+    except ValueError as error:     # a number of the recipe that no network can have
+        raise TrainingError(str(error)) from error
+
+
+def _lessons(stores: Sequence[Path], spec: PolicySpec, seed: int, max_age_steps: int,
+             normaliser: Normaliser | None = None) -> TrainingSet:
+    try:
+        return TrainingSet.open(stores, spec, seed=seed, normaliser=normaliser,
+                                max_age_steps=max_age_steps)
+    except ValueError as error:     # its word for demonstrations that do not do
+        raise TrainingError(str(error)) from error
