@@ -18,7 +18,7 @@ import torch
 from policy.data import pictures
 from policy.data.demonstrations import DEPTH, Demonstration, find_image
 from policy.data.episode_pool import EpisodePool
-from policy.data.moment_draw import MomentDraw, Weigh
+from policy.data.moment_draw import MomentDraw, Pair, Weigh
 from policy.data.normaliser import Normaliser, fit_normaliser
 from policy.data.point_cloud import metres_per_count, point_cloud, prepare_depth
 from policy.data.proprioception import layout, smallest_spread
@@ -28,6 +28,7 @@ from recorders.picture_cache import PictureCache
 from recorders.streams import StreamSpec
 
 MAX_AGE_STEPS = 64
+EARLY = (1, 4, 7)           # pictures after an episode's beginning
 CACHE_BYTES = 4 << 30           # 100,000 pictures of 96 x 128: an hour of two cameras at 30 Hz
 
 _Row = tuple[Demonstration, int]        # a moment of a demonstration
@@ -192,6 +193,12 @@ class TrainingSet:
         return self._batch(self._draw_held_out, rng, pairs, augment=False) \
             if self._draw_held_out else None
 
+    def beginnings(self) -> Batch:
+        """The early pictures of the episodes held out, as they are: where only they can tell what
+        will happen, since nothing has moved yet. Both rows of a pair are the same moment."""
+        pairs = [Pair(one, at, at) for one in self._pool.held_out for at in EARLY if at < len(one)]
+        return self._batch_of(pairs, np.random.default_rng(0), augment=False)
+
     # ---- inside ----------------------------------------------------------------------------------
 
     def _streams(self) -> Sequence[StreamSpec]:
@@ -218,12 +225,14 @@ class TrainingSet:
 
     def _batch(self, draw: MomentDraw, rng: np.random.Generator, pairs: int, *,
                augment: bool) -> Batch:
-        drawn = draw.draw(rng, pairs)
+        return self._batch_of(draw.draw(rng, pairs), rng, augment=augment)
+
+    def _batch_of(self, drawn: Sequence[Pair], rng: np.random.Generator, *, augment: bool) -> Batch:
         rows = [(pair.demonstration, pair.older) for pair in drawn] \
             + [(pair.demonstration, pair.later) for pair in drawn]
         ages_ns = np.array([pair.demonstration.moments_ns[pair.later]
                             - pair.demonstration.moments_ns[pair.older] for pair in drawn])
-        ages = np.concatenate([np.zeros(pairs), ages_ns / self.spec.step_ns])
+        ages = np.concatenate([np.zeros(len(drawn)), ages_ns / self.spec.step_ns])
         normaliser = self.normaliser
 
         def numbers(name: str) -> torch.Tensor:
@@ -237,8 +246,8 @@ class TrainingSet:
             event=normaliser.normalise_position(numbers("event")),
             event_valid=numbers("event_valid"),
             age_steps=torch.from_numpy(ages.astype(np.float32)),
-            instruction=[one.instruction_at(at) for one, at in rows[:pairs]],
-            subtask=[one.subtask_at(at) for one, at in rows[:pairs]],
+            instruction=[one.instruction_at(at) for one, at in rows[:len(drawn)]],
+            subtask=[one.subtask_at(at) for one, at in rows[:len(drawn)]],
             subtask_now=[one.subtask_at(at) for one, at in rows],
             cloud=normaliser.normalise_cloud(torch.from_numpy(
                 np.stack([self._cloud(one, at, rng) for one, at in rows])))
