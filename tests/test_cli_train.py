@@ -48,6 +48,17 @@ def weights_in(run: Path) -> dict[str, bytes]:
             if path.suffix == ".safetensors"}
 
 
+def test_without_depth_it_learns_from_pictures_alone_unless_a_cloud_was_asked_for(
+        store, tmp_path, capsys):
+    words = ["train", str(store), "--steps", "1", *SMALL]
+    assert cli.main([*words, "--to", str(tmp_path / "run")]) == 0
+    assert "no depth of 'front': it learns from pictures alone" in capsys.readouterr().err
+    assert RunFolder.open(tmp_path / "run").config["dual"]["spec"]["cloud_points"] == 0
+    insisting = [*words, "spec.cloud_points=64", "--to", str(tmp_path / "other")]
+    assert cli.main(insisting) == 2
+    assert "front/depth" in capsys.readouterr().err and not (tmp_path / "other").exists()
+
+
 def test_train_leaves_a_policy_with_all_that_says_where_it_comes_from(tandem, tmp_path, store):
     code, answer = tandem("--to", tmp_path / "run", "--steps", 4, *SMALL)
     assert code == 0 and answer["step"] == 4 and answer["episodes"] == 5

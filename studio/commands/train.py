@@ -73,7 +73,7 @@ class Train:
             raise UsersMistakeError("this machine has no GPU that torch can use: --device cpu")
         torch.set_num_threads(self.threads)
         screen.say("reading the demonstrations …")
-        training = self._training()
+        training = self._training(screen)
         for problem in training.passed_over:
             screen.say(problem)
         lessons: TrainingSet = training.lessons
@@ -110,14 +110,22 @@ class Train:
             raise UsersMistakeError("a resumed run keeps its config: leave out --set, or train "
                                     "into another folder")
 
-    def _training(self) -> "DualTraining":
+    def _training(self, screen: Screen) -> "DualTraining":
+        import msgspec
+
+        from policy.data.senses import within_reach
         from policy.training.configs import changed, recipe_of
         from policy.training.dual_training import DualTraining
 
         budget = self._budget()
         if self.resume:
             return DualTraining.resume(self.to, self.stores, budget=budget, device=self.device)
-        recipe = changed(recipe_of(self.config), self.set)
+        recipe = recipe_of(self.config)
+        spec, missing = within_reach(recipe.spec, self.stores)
+        for sense in missing:
+            screen.say(sense)
+        # What was asked for by name is insisted upon.
+        recipe = changed(msgspec.structs.replace(recipe, spec=spec), self.set)
         return DualTraining.begin(self.to, self.stores, recipe, seed=self.seed, device=self.device,
                                   budget=budget or _default_budget(), name=self.config)
 
