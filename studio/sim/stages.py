@@ -175,6 +175,11 @@ class ButtonForce(_ButtonStage, frozen=True):
     phases: ClassVar[tuple[str, ...]] = ("reach", "hold")
     hold_s: ClassVar[float] = 1.0
 
+    @property
+    def matter(self) -> str:
+        """The button, and what for: one comes down on it otherwise than to make it click."""
+        return "button for force"
+
     def holds(self, view: SceneView) -> bool:
         """Inside the band now."""
         return FORCE_BAND_N[0] <= view.button_force_n <= FORCE_BAND_N[1]
