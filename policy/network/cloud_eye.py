@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from policy.network.look_for import LookFor, centres
+
 CHANNELS, HEAT_MAPS = 32, 8
 COLOUR_GAIN = 4.0       # so that colours tell as much as places, which are about -2..2
 
@@ -25,13 +27,8 @@ class CloudEye(nn.Module):
                  ) -> None:
         super().__init__()
         self.first, self.second = nn.Linear(6, 48), nn.Linear(48, channels)
-        self.code = nn.LayerNorm(code_width)
-        self.gain_and_shift = nn.Linear(code_width, 96)
-        self.query = nn.Linear(code_width, heat_maps * channels)
-        nn.init.normal_(self.gain_and_shift.weight, 0, 0.15)
-        nn.init.zeros_(self.gain_and_shift.bias)
-        nn.init.normal_(self.query.weight, 0, 0.3)
-        self.heat_maps, self.channels = heat_maps, channels
+        self.look_for = LookFor(code_width, 48, channels, heat_maps)
+        self.heat_maps = heat_maps
         self.width = 3 * heat_maps
 
     def forward(self, cloud: Tensor, code: Tensor) -> Tensor:
@@ -44,11 +41,8 @@ class CloudEye(nn.Module):
         Returns:
             (B, 3 Q) x y z of every heat-map's centre, normalised like the cloud.
         """
-        code = self.code(code)
-        gain, shift = self.gain_and_shift(code)[:, None].chunk(2, -1)
+        gain, shift, query = self.look_for(code)
         place, colour = cloud[..., :3], COLOUR_GAIN * (cloud[..., 3:] - 0.5)
         points = self.first(torch.cat([place.clamp(-4, 4), colour], -1))
-        points = F.relu(self.second(F.relu(points * (1 + gain) + shift)))          # (B, N, C)
-        query = self.query(code).view(-1, self.heat_maps, self.channels)            # (B, Q, C)
-        heat = torch.softmax(query @ points.transpose(1, 2) * (2 / self.channels**0.5), -1)
-        return (heat @ place).flatten(1)
+        points = F.relu(self.second(F.relu(points * (1 + gain[:, None]) + shift[:, None])))
+        return centres(query, points.transpose(1, 2), place)

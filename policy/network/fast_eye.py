@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from policy.network.look_for import LookFor, centres
+
 CHANNELS, HEAT_MAPS = 24, 8
 GAIN = 4.0              # of the picture: with values of 0..1 the heat-maps begin flat and stay so
 
@@ -23,13 +25,8 @@ class FastEye(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(3, channels, 6, 4, 1)
         self.look = nn.Conv2d(channels, channels, 3, 1, 1)
-        self.code = nn.LayerNorm(code_width)
-        self.gain_and_shift = nn.Linear(code_width, 2 * channels)
-        self.query = nn.Linear(code_width, heat_maps * channels)
-        nn.init.normal_(self.gain_and_shift.weight, 0, 0.15)
-        nn.init.zeros_(self.gain_and_shift.bias)
-        nn.init.normal_(self.query.weight, 0, 0.3)
-        self.heat_maps, self.channels = heat_maps, channels
+        self.look_for = LookFor(code_width, channels, channels, heat_maps)
+        self.heat_maps = heat_maps
         self.width = 2 * heat_maps
 
     def forward(self, picture: Tensor, code: Tensor) -> Tensor:
@@ -42,13 +39,11 @@ class FastEye(nn.Module):
         Returns:
             (B, 2 Q) x and y of every heat-map's centre, -1..1 from the left and from the top.
         """
-        code = self.code(code)
-        gain, shift = self.gain_and_shift(code)[..., None, None].chunk(2, 1)
-        seen = self.look(F.relu(self.stem(GAIN * (picture - 0.5)) * (1 + gain) + shift))
+        gain, shift, query = self.look_for(code)
+        early = self.stem(GAIN * (picture - 0.5)) * (1 + gain[..., None, None])
+        seen = F.relu(self.look(F.relu(early + shift[..., None, None])))
         rows, columns = seen.shape[2:]
-        query = self.query(code).view(-1, self.heat_maps, self.channels)            # (B, Q, C)
-        heat = torch.softmax(query @ F.relu(seen.flatten(2)) * (2 / self.channels**0.5), -1)
-        return (heat @ _grid(rows, columns, picture.device, heat.dtype)).flatten(1)
+        return centres(query, seen.flatten(2), _grid(rows, columns, picture.device, seen.dtype))
 
 
 def _grid(rows: int, columns: int, device: torch.device, dtype: torch.dtype) -> Tensor:

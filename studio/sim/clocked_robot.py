@@ -5,6 +5,7 @@ the machine's clock (a busy camera skips a picture, a starved process skips time
 in `seq`). Knows clocks, cameras and limits; knows no world.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from studio.sim.picture_thread import PictureThread, Snapshot
 MOST_CATCH_UP_NS = 100_000_000
 
 
-class ClockedRobot:
+class ClockedRobot(ABC):
     """A robot whose time is a clock's; add `connect`, `poll`, `send`, `hold` and `reset`.
 
     Args:
@@ -42,9 +43,9 @@ class ClockedRobot:
         self._origin_ns = 0         # when picture 0 is due
         self._captured = -1         # number of the last picture that came due
 
+    @abstractmethod
     def hold(self) -> None:
         """Stay here."""
-        raise NotImplementedError
 
     def disconnect(self) -> None:
         """Hold the present position and end the cameras' thread."""
