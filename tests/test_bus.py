@@ -24,7 +24,7 @@ from studio.station.bus import (
     open_context,
     private_endpoints,
 )
-from studio.station.messages import Arm, Command, Reply, ResetScene, Stop
+from studio.station.commands import Arm, Command, Reply, ResetScene, Stop
 from studio.station.wire import pack
 
 

@@ -16,16 +16,8 @@ from recorders.store import DemoStore
 from studio import cli
 from studio.commands.session_keys import DRIVE_HELP, SessionKeys
 from studio.devices.keyboard import KEYS
-from studio.station.messages import (
-    Arm,
-    DiscardEpisode,
-    EndEpisode,
-    Keys,
-    Mode,
-    Rearm,
-    Reply,
-    Stop,
-)
+from studio.station.commands import Arm, DiscardEpisode, EndEpisode, Keys, Rearm, Reply, Stop
+from studio.station.messages import Mode
 from studio.station.robots import robot_names
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -14,18 +14,17 @@ from recorders.clock import NS_PER_S, ManualClock, SystemClock
 from studio.devices.absent import AbsentTeleoperator
 from studio.devices.interfaces import DeviceError, HumanInput, idle_input
 from studio.sim.robot import SimRobot
-from studio.station.control_loop import TickRecord
-from studio.station.evaluation import Edit, ProvingGround, Trials
-from studio.station.messages import (
+from studio.station.commands import (
     Arm,
-    Mode,
-    Owner,
     Pause,
     ResetScene,
     SetInstruction,
     StartEpisode,
     StartPolicy,
 )
+from studio.station.control_loop import TickRecord
+from studio.station.evaluation import Edit, ProvingGround, Trials
+from studio.station.messages import Mode, Owner
 from studio.station.policy_feed import PolicyFeed, Shown
 from studio.station.policy_in_process import PolicyInProcess
 from studio.station.station import Station

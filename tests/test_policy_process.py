@@ -23,17 +23,10 @@ from recorders.streams import Batch
 from studio.devices.absent import AbsentTeleoperator
 from studio.sim.robot import SimRobot
 from studio.station.bus import CommandClient, CommandServer, Endpoints, private_endpoints
+from studio.station.commands import Arm, Reply, ResetScene, StartEpisode, StartPolicy
 from studio.station.control_loop import TickRecord
 from studio.station.endpoints import address_in, open_context, private_directory
-from studio.station.messages import (
-    Arm,
-    Mode,
-    PolicyHealth,
-    Reply,
-    ResetScene,
-    StartEpisode,
-    StartPolicy,
-)
+from studio.station.messages import Mode, PolicyHealth
 from studio.station.policy_link import (
     Answer,
     Attach,

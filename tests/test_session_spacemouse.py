@@ -13,17 +13,9 @@ from doubles.hid_sockets import HidSocket, build_library
 from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
 from studio.devices.interfaces import DeviceStatus
+from studio.station.commands import Command, EndEpisode, Reply, Stop
 from studio.station.launch import SessionRequest, run_session
-from studio.station.messages import (
-    Command,
-    EndEpisode,
-    Guard,
-    Mode,
-    Owner,
-    Reply,
-    Snapshot,
-    Stop,
-)
+from studio.station.messages import Guard, Mode, Owner, Snapshot
 from studio.station.session import SessionPlan
 
 LEFT = (1, 0x80, 0xFF, 0, 0, 0, 0)      # HID x -128 of 350: to the left in ROS axes

@@ -12,25 +12,22 @@ from recorders.streams import Batch
 from studio.devices.absent import AbsentTeleoperator
 from studio.sim.operator import ScriptedOperator
 from studio.sim.robot import SimRobot
-from studio.station.messages import (
+from studio.station.commands import (
     Arm,
     Disarm,
     DiscardEpisode,
     EndEpisode,
     Keys,
-    Mode,
     Pause,
-    PolicyHealth,
     Rearm,
-    RecorderHealth,
     ResetScene,
     SetInstruction,
     SetSpeed,
-    Snapshot,
     StartEpisode,
     StartPolicy,
     Stop,
 )
+from studio.station.messages import Mode, PolicyHealth, RecorderHealth, Snapshot
 from studio.station.session import Session, SessionPlan
 from studio.station.station import Station
 

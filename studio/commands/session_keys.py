@@ -12,19 +12,19 @@ session, because a socket belongs to one thread. Knows commands; refuses to know
 from collections import deque
 from collections.abc import Callable
 
-from studio.station.messages import (
+from studio.station.commands import (
     Arm,
     Command,
     DiscardEpisode,
     EndEpisode,
     Keys,
-    Mode,
     Rearm,
     Reply,
     Shutdown,
     StartPolicy,
     Stop,
 )
+from studio.station.messages import Mode
 
 SESSION_HELP = ("space: software stop · enter: re-arm, arm · →: end the episode · 1 2 3: end it as "
                 "success, failure, partial · ←: record it anew · escape: end the session")

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import zmq
 
+from studio.station.commands import Command, Reply
 from studio.station.endpoints import open_socket, receive_message
-from studio.station.messages import Command, Reply
 from studio.station.wire import WireError, pack, unpack
 
 _LOOK_MS = 50               # between two looks whether the server still lives

@@ -21,17 +21,17 @@ from studio.devices.interfaces import DeviceError
 from studio.sim.instructions import COLOURS, Goal
 from studio.sim.robot import SimRobot
 from studio.sim.scene import OBJECT_NAMES
-from studio.station.messages import (
+from studio.station.commands import (
     Arm,
     Command,
     DiscardEpisode,
     EndEpisode,
-    Mode,
     ResetScene,
     SetInstruction,
     StartEpisode,
     StartPolicy,
 )
+from studio.station.messages import Mode
 from studio.station.policy_in_process import PolicyInProcess, latencies_ms
 from studio.station.robots import open_robot, tasks_of
 from studio.station.station import Station

@@ -16,8 +16,9 @@ import zmq
 
 from recorders.clock import NS_PER_S, ManualClock, SystemClock
 from studio.station.bus import CommandClient, Endpoints, StationSilent, private_endpoints
+from studio.station.commands import Command, Reply, Shutdown
 from studio.station.endpoints import open_context
-from studio.station.messages import Command, Reply, Shutdown, Snapshot
+from studio.station.messages import Snapshot
 from studio.station.policy_process import PolicyChoice, policy_for
 from studio.station.record_link import RecorderClient
 from studio.station.recorder import RecorderConfig

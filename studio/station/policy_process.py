@@ -15,8 +15,9 @@ import zmq
 from policy.driving.two_speeds import Pace
 from recorders.clock import NS_PER_S
 from studio.station.bus import CommandClient, Endpoints, StationSilent
+from studio.station.commands import Reply
 from studio.station.endpoints import is_address
-from studio.station.messages import Reply, Snapshot
+from studio.station.messages import Snapshot
 from studio.station.policy_link import Attach, Detach, PolicyRequest
 from studio.station.policy_worker import LOADER, PolicyConfig
 from studio.station.supervisor import Supervisor, WorkerFailed, WorkerSpec

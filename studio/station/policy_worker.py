@@ -25,7 +25,8 @@ from recorders.clock import NS_PER_S, Clock
 from recorders.streams import StreamSpec
 from studio.devices.interfaces import DeviceError
 from studio.station.bus import CommandServer, Endpoints, StationSilent, open_context
-from studio.station.messages import Reply, tick_stream
+from studio.station.commands import Reply
+from studio.station.messages import tick_stream
 from studio.station.policy_link import Attach, Detach, PolicyEnd, PolicyRequest, SwapWeights
 from studio.station.policy_turns import PolicyTurns, warm_up
 from studio.station.remote_robot import described_robot

@@ -12,18 +12,17 @@ import msgspec
 
 from recorders.clock import NS_PER_S
 from studio.sim.edits import Edits
-from studio.station.control_loop import TickRecord
-from studio.station.messages import (
+from studio.station.commands import (
     Arm,
     EndEpisode,
-    Mode,
-    PolicyHealth,
     ResetScene,
     SetInstruction,
     Shutdown,
     StartEpisode,
     StartPolicy,
 )
+from studio.station.control_loop import TickRecord
+from studio.station.messages import Mode, PolicyHealth
 from studio.station.station import Station
 
 LINGER_S = 0.5              # recorded after success, so that the end is seen at rest

@@ -10,16 +10,13 @@ from functools import singledispatchmethod
 
 from recorders.clock import Clock
 from studio.devices.interfaces import DeviceError, Resettable, RobotDriver, Teleoperator
-from studio.station.control_loop import ControlLoop, TickRecord
-from studio.station.health import Health
-from studio.station.messages import (
+from studio.station.commands import (
     Arm,
     Command,
     Disarm,
     DiscardEpisode,
     EndEpisode,
     Keys,
-    Mode,
     Pause,
     Rearm,
     Reply,
@@ -27,11 +24,13 @@ from studio.station.messages import (
     SetInstruction,
     SetSpeed,
     Shutdown,
-    Snapshot,
     StartEpisode,
     StartPolicy,
     Stop,
 )
+from studio.station.control_loop import ControlLoop, TickRecord
+from studio.station.health import Health
+from studio.station.messages import Mode, Snapshot
 from studio.station.ownership import Event
 from studio.station.recording import EpisodeFeed, RecordSink
 from studio.station.safety import SafetyLimits

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from studio.station.bus import CommandServer, Endpoints, open_context
-from studio.station.messages import Command, Reply, Shutdown
+from studio.station.commands import Command, Reply, Shutdown
 from studio.station.priority import raise_priority
 from studio.station.record_link import RecorderClient
 from studio.station.remote_policy import RemotePolicy

@@ -1,0 +1,97 @@
+"""What anybody may ask of the station; each is accepted, or refused with a reason.
+
+Plain frozen structs, encoded with msgspec (MessagePack). Knows what can be asked; who asks (a
+console, a script, a device's button) and how it is carried (command_link.py) is not said here.
+"""
+
+import msgspec
+
+
+class Arm(msgspec.Struct, tag=True, frozen=True):
+    """Start holding the present position and accept motion."""
+
+
+class Disarm(msgspec.Struct, tag=True, frozen=True):
+    """Stop accepting motion; the arm keeps holding."""
+
+
+class Stop(msgspec.Struct, tag=True, frozen=True):
+    """Latched software stop. It is no safety device."""
+
+    reason: str = "the operator pressed stop"
+
+
+class Rearm(msgspec.Struct, tag=True, frozen=True):
+    """Leave STOP or FAULT, once its cause is gone."""
+
+
+class Pause(msgspec.Struct, tag=True, frozen=True):
+    """Hold where the arm is; `Arm` goes on."""
+
+
+class SetSpeed(msgspec.Struct, tag=True, frozen=True):
+    """Scale every velocity limit by a factor in (0, 1]."""
+
+    scale: float
+
+
+class ResetScene(msgspec.Struct, tag=True, frozen=True):
+    """Set up the simulated scene for a task; refused by a real robot and during an episode."""
+
+    task: str
+    seed: int
+
+
+class StartEpisode(msgspec.Struct, tag=True, frozen=True):
+    """Begin to record."""
+
+    task: str
+    instruction: str = ""       # empty: what the scene's reset said
+    practice: bool = False      # drive and watch, keep nothing
+    seed: int = 0
+    operator: str = ""
+
+
+class StartPolicy(msgspec.Struct, tag=True, frozen=True):
+    """Let the policy drive; also how a person hands back. Moving the device takes over."""
+
+
+class EndEpisode(msgspec.Struct, tag=True, frozen=True):
+    """Commit the open episode."""
+
+    label: str = ""             # empty: the task's detector decides
+    note: str = ""
+
+
+class DiscardEpisode(msgspec.Struct, tag=True, frozen=True):
+    """Put the open episode into the trash."""
+
+
+class SetInstruction(msgspec.Struct, tag=True, frozen=True):
+    """Change the instruction; recorded with the tick from which it holds."""
+
+    text: str
+    flush: bool = True          # cancel what the policy is doing; else it goes on until it has read
+
+
+class Keys(msgspec.Struct, tag=True, frozen=True):
+    """The keys that a console sees held down now; to be repeated at least every 50 ms."""
+
+    held: tuple[str, ...]
+    stamp_ns: int
+
+
+class Shutdown(msgspec.Struct, tag=True, frozen=True):
+    """Hold the arm, close the open episode as interrupted, and end the station."""
+
+
+Command = (Arm | Disarm | Stop | Rearm | Pause | SetSpeed | ResetScene | StartEpisode | StartPolicy
+           | EndEpisode | DiscardEpisode | SetInstruction | Keys | Shutdown)
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """Every command is accepted, or refused with a reason that the operator is shown."""
+
+    accepted: bool
+    reason: str = ""
+    value: str = ""             # StartEpisode: the episode's id; ResetScene: the instruction
