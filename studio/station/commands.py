@@ -74,6 +74,41 @@ class SetInstruction(msgspec.Struct, tag=True, frozen=True):
     flush: bool = True          # cancel what the policy is doing; else it goes on until it has read
 
 
+class LabelEpisode(msgspec.Struct, tag=True, frozen=True):
+    """Judge a committed episode; the last word holds."""
+
+    episode: str
+    label: str
+    note: str = ""
+
+
+class RelabelEpisode(msgspec.Struct, tag=True, frozen=True):
+    """Say which task a committed episode shows, or how it should be asked for; None leaves it."""
+
+    episode: str
+    task: str | None = None
+    instruction: str | None = None
+
+
+class TrashEpisode(msgspec.Struct, tag=True, frozen=True):
+    """Put a committed episode away; `RestoreEpisode` is the undo."""
+
+    episode: str
+
+
+class RestoreEpisode(msgspec.Struct, tag=True, frozen=True):
+    """Take an episode out of the trash."""
+
+    episode: str
+
+
+class SettleInterrupted(msgspec.Struct, tag=True, frozen=True):
+    """Keep or discard an episode that a crash interrupted."""
+
+    episode: str
+    keep: bool
+
+
 class Keys(msgspec.Struct, tag=True, frozen=True):
     """The keys that a console sees held down now; to be repeated at least every 50 ms."""
 
@@ -85,8 +120,12 @@ class Shutdown(msgspec.Struct, tag=True, frozen=True):
     """Hold the arm, close the open episode as interrupted, and end the station."""
 
 
+AboutEpisode = (LabelEpisode | RelabelEpisode | TrashEpisode | RestoreEpisode
+                | SettleInterrupted)
+"""What is said of episodes that are not open; the recorder does it, in the order of asking."""
+
 Command = (Arm | Disarm | Stop | Rearm | Pause | SetSpeed | ResetScene | StartEpisode | StartPolicy
-           | EndEpisode | DiscardEpisode | SetInstruction | Keys | Shutdown)
+           | EndEpisode | DiscardEpisode | SetInstruction | Keys | Shutdown | AboutEpisode)
 
 
 class Reply(msgspec.Struct, frozen=True):

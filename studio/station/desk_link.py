@@ -1,0 +1,96 @@
+"""What is said between the desk and its consoles.
+
+The desk owns the processes of a station (robot, recorder, station, viewer) and outlives any
+console. What concerns driving and recording goes to the station itself (commands.py); what
+concerns which processes there are goes to the desk. Knows the messages; refuses to know who draws.
+"""
+
+from typing import Any
+
+import msgspec
+
+DESK_STATE = "desk"         # topic of DeskState on the link `desk_state`
+
+
+class UseDevices(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """Work with another robot, teleoperator or cameras; refused while an episode is open.
+
+    The station's processes are started anew; the arm holds meanwhile and is not armed afterwards.
+    """
+
+    robot: str
+    """See `studio.station.robots.robot_names`."""
+    robot_options: dict[str, Any] = {}
+    teleop: str
+    """See `studio.station.robots.operator_names`."""
+    teleop_options: dict[str, Any] = {}
+
+
+class OpenStore(msgspec.Struct, tag=True, frozen=True):
+    """Record into another store from now on; refused while an episode is open."""
+
+    path: str
+
+
+class OpenWeb(msgspec.Struct, tag=True, frozen=True):
+    """Serve the web console too; its address is in `DeskState.web_url`."""
+
+
+class ConsoleHere(msgspec.Struct, tag=True, frozen=True):
+    """A console is open; to be repeated every second."""
+
+    name: str
+
+
+class ConsoleLeft(msgspec.Struct, tag=True, frozen=True):
+    """A console was closed by its user."""
+
+    name: str
+
+
+class EndDesk(msgspec.Struct, tag=True, frozen=True):
+    """Hold the arm, close the open episode as interrupted, and end every process."""
+
+
+DeskRequest = UseDevices | OpenStore | OpenWeb | ConsoleHere | ConsoleLeft | EndDesk
+
+
+class DeskProcess(msgspec.Struct, frozen=True):
+    """One process of the desk, for the devices panel and the health bar."""
+
+    name: str
+    running: bool
+    restarts: int = 0
+    reason: str = ""            # why it ended
+
+
+class DeskState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the desk is made of; latest value only, some times a second.
+
+    Attributes:
+        stamp_ns: the machine's monotonic clock.
+        busy: what is being started now; empty when the station works.
+        problem: why the station does not work, and what to do; empty when it does.
+        robot, robot_options, teleop, teleop_options: as last asked for.
+        rate_hz: of the control loop.
+        store: folder of the store; empty when nothing is kept.
+        live_url: where Rerun viewers connect; empty without a live view.
+        web_url: address of the web console; empty without one.
+        consoles: who looks, by name.
+        news: the newest lines that processes said, oldest first.
+    """
+
+    stamp_ns: int
+    busy: str = ""
+    problem: str = ""
+    robot: str = ""
+    robot_options: dict[str, Any] = {}
+    teleop: str = ""
+    teleop_options: dict[str, Any] = {}
+    rate_hz: float = 100.0
+    store: str = ""
+    live_url: str = ""
+    web_url: str = ""
+    processes: tuple[DeskProcess, ...] = ()
+    consoles: tuple[str, ...] = ()
+    news: tuple[str, ...] = ()
