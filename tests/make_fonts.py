@@ -11,6 +11,7 @@ the start: numbers that change every frame must not dance. Icons are characters 
 so a label may hold both ("▶ Record").
 """
 
+import math
 import shutil
 import sys
 from pathlib import Path
@@ -58,16 +59,29 @@ def add_icons(font: TTFont, lucide: Path) -> None:
     bottom = round((CAPITAL_MIDDLE - ICON_SIZE / 2) * size)
     for name, code in ICONS.items():
         pen = TTGlyphPen(None)
-        outlines[names[code]].draw(TransformPen(pen, (scale, 0, 0, scale, 0, bottom)))
+        into = TransformPen(pen, (scale, 0, 0, scale, 0, bottom))
+        if name == "record":
+            draw_disc(into, em)
+        else:
+            outlines[names[code]].draw(into)
         glyph_name = f"icon.{name}"
         font.setGlyphOrder([*font.getGlyphOrder(), glyph_name])
         glyph = pen.glyph()
         font["glyf"][glyph_name] = glyph
         glyph.recalcBounds(font["glyf"])
-        font["hmtx"][glyph_name] = (round(outlines[names[code]].width * scale), glyph.xMin)
+        font["hmtx"][glyph_name] = (round(em * scale), glyph.xMin)
         for table in font["cmap"].tables:
             if table.isUnicode():
                 table.cmap[code] = glyph_name
+
+
+def draw_disc(pen: TransformPen, em: int) -> None:
+    """The sign of recording, which Lucide has only as a ring."""
+    radius = 0.34 * em / math.cos(math.pi / 8)      # of the octagon around the disc
+    corners = [em * (1 + 1j) / 2 + radius * complex(math.cos(turn), math.sin(turn))
+               for turn in (-math.tau * corner / 8 for corner in range(8))]
+    pen.qCurveTo(*((corner.real, corner.imag) for corner in corners), None)
+    pen.closePath()
 
 
 def widen_digits(font: TTFont) -> None:

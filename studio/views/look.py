@@ -48,9 +48,9 @@ class Palette(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _ICONS: dict[ToneName, str] = {
-    "offline": "unplug", "idle": "circle", "ready": "circle-check", "recording": "circle-dot",
+    "offline": "unplug", "idle": "circle", "ready": "circle-check", "recording": "record",
     "practice": "graduation-cap", "policy": "bot", "override": "hand", "stopped": "octagon-x",
-    "fault": "circle-x", "warning": "triangle-alert"}
+    "fault": "circle-alert", "warning": "triangle-alert"}
 
 
 def _tones(fills: dict[ToneName, tuple[str, str, str]], texts: dict[ToneName, str]
@@ -99,11 +99,14 @@ PALETTES: dict[str, Palette] = {palette.name: palette for palette in (DARK, LIGH
 
 
 class Sizes:
-    """In pixels at a scale of 1; gaps are steps of four."""
+    """In pixels at a scale of 1; gaps are steps of four.
+
+    Letter sizes are Dear PyGui's, the height of a line: 1.21 times what CSS calls `font-size`.
+    """
 
     GAP_TIGHT, GAP, GAP_WIDE, GAP_SECTION = 4, 8, 16, 24
     ROUNDING = 6                # of corners
-    LETTER_SMALL, LETTER, LETTER_TITLE, LETTER_BANNER, LETTER_COUNTDOWN = 14, 16, 20, 28, 120
+    LETTER_SMALL, LETTER, LETTER_TITLE, LETTER_BANNER, LETTER_COUNTDOWN = 15, 18, 22, 30, 140
 
 
 def rgba(colour: str, alpha: float = 1.0) -> Rgba:
