@@ -1,0 +1,1 @@
+"""The desktop console: the seat at the robot, drawn with Dear PyGui."""
