@@ -152,6 +152,12 @@ def test_an_edit_of_the_instruction_cuts_the_episode(read):
     assert one.event_valid[after].all()
 
 
+def test_what_follows_the_last_words_is_learned_under_them_alone(read):
+    one = read()        # "reach it" until it closes, then "carry it"
+    last = seconds(one.moments_ns) >= CLOSE_S
+    np.testing.assert_array_equal(one.oldest, np.where(last, np.argmax(last), 0))
+
+
 def test_subtasks_hold_from_their_note_on(read):
     one = read()
     said = [one.subtask_at(at) for at in range(len(one))]

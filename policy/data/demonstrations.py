@@ -53,6 +53,7 @@ class Demonstration(msgspec.Struct, frozen=True, kw_only=True):
         event_valid: (M,) f4.
         tool: (M, 3) f4 m, where it is now; (0, 3) for a robot that does not know.
         segment_begin: (M,) the first moment under the same instruction.
+        oldest: (M,) the first moment from which System 2's words may still be followed.
         instructions: E + 1 texts; `segment` (M,) says which holds.
         phrases: what System 2 should say; `phrase` (M,) says which and when.
     """
@@ -69,6 +70,7 @@ class Demonstration(msgspec.Struct, frozen=True, kw_only=True):
     event_valid: np.ndarray
     tool: np.ndarray
     segment_begin: np.ndarray
+    oldest: np.ndarray
     instructions: tuple[str, ...]
     segment: np.ndarray
     phrases: tuple[str, ...]
@@ -114,6 +116,7 @@ def read_demonstration(
     targets = targets_at(signals, ends_ns, spec.action_space)                       # (M, H, T)
     event, event_valid = next_event(signals, moments_ns, edits_ns, spec.step_ns)
     valid = steps_valid(signals, moments_ns, spec.steps, spec.step_ns, edits_ns)
+    begin = np.searchsorted(segment, segment, side="left")
     return Demonstration(
         episode=episode, summary=summary, moments_ns=moments_ns, picture_rows=rows,
         proprioception=proprioception(spec.proprioception, signals, moments_ns),
@@ -122,7 +125,7 @@ def read_demonstration(
         action_valid=valid.astype(np.float32),
         event=event.astype(np.float32), event_valid=event_valid.astype(np.float32),
         tool=_tool(signals, moments_ns),
-        segment_begin=np.searchsorted(segment, segment, side="left"),
+        segment_begin=begin, oldest=_oldest(begin, phrase),
         instructions=instructions, segment=segment, phrases=phrases, phrase=phrase)
 
 
@@ -239,6 +242,18 @@ def _phrases(
         which = np.maximum(align.latest_before(noted_ns[own], moments_ns[here]), 0)
         phrase[here] = len(instructions) + own[which]
     return phrases, phrase
+
+
+def _oldest(segment_begin: np.ndarray, phrase: np.ndarray) -> np.ndarray:
+    """(M,) the first moment from which System 2's words may still be followed.
+
+    That is the segment's first one, but for an episode's last words. What a hand does once the
+    task is done (it goes away) often begins where its work ended, and nothing else that System 1
+    sees tells the two apart: whoever may learn it from outdated words learns to give up half-way.
+    """
+    changes = np.flatnonzero(np.diff(phrase))
+    last = int(changes[-1]) + 1 if len(changes) else 0
+    return np.where(np.arange(len(phrase)) < last, segment_begin, np.maximum(segment_begin, last))
 
 
 def _lasting_notes(episode: EpisodeReader) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """Which moments a batch is made of: pairs of an older and a later one, drawn by weight.
 
 System 2 will always be late: the later moment is for System 1, the older one, up to two seconds
-back under the same instruction, is what System 2 saw (FiS-VLA, arXiv 2506.01953, section 3.2).
+back under the same instruction, is what System 2 saw (FiS-VLA, arXiv 2506.01953, section 3.2);
+what an episode ends with is learned under its own words only (`Demonstration.oldest`).
 Knows demonstrations; knows no pictures and no tensors.
 
 Letters: B pairs, M moments of a demonstration.
@@ -73,7 +74,7 @@ class MomentDraw:
 
     def _older(self, one: Demonstration, later: int, age: float) -> int:
         """A moment up to `max_age_steps` back, every whole number of steps with the same chance."""
-        moments_ns, first = one.moments_ns, int(one.segment_begin[later])
+        moments_ns, first = one.moments_ns, int(one.oldest[later])
         since_steps = round((moments_ns[later] - moments_ns[first]) / self._step_ns)
         steps = int(age * (min(self._max_age_steps, since_steps) + 1))
         wanted_ns = moments_ns[later] - steps * self._step_ns - self._step_ns // 2
