@@ -138,6 +138,7 @@ class CommitLog:
     Attributes:
         episodes: by id, in the order in which they were committed; trashed ones included.
         problems: the lines that were skipped.
+        lines: how many were read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -145,7 +146,7 @@ class CommitLog:
         self.episodes: dict[str, EpisodeSummary] = {}
         self.problems: list[LogProblem] = []
         self._read_bytes = 0
-        self._lines = 0
+        self.lines = 0
         self.refresh()
 
     def refresh(self) -> None:
@@ -160,15 +161,15 @@ class CommitLog:
             return
         whole = added[:added.rfind(b"\n") + 1]
         for line in whole.split(b"\n")[:-1]:
-            self._lines += 1
+            self.lines += 1
             try:
                 known = apply_fact(self.episodes, decode_line(line))
             except DamagedLine as damage:
-                self.problems.append(LogProblem(self._lines, str(damage)))
+                self.problems.append(LogProblem(self.lines, str(damage)))
                 continue
             if not known:
                 self.problems.append(LogProblem(
-                    self._lines, "it speaks of an episode that no line before it commits"))
+                    self.lines, "it speaks of an episode that no line before it commits"))
         self._read_bytes += len(whole)
 
     def cut_torn_line(self) -> None:

@@ -127,6 +127,11 @@ class DemoStore:
 
     # Reading
 
+    @property
+    def changes(self) -> int:
+        """Lines of the log as far as it was read: everything that is said adds one."""
+        return self._log.lines
+
     def episodes(self, include_trashed: bool = False) -> list[EpisodeSummary]:
         """All episodes in the order in which they were committed, as the log tells."""
         self._log.refresh()

@@ -4,6 +4,7 @@ A real store, real sockets; the recorder runs in this process where its steps ma
 its own where it is killed.
 """
 
+import getpass
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -21,6 +22,13 @@ from recorders.images import encode
 from recorders.store import DemoStore
 from recorders.streams import Batch, Column, ImageField, StreamSpec
 from studio.station.bus import Endpoints, open_context, private_endpoints
+from studio.station.commands import (
+    LabelEpisode,
+    RelabelEpisode,
+    RestoreEpisode,
+    SettleInterrupted,
+    TrashEpisode,
+)
 from studio.station.record_link import ALIVE_NS, Begin, Envelope, RecorderClient
 from studio.station.recorder import Recorder, RecorderConfig
 from studio.station.supervisor import Supervisor, WorkerFailed, WorkerSpec
@@ -249,6 +257,111 @@ def test_an_impossible_label_is_refused_with_the_valid_ones_and_the_episode_is_k
     desk.until(lambda: bool(desk.client.health().error))
     assert "valid are success, failure" in desk.client.health().error
     assert desk.client.health().committed == 1
+
+
+def recorded(desk: Desk, number: int) -> str:
+    desk.client.begin(header(number))
+    desk.client.append((tick(0),))
+    desk.client.end(0, "success", "", "")
+    desk.until(lambda: desk.client.health().last_episode == header(number).episode)
+    return header(number).episode
+
+
+def test_closed_episodes_are_labelled_and_trashed_while_another_is_open(desk: Desk) -> None:
+    first, second = recorded(desk, 0), recorded(desk, 1)
+    assert desk.client.health().store == str(desk.store.path)
+    before = desk.client.health().changes
+    desk.client.begin(header(2))
+    desk.client.append((tick(0),))
+    desk.client.say(LabelEpisode(first, "partial", "slipped"))
+    desk.client.say(RelabelEpisode(first, task="open-drawer"))
+    desk.client.say(TrashEpisode(first))
+    desk.client.say(TrashEpisode(second))
+    desk.client.say(RestoreEpisode(second))
+    desk.client.say(LabelEpisode(second, "failure"))
+    desk.written()
+    assert desk.client.health().changes == before + 6
+    assert desk.client.health().last_label == "failure"
+    assert not desk.client.health().error
+    desk.client.append((tick(1),))
+    desk.client.end(PERIOD_NS, "success", "", "")
+    desk.until(lambda: desk.client.health().last_episode == header(2).episode)
+    one, two, three = desk.store.episodes(include_trashed=True)
+    assert (one.label, one.note, one.task, one.trashed) == (
+        "partial", "slipped", "open-drawer", True)
+    assert (two.label, two.trashed) == ("failure", False)
+    assert one.label_by == getpass.getuser()
+    assert three.steps == 2
+
+
+def test_an_episode_that_is_not_there_is_named_with_the_valid_ones_until_the_next_word(
+        desk: Desk) -> None:
+    episode = recorded(desk, 0)
+    desk.client.say(TrashEpisode("20200101T000000-00000000"))
+    desk.until(lambda: bool(desk.client.health().error))
+    error = desk.client.health().error
+    assert "20200101T000000-00000000" in error and episode in error and "\n" not in error
+    desk.client.say(LabelEpisode(episode, "partial"))
+    desk.until(lambda: not desk.client.health().error)
+    assert recorded(desk, 1)
+
+
+def test_an_interrupted_episode_is_kept_or_discarded_while_another_is_open(desk: Desk) -> None:
+    for number in (0, 1):
+        with open_context() as other:
+            station = RecorderClient(other, desk.links, desk.clock)
+            station.begin(header(number))
+            station.append((tick(0),))
+            desk.until(lambda station=station: station.health().queued == 0)
+            station.close()
+        desk.until(lambda number=number: len(desk.client.health().interrupted) == number + 1)
+    desk.client.begin(header(2))
+    desk.client.say(SettleInterrupted(header(0).episode, keep=True))
+    desk.client.say(SettleInterrupted(header(1).episode, keep=False))
+    desk.until(lambda: not desk.client.health().interrupted)
+    assert not desk.client.health().error
+    desk.client.append((tick(0),))
+    desk.client.end(0, "success", "", "")
+    desk.until(lambda: desk.client.health().last_episode == header(2).episode)
+    kept = {e.episode: e.recovered for e in desk.store.episodes()}
+    assert kept == {header(0).episode: True, header(2).episode: False}
+
+
+def test_what_a_dying_recorder_may_not_have_heard_is_said_again_to_the_next(desk: Desk) -> None:
+    episode = recorded(desk, 0)
+    desk.client.say(LabelEpisode(episode, "partial"))
+    while desk.recorder._receiver.receive() is None:    # it takes it and dies over it
+        pass
+    desk.recorder.finish()
+    desk.recorder = Recorder(desk.store, desk.context, desk.links, desk.clock)
+    desk.until(lambda: desk.client.health().alive and not desk.client.health().queued)
+    assert desk.store.episode(episode).label == "partial"
+    assert not desk.client.health().error
+    assert recorded(desk, 1)
+
+
+def test_an_episode_is_being_written_until_it_is_committed(desk: Desk) -> None:
+    desk.client.begin(header(0))
+    desk.client.append((tick(0),))
+    desk.client.end(0, "success", "", "")
+    assert desk.client.health().writing == header(0).episode
+    desk.until(lambda: not desk.client.health().writing)
+    assert [e.episode for e in desk.store.episodes()] == [header(0).episode]
+
+
+def test_a_recorder_that_dies_over_an_end_does_not_forbid_the_next_episode(desk: Desk) -> None:
+    desk.client.begin(header(0))
+    desk.client.append((tick(0),))
+    desk.written()
+    desk.client.end(0, "success", "", "")
+    while desk.recorder._receiver.receive() is None:
+        pass
+    desk.recorder.finish()
+    desk.recorder = Recorder(desk.store, desk.context, desk.links, desk.clock)
+    desk.until(lambda: desk.client.health().alive)
+    assert desk.client.health().interrupted == (header(0).episode,)
+    assert not desk.client.health().writing
+    assert recorded(desk, 1)
 
 
 def test_a_silent_recorder_is_not_alive(tmp_path: Path, context: zmq.Context,

@@ -13,21 +13,26 @@ from studio.devices.absent import AbsentTeleoperator
 from studio.sim.operator import ScriptedOperator
 from studio.sim.robot import SimRobot
 from studio.station.commands import (
+    AboutEpisode,
     Arm,
     Disarm,
     DiscardEpisode,
     EndEpisode,
     Keys,
+    LabelEpisode,
     Pause,
     Rearm,
+    RelabelEpisode,
     ResetScene,
     SetInstruction,
     SetSpeed,
     StartEpisode,
     StartPolicy,
     Stop,
+    TrashEpisode,
 )
 from studio.station.messages import Mode, PolicyHealth, RecorderHealth, Snapshot
+from studio.station.recording import NoRecorder
 from studio.station.session import Session, SessionPlan
 from studio.station.station import Station
 
@@ -43,6 +48,8 @@ class Notebook:
         self.ends: list[tuple[int, str, str, str]] = []
         self.discarded = 0
         self.alive = True
+        self.said: list[AboutEpisode] = []
+        self.writing = ""
 
     def begin(self, header: EpisodeHeader) -> None:
         self.headers.append(header)
@@ -62,8 +69,11 @@ class Notebook:
     def discard(self) -> None:
         self.discarded += 1
 
+    def say(self, about: AboutEpisode) -> None:
+        self.said.append(about)
+
     def health(self) -> RecorderHealth:
-        return RecorderHealth(alive=self.alive)
+        return RecorderHealth(alive=self.alive, writing=self.writing)
 
     def stamps(self, stream: str) -> np.ndarray:
         return np.concatenate([rows["t_mono_ns"] for rows in self.rows[stream]])
@@ -72,7 +82,7 @@ class Notebook:
 class Desk:
     """A station with a notebook for a recorder."""
 
-    def __init__(self, teleop: Any = None, *, render: bool = False) -> None:
+    def __init__(self, teleop: Any = None, *, render: bool = False, kept: bool = True) -> None:
         self.clock = ManualClock(5 * NS_PER_S)
         self.robot = SimRobot(self.clock, render=render, image_size=(48, 64), depth=False)
         self.robot.connect()
@@ -81,7 +91,8 @@ class Desk:
         self.teleop = teleop or AbsentTeleoperator(self.clock)
         self.teleop.connect()
         self.station = Station(clock=self.clock, robot=self.robot, teleop=self.teleop,
-                               sink=self.notebook, publish=self.snapshots.append)
+                               sink=self.notebook if kept else NoRecorder(),
+                               publish=self.snapshots.append)
 
     def ticks(self, count: int) -> None:
         for _ in range(count):
@@ -199,6 +210,85 @@ def test_practice_keeps_nothing(desk):
     assert not desk.station.feed.busy
 
 
+def test_without_a_store_there_is_practice_and_nothing_else():
+    desk = Desk(kept=False)
+    assert "no store is open" in desk.refused(StartEpisode("push-button"))
+    assert "no store is open" in desk.refused(TrashEpisode("20260101T000000-00000000"))
+    desk.do(StartEpisode("push-button", practice=True))
+    desk.ticks(20)
+    desk.do(EndEpisode())
+    desk.ticks(20)
+    assert not desk.station.feed.busy
+    assert not desk.snapshots[-1].recorder.wanted and not desk.snapshots[-1].problems
+    desk.robot.disconnect()
+
+
+CLOSED = "20260101T000000-0000000a"
+
+
+def test_what_is_said_of_closed_episodes_goes_to_the_recorder_also_while_one_is_open(desk):
+    said = [LabelEpisode(CLOSED, "partial", "slipped"), TrashEpisode(CLOSED)]
+    desk.do(said[0])
+    desk.do(StartEpisode("push-button"))
+    desk.do(said[1])
+    assert desk.notebook.said == said
+
+
+def test_what_is_said_of_an_episode_that_is_closing_waits_until_it_is_closed():
+    desk = Desk(render=True)            # its last pictures are awaited
+    desk.do(ResetScene("push-button", 1))
+    desk.ticks(10)
+    episode = desk.do(StartEpisode("push-button"))
+    assert "still open" in desk.refused(LabelEpisode(episode, "success"))
+    desk.ticks(5)
+    desk.do(EndEpisode())
+    desk.do(LabelEpisode(episode, "failure"))
+    assert not desk.notebook.said and not desk.notebook.ends
+    desk.ticks(20)
+    assert desk.notebook.ends and desk.notebook.said == [LabelEpisode(episode, "failure")]
+    desk.robot.disconnect()
+
+
+@pytest.mark.parametrize(("said", "reason"), [
+    (LabelEpisode(CLOSED, "excellent"), "valid are success, failure, partial, unlabelled"),
+    (TrashEpisode(""), "no episode is named"),
+    (RelabelEpisode(CLOSED), "give a task, an instruction, or both"),
+])
+def test_what_can_be_said_of_no_episode_is_refused_at_once(desk, said, reason):
+    assert reason in desk.refused(said)
+
+
+def test_the_scene_is_reset_as_soon_as_the_last_episode_is_committed_and_not_before(desk):
+    desk.do(ResetScene("push-button", 1))
+    desk.ticks(3)
+    desk.do(StartEpisode("push-button"))
+    desk.notebook.writing = desk.station.feed.episode
+    desk.ticks(10)
+    desk.do(EndEpisode())
+    desk.do(ResetScene("open-drawer", 2))
+    desk.ticks(50)
+    assert desk.snapshots[-1].resetting and desk.snapshots[-1].task == "push-button"
+    assert "last episode" in desk.refused(Arm())
+    assert "last episode" in desk.refused(StartEpisode("open-drawer"))
+    desk.notebook.writing = ""          # committed
+    desk.ticks(10)
+    assert not desk.snapshots[-1].resetting and desk.snapshots[-1].task == "open-drawer"
+    desk.do(Arm())
+
+
+def test_a_reset_that_could_not_be_done_later_is_told(desk):
+    desk.do(ResetScene("push-button", 1))
+    desk.notebook.writing = CLOSED
+    desk.do(ResetScene("fold-laundry", 2))
+    desk.notebook.writing = ""
+    desk.ticks(10)
+    (problem,) = desk.snapshots[-1].problems
+    assert problem.startswith("the scene was not set up: ") and "put-cube-in-bin" in problem
+    desk.do(ResetScene("push-button", 2))
+    desk.ticks(10)
+    assert not desk.snapshots[-1].problems
+
+
 def test_a_new_instruction_is_recorded_with_its_tick(desk):
     desk.do(StartEpisode("push-button"))
     desk.ticks(7)
@@ -282,6 +372,32 @@ def test_a_session_of_a_person_waits_for_the_first_motion_and_ends_when_time_is_
     desk.ticks(150)
     assert session.report.done
     assert session.report.outcomes[0].detector == "failure"
+    desk.robot.disconnect()
+
+
+@pytest.mark.parametrize("end", [EndEpisode(), DiscardEpisode()])
+@pytest.mark.parametrize("halt", [Pause(), Stop("space bar")])
+def test_a_persons_session_whose_arm_was_held_goes_on_when_the_person_arms(halt, end):
+    desk = Desk()
+    session = Session(desk.station, SessionPlan(tasks=("push-button",) * 2, attended=True),
+                      simulated=True)
+    desk.ticks(30)
+    rest, desk.teleop.read = desk.teleop.read, lambda: _push(desk.clock)
+    desk.ticks(30)
+    desk.teleop.read = rest
+    desk.do(halt)
+    desk.do(end)
+    desk.ticks(60)
+    if isinstance(halt, Stop):
+        assert desk.mode is Mode.STOP
+        desk.do(Rearm())
+        desk.ticks(60)
+    assert desk.mode is Mode.IDLE and not session.report.done
+    assert any("arm to go on" in problem for problem in desk.snapshots[-1].problems)
+    desk.do(Arm())
+    desk.teleop.read = lambda: _push(desk.clock)
+    desk.ticks(60)
+    assert desk.station.feed.open and not desk.snapshots[-1].problems
     desk.robot.disconnect()
 
 

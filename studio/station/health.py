@@ -73,6 +73,9 @@ class Health:
         self.late_ticks = 0
         self.recorder = RecorderHealth(alive=True)
         """As of the last snapshot: asking costs more than a tick should."""
+        self.hints: dict[str, str] = {}
+        """What else the operator should know or do, by who says so."""
+        self.resetting = False
         self.policy: Callable[[int], PolicyHealth | None] = lambda now_ns: None
         """Says how the policy is doing, where there is one."""
 
@@ -124,12 +127,13 @@ class Health:
             lateness_p50_ms=float(late_ms[0]), lateness_p99_ms=float(late_ms[1]),
             lateness_max_ms=float(late_ms[2]), late_ticks=self.late_ticks,
             streams=tuple(m.health(tick.stamp_ns) for m in self._meters.values()),
-            recorder=recorder, policy=policy,
+            recorder=recorder, policy=policy, resetting=self.resetting,
             problems=self._problems(int(row["guards"]), recorder, policy))
 
     def _problems(self, flags: int, recorder: RecorderHealth,
                   policy: PolicyHealth | None) -> tuple[str, ...]:
         said = [self._loop.ownership.reason] if self._loop.ownership.reason else []
+        said += [hint for hint in self.hints.values() if hint]
         if recorder.error:
             said.append(recorder.error)
         if recorder.overflowed:

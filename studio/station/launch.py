@@ -192,7 +192,8 @@ def _run_live(request: SessionRequest, links: Endpoints, supervisor: Supervisor,
         supervisor.start(WorkerSpec(name="station", role="station", config=StationConfig(
             links=links, robot=request.robot, teleop=request.teleop,
             teleop_options=request.teleop_options,
-            plan=request.plan, rate_hz=request.rate_hz, watched=request.live,
+            plan=request.plan, recorded=bool(request.store), rate_hz=request.rate_hz,
+            watched=request.live,
             policy=request.policy is not None, software=software_versions())))
         supervisor.wait_ready("station", timeout_s=START_S)
         if request.live:

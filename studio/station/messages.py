@@ -124,12 +124,14 @@ class RecorderHealth(msgspec.Struct, frozen=True):
     """How the recorder is doing, as it says itself."""
 
     alive: bool = False
+    wanted: bool = True         # False: no store is open, and nothing but practice is possible
+    writing: str = ""           # the episode that it has not committed or put away yet
     queued: int = 0             # messages handed over and not yet written
     overflowed: int = 0         # messages that could not be handed over: lost data, an error
     disk_free_bytes: int = 0
     store: str = ""             # folder of the store that it writes
     committed: int = 0          # episodes since the station started
-    changes: int = 0            # lines it wrote into the store's log: reload the list when it grows
+    changes: int = 0            # lines of the store's log: reload the list when it is another
     last_episode: str = ""
     last_label: str = ""
     last_commit_ms: float = 0.0  # from "stop" to "committed"
@@ -213,4 +215,5 @@ class Snapshot(msgspec.Struct, frozen=True):
     policy: PolicyHealth | None = None  # None: nobody but people drives here
     problems: tuple[str, ...] = ()      # what the operator should do something about
     human_buttons: int = 0              # bit i is button i
-    human_report: str = ""              # the device's last raw report in hex; empty if it has none
+    human_report: str = ""              # what the device said last, as it said it
+    resetting: bool = False             # the scene is set up once the last episode is written

@@ -1,9 +1,9 @@
 """The link between the control loop and the recorder: what is said on it, and the loop's end of it.
 
 Every message carries a number, so that a lost one is noticed where it is missing; words (begin,
-event, end, discard) that do not fit wait here in order, rows and pictures that do not fit are lost,
-counted, and reported: the control loop waits for nobody. Knows the messages; refuses to know the
-store.
+event, end, discard, what is said of closed episodes) that do not fit wait here in order, rows and
+pictures that do not fit are lost, counted, and reported: the control loop waits for nobody. Knows
+the messages; refuses to know the store.
 """
 
 import secrets
@@ -17,6 +17,7 @@ from recorders.clock import NS_PER_S, Clock
 from recorders.episode import EpisodeHeader, plain
 from recorders.streams import Batch
 from studio.station.bus import Endpoints, LatestSubscriber, LosslessSender
+from studio.station.commands import AboutEpisode
 from studio.station.messages import RecorderHealth
 from studio.station.outbox import Outbox
 from studio.station.wire import Frame, encode_batches, pack, unpack
@@ -58,7 +59,13 @@ class Discard(msgspec.Struct, tag=True, frozen=True):
     """The open episode is to be put into the trash."""
 
 
-Message = Begin | Append | Happened | End | Discard
+class Say(msgspec.Struct, tag=True, frozen=True):
+    """Something is to be said of an episode that is closed."""
+
+    about: AboutEpisode
+
+
+Message = Begin | Append | Happened | End | Discard | Say
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -119,6 +126,7 @@ class RecorderClient:
         self._session = secrets.token_hex(8)
         self._number = 0
         self._waiting: deque[bytes] = deque()
+        self._unheard: deque[tuple[int, AboutEpisode]] = deque()
         self._overflowed = 0
         self._last: RecorderStatus | None = None
         self._episode = ""          # open or closing in the recorder, as far as we know
@@ -126,6 +134,7 @@ class RecorderClient:
         self._recorder = ""         # the incarnation that has it
         self._broken = ""
         self._dead = ""             # the incarnation that is gone
+        self._hears = ""            # the incarnation that spoke last
 
     def begin(self, header: EpisodeHeader) -> None:
         """Open an episode."""
@@ -158,6 +167,11 @@ class RecorderClient:
         self._episode = "" if self._broken else self._episode
         self._tell(Discard())
 
+    def say(self, about: AboutEpisode) -> None:
+        """Say something of a closed episode; said again if the recorder dies over it."""
+        self._unheard.append((self._number, about))
+        self._tell(Say(about))
+
     def health(self) -> RecorderHealth:
         """How recording goes, by the recorder's last word and by what we could not hand over.
 
@@ -169,14 +183,20 @@ class RecorderClient:
         if self._sender.receiver_gone() and self._episode:
             self._break("has ended", self._recorder)
         if self._last is None:
-            return RecorderHealth(queued=self._number, overflowed=self._overflowed)
+            return RecorderHealth(queued=self._number, overflowed=self._overflowed,
+                                  writing=self._writing)
         # Who waits for room cannot lose anything to a recorder that is merely slow to speak.
         fresh = self._waits or self._clock.now_ns() - self._last.stamp_ns < ALIVE_NS
         taken = self._last.taken if self._last.session == self._session else 0
         return msgspec.structs.replace(
             self._last.health, alive=fresh and not self._broken,
             queued=max(0, self._number - taken), overflowed=self._overflowed,
-            error=self._broken or self._last.health.error)
+            error=self._broken or self._last.health.error, writing=self._writing)
+
+    @property
+    def _writing(self) -> str:
+        """Nothing under a virtual clock: a reset there need not wait for a disk."""
+        return "" if self._waits else self._episode
 
     def wait_alive(self, timeout_s: float) -> bool:
         """Block until the recorder has spoken; whether it has. Only for starting up."""
@@ -205,13 +225,28 @@ class RecorderClient:
             self._recorder = last.incarnation
         if not self._episode and last.incarnation != self._dead:
             self._broken = ""
-        if self._closes_with and last.session == self._session and last.taken > self._closes_with:
+        self._say_again(last)
+        if last.session != self._session:
+            return
+        if self._closes_with and last.taken > self._closes_with:
             self._episode, self._closes_with = "", 0
+        while self._unheard and self._unheard[0][0] < last.taken:
+            self._unheard.popleft()
+
+    def _say_again(self, last: RecorderStatus) -> None:
+        """A restarted recorder may never have heard what its predecessor did not do."""
+        if self._hears and last.incarnation != self._hears:
+            unheard, self._unheard = self._unheard, deque()
+            for _, about in unheard:
+                self.say(about)
+        self._hears = last.incarnation
 
     def _break(self, what: str, dead: str) -> None:
         self._dead = dead
         self._broken = (f"the recorder {what} during episode {self._episode}: what it had "
                         "acknowledged is kept; end this episode and record it anew")
+        if self._closes_with:       # its end was said already: nothing more is to be said of it
+            self._episode, self._closes_with = "", 0
 
     def _envelope(self, message: Message) -> bytes:
         envelope = Envelope(self._session, self._number, self._clock.now_ns(), message)

@@ -5,9 +5,11 @@ station ends or dies with an episode open, the episode is left as interrupted, i
 everything that arrived, and is offered to be kept or discarded; committing it unasked would put
 half a demonstration among whole ones. If this process dies, the journal holds what it had taken
 (see FORMAT.md), and the next one reports it. Lost messages are counted by their numbers and noted
-in the episode. Refuses to know robots and devices.
+in the episode. What is said of closed episodes is done here too, because one process may write a
+store. Refuses to know robots and devices.
 """
 
+import getpass
 import secrets
 import shutil
 from pathlib import Path
@@ -23,6 +25,8 @@ from recorders.episode_writer import EpisodeWriter
 from recorders.store import DemoStore
 from recorders.store_errors import StoreError
 from studio.station.bus import Endpoints, LatestPublisher, LosslessReceiver, open_context
+from studio.station.closed_episodes import carry_out
+from studio.station.commands import AboutEpisode, LabelEpisode, SettleInterrupted
 from studio.station.messages import RecorderHealth
 from studio.station.record_link import (
     STATUS,
@@ -33,6 +37,7 @@ from studio.station.record_link import (
     Envelope,
     Happened,
     RecorderStatus,
+    Say,
     envelope_decoder,
 )
 from studio.station.wire import Frame, WireError, decode_batches, pack, unpack
@@ -75,9 +80,13 @@ class Recorder:
         self._dtypes: dict[str, np.dtype] = {}
         self._disk_free = shutil.disk_usage(store.path).free
         self._next_disk_ns = self._next_status_ns = 0
-        self._sender_ended = False
-        self._health = RecorderHealth(alive=True, interrupted=tuple(
-            episode.episode for episode in store.interrupted()))
+        self._sender_ended = self._joined_late = False
+        self._unsaid = ""           # why the last thing said of a closed episode could not be done
+        self._health = RecorderHealth(
+            alive=True, store=str(store.path), interrupted=self._interrupted())
+
+    def _interrupted(self) -> tuple[str, ...]:
+        return tuple(episode.episode for episode in self._store.interrupted())
 
     def step(self, timeout_ms: int = 50) -> None:
         """Take what arrived, waiting for it up to `timeout_ms`; keep the reports going."""
@@ -117,6 +126,8 @@ class Recorder:
         message = envelope.message
         if isinstance(message, Begin):
             self._begin(message)
+        elif isinstance(message, Say):
+            self._say(message.about)
         elif self._writer is None:
             pass        # the rest of an episode that failed, which was said when it did
         elif isinstance(message, Append):
@@ -128,15 +139,20 @@ class Recorder:
         elif isinstance(message, Discard):
             self._writer.discard()
             self._writer = None
+            self._report()
 
     def _notice_gap(self, envelope: Envelope) -> None:
         if envelope.session != self._session:
             self._leave_interrupted("another station began")
             self._session, self._expected = envelope.session, 0
-            if envelope.number and not isinstance(envelope.message, Begin):
-                self._fail("the recorder was started while an episode was being recorded: what its "
-                           "predecessor wrote is kept as interrupted; record the episode anew")
-                return
+            self._joined_late = envelope.number > 0
+        if isinstance(envelope.message, Begin):
+            self._joined_late = False
+        elif self._joined_late and not isinstance(envelope.message, Say):
+            self._joined_late = False
+            self._fail("the recorder was started while an episode was being recorded: what its "
+                       "predecessor wrote is kept as interrupted; record the episode anew")
+            return
         if (lost := envelope.number - self._expected) and self._writer is not None:
             self._writer.event(envelope.sent_ns, "lost-messages", count=lost)
             self._fail(f"{lost} messages of episode {self._writer.header.episode} were lost before "
@@ -145,7 +161,7 @@ class Recorder:
     def _begin(self, message: Begin) -> None:
         self._leave_interrupted("the next episode began")
         header = message.header
-        self._health = msgspec.structs.replace(self._health, error="")
+        self._health, self._unsaid = msgspec.structs.replace(self._health, error=""), ""
         self._writer = self._store.begin(header)
         self._dtypes = {spec.name: spec.row_dtype for spec in header.streams}
 
@@ -166,6 +182,20 @@ class Recorder:
             label = cast(Label, message.label or summary.label)
             self._store.label(summary.episode, label, message.note, by=summary.operator)
             self._health = msgspec.structs.replace(self._health, last_label=label)
+        self._report()
+
+    def _say(self, about: AboutEpisode) -> None:
+        """A refusal of the store is shown until the next word, and ends nothing."""
+        try:
+            carry_out(self._store, about, getpass.getuser())
+            self._unsaid = ""
+        except (StoreError, OSError) as error:
+            self._unsaid = " ".join(str(error).split())
+        if isinstance(about, LabelEpisode) and about.episode == self._health.last_episode:
+            self._health = msgspec.structs.replace(
+                self._health, last_label=self._store.episode(about.episode).label)
+        if isinstance(about, SettleInterrupted):
+            self._health = msgspec.structs.replace(self._health, interrupted=self._interrupted())
         self._report()
 
     def _sync(self) -> None:
@@ -211,11 +241,12 @@ class Recorder:
     def _report(self) -> None:
         now_ns = self._clock.now_ns()
         self._next_status_ns = now_ns + STATUS_NS
-        error = self._health.error
+        error = self._health.error or self._unsaid
         if not error and self._disk_free < LOW_DISK_BYTES:
             error = (f"only {self._disk_free / 1e9:.1f} GB are free where {self._store.path} lies: "
                      f"free some space before it is full")
-        health = msgspec.structs.replace(self._health, disk_free_bytes=self._disk_free, error=error)
+        health = msgspec.structs.replace(self._health, disk_free_bytes=self._disk_free, error=error,
+                                         changes=self._store.changes)
         self._publisher.publish(STATUS, [pack(RecorderStatus(
             now_ns, self._incarnation, self._session, self._expected, health))])
 

@@ -16,6 +16,7 @@ from recorders.clock import NS_PER_S, Clock
 from recorders.episode import EpisodeHeader, new_episode_id
 from recorders.streams import Batch, StreamSpec
 from studio.devices.interfaces import RobotInfo
+from studio.station.commands import AboutEpisode
 from studio.station.control_loop import TickRecord
 from studio.station.messages import RecorderHealth
 
@@ -31,6 +32,7 @@ class RecordSink(Protocol):
     def end(self, ended_mono_ns: int, detector: str, label: str,                    # noqa: D102
             note: str) -> None: ...
     def discard(self) -> None: ...                                                  # noqa: D102
+    def say(self, about: AboutEpisode) -> None: ...                                 # noqa: D102
     def health(self) -> RecorderHealth: ...                                         # noqa: D102
 
 
@@ -45,6 +47,7 @@ class EpisodeFeed:
         self._begin_ns = self._end_ns = 0
         self._awaited: set[str] = set()
         self._closing: tuple[str, str, str] | None = None
+        self._afterwards: list[AboutEpisode] = []
         self.episode = ""
         self.practice = False
         self.discarded = False
@@ -96,6 +99,13 @@ class EpisodeFeed:
             self._sink.discard()
         self.episode, self._closing, self.discarded = "", None, True
 
+    def say(self, about: AboutEpisode) -> None:
+        """Hand on what is said of a closed episode; of a closing one, when it is closed."""
+        if self.busy and not self.open:
+            self._afterwards.append(about)
+        else:
+            self._sink.say(about)
+
     def on_tick(self, tick: TickRecord) -> None:
         """Hand over what belongs to the episode."""
         if not self.episode:
@@ -114,6 +124,34 @@ class EpisodeFeed:
         if not self.practice:
             self._sink.end(self._end_ns, *self._closing)
         self.episode, self._closing = "", None
+        while self._afterwards:
+            self._sink.say(self._afterwards.pop(0))
+
+
+class NoRecorder:
+    """No store is open: whatever is driven is practice."""
+
+    def begin(self, header: EpisodeHeader) -> None:
+        """Keep nothing."""
+
+    def append(self, batches: tuple[Batch, ...]) -> None:
+        """Keep nothing."""
+
+    def event(self, t_mono_ns: int, kind: str, **fields: Any) -> None:
+        """Keep nothing."""
+
+    def end(self, ended_mono_ns: int, detector: str, label: str, note: str) -> None:
+        """Keep nothing."""
+
+    def discard(self) -> None:
+        """Keep nothing."""
+
+    def say(self, about: AboutEpisode) -> None:
+        """Of nothing."""
+
+    def health(self) -> RecorderHealth:
+        """There is none, and none is missed."""
+        return RecorderHealth(wanted=False)
 
 
 def _newest_ns(batch: Batch) -> int:

@@ -2,8 +2,9 @@
 
 Reset the scene, wait until every stream speaks, arm, record while somebody drives, end at success
 or when time is up, and go on at once: nothing waits for the disk. A script's session runs by
-itself; a person's episode begins with the first motion of the hand. Speaks to the station only in
-commands. Counts time on the ticks' stamps, so it behaves alike under a virtual clock.
+itself; a person's episode begins with the first motion of the hand, and after an episode that ended
+while the arm was held or stopped the person arms first. Speaks to the station only in commands.
+Counts time on the ticks' stamps, so it behaves alike under a virtual clock.
 """
 
 from enum import Enum, auto
@@ -95,6 +96,7 @@ class Session:
         self._wanted = {spec.name for spec in station.loop.robot.info.streams}
         self._since_ns = 0
         self._success_ns = self._trouble_ns = 0
+        self._left_to_person = False    # something held the arm: who attends arms when it is well
         self._step = Step.RESET
         self._episode = ""
         self._edits = Edits(plan.edits)
@@ -121,8 +123,7 @@ class Session:
             if self._step is Step.DRIVE:
                 self._note(tick, "the session was ended")
             self._step = Step.DONE
-        stopped = self._station.loop.ownership.mode in (Mode.STOP, Mode.FAULT)
-        if stopped and self._step is not Step.DONE and not self._plan.attended:
+        if self._stopped and self._step is not Step.DONE and not self._plan.attended:
             self._give_up(self._station.loop.ownership.reason)
             return
         {Step.RESET: self._reset, Step.SETTLE: self._settle, Step.READY: self._ready,
@@ -136,16 +137,28 @@ class Session:
         return (tick.stamp_ns - self._since_ns) / NS_PER_S
 
     def _reset(self, tick: TickRecord) -> None:
+        if self._stopped and self._plan.attended:
+            return                                      # until it is re-armed
         if self._simulated:
             reply = self._station.handle(ResetScene(self._task, self._seed))
             if not reply.accepted:
                 self._give_up(reply.reason)
                 return
-            if self._plan.instruction:
-                self._station.handle(SetInstruction(self._plan.instruction))
         self._go(Step.SETTLE, tick)
 
     def _settle(self, tick: TickRecord) -> None:
+        if self._station.resetting:                     # once the last episode is written
+            self._since_ns = tick.stamp_ns
+            return
+        if problem := self._station.health.hints.get("scene"):
+            if self._stopped and self._plan.attended:
+                self._go(Step.RESET, tick)
+            else:
+                self._give_up(problem)
+            return
+        words = self._plan.instruction.strip()
+        if self._simulated and words and words != self._station.loop.instruction:
+            self._station.handle(SetInstruction(words))
         silent = self._wanted - set(tick.latest)
         if silent:
             if self._elapsed_s(tick) > FIRST_SAMPLE_S:
@@ -157,8 +170,17 @@ class Session:
             if self._elapsed_s(tick) > POLICY_S:
                 self._give_up(f"the policy has said nothing for {POLICY_S:.0f} s: see its messages")
             return
-        if self._station.handle(Arm()).accepted:
+        if self._armed():
+            self._station.health.hints["session"] = ""
             self._go(Step.READY, tick)
+
+    def _armed(self) -> bool:
+        """What held the arm may still be there: a person says when it is not."""
+        if not self._left_to_person:
+            return self._station.handle(Arm()).accepted
+        self._station.health.hints["session"] = (
+            "the last episode ended while the arm was held: arm to go on")
+        return self._station.loop.ownership.may_move
 
     def _ready(self, tick: TickRecord) -> None:
         if self._plan.attended and not (self._plan.policy or tick.human.enabled):
@@ -187,6 +209,7 @@ class Session:
     def _drive(self, tick: TickRecord) -> None:
         if not self._station.feed.open:                 # somebody ended or discarded it
             if self._station.feed.discarded:
+                self._leave_to_person()
                 self._go(Step.RESET, tick)
             else:
                 self._note(tick, "the operator ended it")
@@ -210,7 +233,16 @@ class Session:
         self._trouble_ns = self._trouble_ns or tick.stamp_ns
         return tick.stamp_ns - self._trouble_ns >= TROUBLE_S * NS_PER_S
 
+    @property
+    def _stopped(self) -> bool:
+        return self._station.loop.ownership.mode in (Mode.STOP, Mode.FAULT)
+
+    def _leave_to_person(self) -> None:
+        held = self._stopped or self._station.loop.ownership.mode is Mode.HOLD
+        self._left_to_person = held and self._plan.attended
+
     def _note(self, tick: TickRecord, why: str) -> None:
+        self._leave_to_person()
         self.outcomes.append(Outcome(self._episode, self._task, self._seed,
                                      self._station.detected(), self._elapsed_s(tick), why,
                                      self._station.health.policy(tick.stamp_ns)))

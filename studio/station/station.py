@@ -10,7 +10,9 @@ from functools import singledispatchmethod
 
 from recorders.clock import Clock
 from studio.devices.interfaces import DeviceError, Resettable, RobotDriver, Teleoperator
+from studio.station.closed_episodes import refusal_of
 from studio.station.commands import (
+    AboutEpisode,
     Arm,
     Command,
     Disarm,
@@ -53,6 +55,7 @@ class Station:
         self.ending = False
         self._mode = self.loop.ownership.mode
         self._sink, self._software = sink, software or {}
+        self._next_scene: ResetScene | None = None
         self.loop.subscribers += [self.feed, SceneNotes(self.feed), self.health, self]
 
     def handle(self, command: Command) -> Reply:
@@ -66,6 +69,11 @@ class Station:
             self.loop.tick()
             self.loop.clock.wait_until(self.loop.clock.now_ns() + 10_000_000)
 
+    @property
+    def resetting(self) -> bool:
+        """Whether a scene is to be set up as soon as the last episode is written."""
+        return self._next_scene is not None
+
     def on_tick(self, tick: TickRecord) -> None:
         """Note changes of mode; hold when the recorder is gone: data nobody keeps is none."""
         ownership = self.loop.ownership
@@ -76,6 +84,16 @@ class Station:
         if self.feed.open and not self.feed.practice and not self.health.recorder.alive:
             ownership.on(Event.TROUBLE, "the recorder has died: what it acknowledged is safe; "
                          "it is being restarted, arm again when it is back")
+        if self._next_scene is not None and not self._being_written:
+            self._set_scene(self._next_scene)
+
+    @property
+    def _being_written(self) -> bool:
+        return self.feed.busy or bool(self.health.recorder.writing)
+
+    @property
+    def _stopped(self) -> bool:
+        return self.loop.ownership.mode in (Mode.STOP, Mode.FAULT)
 
     def detected(self) -> str:
         """The scene's verdict on its task: "success", "failure", or "" if it has none."""
@@ -92,6 +110,8 @@ class Station:
 
     @_obey.register
     def _(self, command: Arm) -> Reply:
+        if self.resetting:
+            return Reply(False, "the scene is set up as soon as the last episode is written: wait")
         refusal = self.loop.arm()
         return Reply(not refusal, refusal)
 
@@ -129,9 +149,30 @@ class Station:
         robot = self.loop.robot
         if not isinstance(robot, Resettable):
             return Reply(False, f"{robot.info.name} is no simulator: set its scene up by hand")
-        if self.feed.busy:
+        if self.feed.open:
             return Reply(False, "an episode is open: end or discard it first")
-        if self.loop.ownership.mode in (Mode.STOP, Mode.FAULT):
+        self.health.recorder = self._sink.health()
+        if self._being_written and not self._stopped:
+            self._wait_with(command)
+            return Reply(True, "the scene is set up as soon as the last episode is written")
+        return self._set_scene(command)
+
+    def _wait_with(self, scene: ResetScene | None) -> None:
+        self._next_scene, self.health.resetting = scene, scene is not None
+
+    def _set_scene(self, command: ResetScene) -> Reply:
+        waited = self.resetting
+        self._wait_with(None)
+        reply = self._reset(command)
+        unanswered = waited and not reply.accepted      # who asked was told that it would be done
+        self.health.hints["scene"] = (f"the scene was not set up: {reply.reason}" if unanswered
+                                      else "")
+        return reply
+
+    def _reset(self, command: ResetScene) -> Reply:
+        robot = self.loop.robot
+        assert isinstance(robot, Resettable)
+        if self._stopped:
             return Reply(False, "re-arm first")
         try:
             instruction = robot.reset(command.task, command.seed)
@@ -149,9 +190,10 @@ class Station:
     def _(self, command: StartEpisode) -> Reply:
         if self.feed.busy:
             return Reply(False, f"episode {self.feed.episode} is still open: end or discard it")
-        self.health.recorder = self._sink.health()
-        if not self.health.recorder.alive and not command.practice:
-            return Reply(False, "the recorder is not running: nothing would be kept")
+        if self.resetting:
+            return Reply(False, "the scene is set up as soon as the last episode is written: wait")
+        if not command.practice and (refusal := self._keeps_nothing()):
+            return Reply(False, f"{refusal}: nothing would be kept")
         self.loop.begin_scene(command.task, command.instruction or self.loop.instruction,
                               command.seed)
         episode = self.feed.begin(
@@ -159,6 +201,22 @@ class Station:
             operator=command.operator, practice=command.practice, teleop=self.loop.teleop.name,
             software=self._software)
         return Reply(True, value=episode)
+
+    def _keeps_nothing(self) -> str:
+        """Why there is nothing to write to; empty if there is."""
+        self.health.recorder = self._sink.health()
+        if not self.health.recorder.wanted:
+            return "no store is open: open one, or practise"
+        return "" if self.health.recorder.alive else "the recorder is not running"
+
+    @_obey.register
+    def _(self, command: AboutEpisode) -> Reply:
+        if refusal := refusal_of(command) or self._keeps_nothing():
+            return Reply(False, refusal)
+        if self.feed.open and command.episode == self.feed.episode:
+            return Reply(False, f"episode {command.episode} is still open: end or discard it")
+        self.feed.say(command)
+        return ACCEPTED
 
     @_obey.register
     def _(self, command: StartPolicy) -> Reply:
@@ -179,7 +237,7 @@ class Station:
     @_obey.register
     def _(self, command: DiscardEpisode) -> Reply:
         if not self.feed.open:
-            return Reply(False, "no episode is open; `tandem data trash` puts away a closed one")
+            return Reply(False, "no episode is open; put a closed one into the trash instead")
         self.feed.discard()
         return ACCEPTED
 
@@ -208,6 +266,7 @@ class Station:
     def _(self, command: Shutdown) -> Reply:
         if self.feed.open:
             self.feed.end(self.detected(), "", "the session was ended during this episode")
+        self._wait_with(None)
         self.loop.ownership.on(Event.DISARM)
         self.ending = True
         return ACCEPTED

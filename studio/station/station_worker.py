@@ -1,7 +1,8 @@
 """The station's process: role "station" of worker.py.
 
 Puts a control loop together with the robot over the bus, a teleoperator, the recorder's link and
-the commands, and ticks until told to end. Knows how the parts are wired; what they do is theirs.
+the commands, and ticks until told to end: by a session's plan, or by consoles if it has none. Knows
+how the parts are wired; what they do is theirs.
 """
 
 import gc
@@ -13,6 +14,7 @@ from studio.station.bus import CommandServer, Endpoints, open_context
 from studio.station.commands import Command, Reply, Shutdown
 from studio.station.priority import raise_priority
 from studio.station.record_link import RecorderClient
+from studio.station.recording import NoRecorder
 from studio.station.remote_policy import RemotePolicy
 from studio.station.remote_robot import RemoteSimulator, open_remote_robot
 from studio.station.robots import make_operator
@@ -35,7 +37,10 @@ class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Which robot a script shall drive; the robot itself is at the end of a link."""
     teleop: str
     teleop_options: dict[str, Any] = {}
-    plan: SessionPlan
+    plan: SessionPlan | None = None
+    """What to record by itself; None leaves everything to consoles."""
+    recorded: bool = True
+    """Whether a recorder listens on the links; without one there is only practice."""
     rate_hz: float = 100.0
     limits: SafetyLimits = SafetyLimits()
     watched: bool = False
@@ -52,20 +57,22 @@ def run(config: bytes, life: Life) -> None:
     with open_context() as context:
         robot = open_remote_robot(context, told.links, life.clock)
         teleop.connect()
-        recorder = RecorderClient(context, told.links, life.clock)
+        recorder = RecorderClient(context, told.links, life.clock) if told.recorded else None
         server: CommandServer[Command, Reply] = CommandServer(context, told.links.command)
         watch = WatchPublisher(context, told.links, batches=told.watched)
-        if not told.plan.practice:
+        if recorder is not None:
             recorder.wait_alive(FIRST_WORD_S)
-        station = Station(clock=life.clock, robot=robot, teleop=teleop, sink=recorder,
-                          limits=told.limits, rate_hz=told.rate_hz, publish=watch.on_snapshot,
-                          software=told.software)
+        station = Station(clock=life.clock, robot=robot, teleop=teleop,
+                          sink=recorder or NoRecorder(), limits=told.limits,
+                          rate_hz=told.rate_hz, publish=watch.on_snapshot, software=told.software)
         station.loop.subscribers.append(watch)
         if told.policy:
             policy = RemotePolicy(context, told.links, station.loop, told.limits,
                                   note=station.feed.event)
             station.health.policy = policy.health
-        watch.session = Session(station, told.plan, simulated=isinstance(robot, RemoteSimulator))
+        if told.plan is not None:
+            watch.session = Session(station, told.plan,
+                                    simulated=isinstance(robot, RemoteSimulator))
 
         def between_ticks() -> None:
             for command, answer in server.poll():
@@ -82,9 +89,9 @@ def run(config: bytes, life: Life) -> None:
         gc.unfreeze()
         robot.hold()
         teleop.disconnect()
-        if not told.plan.practice:
+        if recorder is not None:
             recorder.wait_written(LAST_WORD_S)
-        recorder.close()
+            recorder.close()
         while not life.wait_for_stop(FAREWELL_S):
             watch.tell_session()
             life.beat()

@@ -4,12 +4,15 @@ For short jobs that keep a few episodes (evaluation). Where the arm is real, the
 process of its own (recorder.py), because a disk may take its time.
 """
 
+import getpass
 from typing import Any, cast
 
 from recorders.episode import Detector, EpisodeHeader, EpisodeSummary, Label
 from recorders.episode_writer import EpisodeWriter
 from recorders.store import DemoStore
 from recorders.streams import Batch
+from studio.station.closed_episodes import carry_out
+from studio.station.commands import AboutEpisode
 from studio.station.messages import RecorderHealth
 
 
@@ -59,6 +62,11 @@ class StoreSink:
         if self._writer is not None:
             self._writer.discard()
             self._writer = None
+
+    def say(self, about: AboutEpisode) -> None:
+        """Say something of a closed episode."""
+        if self._store is not None:
+            carry_out(self._store, about, getpass.getuser())
 
     def health(self) -> RecorderHealth:
         """Always there: it is this process."""

@@ -110,7 +110,8 @@ def measure(case: Case, seconds: float, folder: Path) -> Measured:
             supervisor.wait_ready("rerun", timeout_s=START_S)
         ticks = LatestSubscriber(context, links.watch, BATCHES, capacity=1000)
         supervisor.start(WorkerSpec(name="station", role="station", config=StationConfig(
-            links=links, teleop="scripted", plan=plan, rate_hz=RATE_HZ, watched=True)))
+            links=links, teleop="scripted", plan=plan, rate_hz=RATE_HZ, watched=True,
+            recorded=case.recorder)))
         supervisor.wait_ready("station", timeout_s=START_S)
         lateness_ms: list[float] = []
         end_ns = clock.now_ns() + round(seconds * NS_PER_S)
