@@ -41,7 +41,7 @@ CAPITAL_MIDDLE = 0.364          # of Inter's capitals above the baseline, in let
 
 def letters(inter: Path, weight: str) -> TTFont:
     """Inter in one weight, cut down to what the consoles may have to write."""
-    font = TTFont(inter / "web" / f"Inter-{weight}.woff2")
+    font = TTFont(inter / "web" / f"Inter-{weight}.woff2", recalcTimestamp=False)
     options = Options(layout_features=["kern", "mark", "mkmk", "ccmp", "locl", "tnum", "calt"],
                       name_IDs=["*"], hinting=False, notdef_outline=True, glyph_names=False)
     subsetter = Subsetter(options)
@@ -112,6 +112,8 @@ def main(inter: Path, lucide: Path) -> None:
         font.flavor = None
         widen_digits(font)
         font.save(FONTS / f"tandem-{name}.ttf")
+        held = [chr(code) for code in sorted(font.getBestCmap()) if code not in ICONS.values()]
+        (FONTS / "letters.txt").write_text("".join(held), encoding="utf-8")
     shutil.copyfile(inter / "LICENSE.txt", FONTS / "LICENSE-inter.txt")
     shutil.copyfile(lucide / "LICENSE", FONTS / "LICENSE-lucide.txt")
     for path in sorted(FONTS.iterdir()):

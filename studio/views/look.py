@@ -6,6 +6,7 @@ ground with a contrast of at least 4.5:1 (WCAG 2.2, criterion 1.4.3). Knows colo
 refuses to know a toolkit and which state deserves which tone (banner.py).
 """
 
+from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -136,3 +137,9 @@ def asset(name: str) -> Path:
 def font_file(*, bold: bool = False, web: bool = False) -> Path:
     """The typeface: Inter with our icons in it; for Dear PyGui its digits are equally wide."""
     return asset(f"fonts/tandem-{'semibold' if bold else 'regular'}.{'woff2' if web else 'ttf'}")
+
+
+@cache
+def letters() -> frozenset[str]:
+    """All that the typeface can write, without our icons."""
+    return frozenset(asset("fonts/letters.txt").read_text(encoding="utf-8"))
