@@ -1,5 +1,8 @@
 """Sounds: each cue has one of its own, nobody waits for them, and no device is no trouble."""
 
+import os
+import subprocess
+import sys
 import wave
 from importlib.util import module_from_spec, spec_from_file_location
 from itertools import combinations
@@ -77,6 +80,18 @@ def test_without_a_device_all_is_silent_and_one_line_says_why(monkeypatch: pytes
     assert sounds.played == 0
     assert sounds.problem.startswith("no sound is heard: ") and "\n" not in sounds.problem
     sounds.play("stop")     # and again without a word
+
+
+def test_a_machine_without_a_device_writes_nothing_to_the_terminal(tmp_path: Path):
+    nothing = tmp_path / "asound.conf"      # an ALSA that knows of no device
+    nothing.touch()
+    done = subprocess.run(
+        [sys.executable, "-c", "from studio.console.sound import Sounds\nsounds = Sounds()\n"
+         f"sounds.play('start')\nsounds.close({PATIENT_S})\nprint(sounds.problem)"],
+        env={**os.environ, "SDL_AUDIODRIVER": "alsa", "ALSA_CONFIG_PATH": str(nothing)},
+        capture_output=True, text=True, timeout=2 * PATIENT_S, check=True)
+    assert done.stderr == ""
+    assert done.stdout.startswith("no sound is heard: ") and done.stdout.count("\n") == 1
 
 
 def test_a_muted_console_does_not_even_open_the_device():

@@ -13,6 +13,7 @@ from studio.commands.checks.graphics import attempt, check_display, check_render
 from studio.commands.checks.hardware import check_realsense, check_serial, check_spacemouse
 from studio.commands.checks.machine import check_disk, check_jitter, check_processor
 from studio.commands.checks.software import judge_packages
+from studio.commands.checks.sound import check_sound
 from studio.commands.doctor import CHECKS, Doctor, run_doctor
 from studio.commands.output import Screen
 from studio.devices import probe
@@ -35,9 +36,9 @@ def test_on_this_machine_every_area_is_looked_at_and_every_trouble_has_a_fix(tmp
     begun: list[str] = []
     findings = run_doctor(Surroundings(SystemClock(), tmp_path), begun.append)
     assert begun == list(CHECKS)
-    assert {"python", "packages", "gymnasium environments", "rendering", "display", "hid library",
-            "spacemouse", "gamepad", "realsense", "serial ports", "disk space", "disk speed",
-            "disk commit", "processor", "punctuality", "network"} == {f.area for f in findings}
+    assert {"python", "packages", "gymnasium environments", "rendering", "display", "sound",
+            "hid library", "spacemouse", "gamepad", "realsense", "serial ports", "disk space",
+            "disk speed", "disk commit", "processor", "punctuality", "network"} == {f.area for f in findings}
     assert all(f.what for f in findings)
     assert all(f.fix for f in findings if f.state != "ok")
     assert not [f for f in findings if "check broke" in f.what]
@@ -181,6 +182,17 @@ def test_a_display_that_is_not_there_is_a_warning_with_a_way_out(
     [finding] = check_display(around)
     assert finding.state == "warn"
     assert "no window can be opened" in finding.what
+
+
+@pytest.mark.parametrize(("driver", "state", "words"), [
+    ("dummy", "ok", "opens"), ("no-such-driver", "warn", "no-such-driver' not available")])
+def test_a_machine_that_cannot_be_heard_is_a_warning(
+    around: Surroundings, monkeypatch: pytest.MonkeyPatch, driver: str, state: str, words: str
+):
+    monkeypatch.setenv("SDL_AUDIODRIVER", driver)
+    [finding] = check_sound(around)
+    assert (finding.area, finding.state) == ("sound", state)
+    assert words in finding.what
 
 
 def test_the_disk_is_measured_where_recordings_will_go_and_left_clean(around: Surroundings):

@@ -27,6 +27,7 @@ from studio.commands.checks.machine import (
     check_processor,
 )
 from studio.commands.checks.software import check_environments, check_packages, check_python
+from studio.commands.checks.sound import check_sound
 from studio.commands.output import Answer, Screen
 
 Check = Callable[[Surroundings], list[Finding]]
@@ -37,6 +38,7 @@ CHECKS: dict[str, Check] = {
     "gymnasium environments": check_environments,
     "rendering": check_rendering,
     "display": check_display,
+    "sound": check_sound,
     "HID library": check_hid_library,
     "SpaceMouse": check_spacemouse,
     "gamepads": check_gamepad,

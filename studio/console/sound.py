@@ -5,6 +5,7 @@ opens the device and plays, because opening one may take seconds: nobody waits f
 without a device everything is silent and `problem` says why in a line.
 """
 
+import ctypes
 import os
 import warnings
 from collections.abc import Callable
@@ -18,6 +19,12 @@ from studio.views.recording_flow import Cue
 
 _WAITING = 4        # cues; a fifth comes too late to mean anything
 _BUFFER = 512       # samples: a cue is heard 23 ms after it was asked for
+
+
+@ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int,
+                  ctypes.c_char_p)
+def _ignore(file: bytes, line: int, function: bytes, error: int, text: bytes) -> None:
+    """Instead of ALSA's own handler, which writes a dozen lines for one missing device."""
 
 
 class Sounds:
@@ -81,5 +88,12 @@ def open_mixer() -> Any:
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
     from pygame import mixer
 
+    _hush_alsa()
     mixer.init(frequency=22_050, size=-16, channels=1, buffer=_BUFFER)
     return mixer
+
+
+def _hush_alsa() -> None:
+    """SDL's exception says in a line what ALSA would tell the terminal in a dozen."""
+    with suppress(OSError, AttributeError):     # a machine without ALSA
+        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_ignore)
