@@ -38,7 +38,8 @@ def test_on_this_machine_every_area_is_looked_at_and_every_trouble_has_a_fix(tmp
     assert begun == list(CHECKS)
     assert {"python", "packages", "gymnasium environments", "rendering", "display", "sound",
             "hid library", "spacemouse", "gamepad", "realsense", "serial ports", "disk space",
-            "disk speed", "disk commit", "processor", "punctuality", "network"} == {f.area for f in findings}
+            "disk speed", "disk commit", "processor", "punctuality",
+            "network"} == {f.area for f in findings}
     assert all(f.what for f in findings)
     assert all(f.fix for f in findings if f.state != "ok")
     assert not [f for f in findings if "check broke" in f.what]
