@@ -35,7 +35,12 @@ class Entry:
 
 
 _DATA = "studio.commands.data"
+_DESK = "studio.commands.desk"
+OPEN = Entry(_DESK, "Open", "open the desk: a window to drive, watch and record with")
 COMMANDS: dict[str, Entry] = {
+    "web": Entry(_DESK, "OpenWebDesk", "the desk with a web console, or one for a running desk"),
+    "console": Entry(_DESK, "OpenConsole", "another window on a running desk"),
+    "desk": Entry(_DESK, "ServeDesk", "a desk without a console, for `tandem console` to join"),
     "demo": Entry("studio.commands.demo", "Demo",
                   "record every task unattended, check, replay, leave a table and an .rrd"),
     "record": Entry("studio.commands.record", "Record", "record demonstrations into a store"),
@@ -75,10 +80,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["--version"]:
         words[0] = "version"
-    asks_for_help = not words or words[0] in ("-h", "--help", "help")
+    asks_for_help = words[:1] in (["-h"], ["--help"], ["help"])
     if asks_for_help or words in (["data"], ["data", "-h"], ["data", "--help"]):
         _write_out(overview("" if asks_for_help else "data"))
         return EXIT_OK
+    if not words or words[0].startswith("-"):
+        return run(OPEN, "tandem", words)
     name = next((name for name in (" ".join(words[:2]), words[0]) if name in COMMANDS), "")
     if not name:
         return _report(words, unknown_command(words))
@@ -91,7 +98,10 @@ def overview(group: str) -> str:
               if name.startswith(f"{group} " if group else "")}
     width = max(len(name) for name in listed) + 3
     lines = [f"  {name:<{width}}{entry.summary}" for name, entry in listed.items()]
-    return "\n".join([_ABOUT, "", "usage: tandem COMMAND [OPTIONS]", "", *lines, "",
+    alone = [] if group else [
+        "`tandem` alone opens the desk: a window to drive, watch and record with; without a",
+        "display the web console. `tandem desk --help` explains its options.", ""]
+    return "\n".join([_ABOUT, "", "usage: tandem [COMMAND] [OPTIONS]", "", *alone, *lines, "",
                       "`tandem COMMAND --help` explains a command's options.",
                       "Every command takes --json: one JSON object on stdout."])
 

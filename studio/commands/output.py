@@ -60,6 +60,7 @@ class Screen:
         self._out = out if out is not None else sys.stdout
         self._err = err if err is not None else sys.stderr
         self._above_bar: Callable[[str], None] | None = None
+        self._answered = False
 
     @property
     def watched(self) -> bool:
@@ -106,7 +107,7 @@ class Screen:
         self._out.write("\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n")
 
     def answer(self, answer: Answer) -> None:
-        """Print the payload if `--json` asks for it."""
+        """Print the payload if `--json` asks for it; what was answered first stands."""
         if self.json:
             self._write_json(answer.payload)
 
@@ -120,6 +121,9 @@ class Screen:
     def _write_json(self, payload: Mapping[str, Any]) -> None:
         import msgspec
 
+        if self._answered:
+            return
+        self._answered = True
         self._out.write(msgspec.json.encode(payload).decode() + "\n")   # NaN becomes null
         self._out.flush()
 

@@ -17,9 +17,8 @@ from studio.devices.interfaces import RobotInfo
 from studio.station.bus import CommandClient, Endpoints, LatestSubscriber, StationSilent
 from studio.station.commands import Command, Reply
 from studio.station.desk_link import DESK_STATE, DeskRequest, DeskState
-from studio.station.messages import Snapshot, tick_stream
+from studio.station.messages import BATCHES, SNAPSHOT, Snapshot, tick_stream
 from studio.station.remote_robot import described_robot
-from studio.station.watch import BATCHES, SNAPSHOT
 from studio.station.wire import decode_batches, unpack
 
 _snapshots = msgspec.msgpack.Decoder(Snapshot)

@@ -27,7 +27,10 @@ class UseDevices(msgspec.Struct, tag=True, frozen=True, kw_only=True):
 
 
 class OpenStore(msgspec.Struct, tag=True, frozen=True):
-    """Record into another store from now on; refused while an episode is open."""
+    """Record into another store from now on; refused while an episode is open.
+
+    It is made if there is none; an empty path keeps nothing from now on.
+    """
 
     path: str
 
@@ -72,6 +75,7 @@ class DeskState(msgspec.Struct, frozen=True, kw_only=True):
         busy: what is being started now; empty when the station works.
         problem: why the station does not work, and what to do; empty when it does.
         robot, robot_options, teleop, teleop_options: as last asked for.
+        task: whose scene was asked for on the command line; the robot's first one if none was.
         rate_hz: of the control loop.
         store: folder of the store; empty when nothing is kept.
         live_url: where Rerun viewers connect; empty without a live view.
@@ -87,6 +91,7 @@ class DeskState(msgspec.Struct, frozen=True, kw_only=True):
     robot_options: dict[str, Any] = {}
     teleop: str = ""
     teleop_options: dict[str, Any] = {}
+    task: str = ""
     rate_hz: float = 100.0
     store: str = ""
     live_url: str = ""

@@ -49,7 +49,7 @@ def private_endpoints() -> Iterator[Endpoints]:
 @contextmanager
 def private_directory() -> Iterator[Path]:
     """A fresh directory for sockets that only this user may enter; removed at the end."""
-    parent = _runtime_parent()
+    parent = runtime_folder()
     _sweep(parent)
     directory = Path(tempfile.mkdtemp(prefix=f"{_DIRECTORY_PREFIX}{os.getpid()}-", dir=parent))
     try:
@@ -68,7 +68,8 @@ def is_address(text: str) -> bool:
     return text.startswith(_SCHEME)
 
 
-def _runtime_parent() -> Path:
+def runtime_folder() -> Path:
+    """Where this user's programs leave sockets and the like while they run."""
     wanted = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
     room = len(f"/{_DIRECTORY_PREFIX}4194304-abcdefgh/recorder_status")
     fits = len(os.fsencode(wanted)) + room <= _MAX_IPC_PATH
@@ -81,11 +82,12 @@ def _sweep(parent: Path) -> None:
         pid = stale.name.removeprefix(_DIRECTORY_PREFIX).split("-")[0]
         with suppress(FileNotFoundError):       # another station tidies at the same time
             ours = stale.lstat().st_uid == os.getuid()
-            if ours and pid.isdigit() and not _alive(int(pid)):
+            if ours and pid.isdigit() and not process_lives(int(pid)):
                 shutil.rmtree(stale, ignore_errors=True)
 
 
-def _alive(pid: int) -> bool:
+def process_lives(pid: int) -> bool:
+    """Whether some process, anybody's, has that number."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

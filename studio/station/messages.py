@@ -13,6 +13,8 @@ import msgspec
 from recorders.streams import Column, StreamSpec
 from studio.devices.interfaces import RobotInfo
 
+BATCHES, SNAPSHOT, SESSION = "batches", "snapshot", "session"   # topics of the link `watch`
+
 
 class Mode(IntEnum):
     """The state of the station; the first thing the operator sees."""

@@ -1,9 +1,9 @@
 """Starts the station's processes, watches them, and ends them: every worker has one owner.
 
 A worker ends when its standard input closes, so it ends also when this process is killed; nothing
-outlives its supervisor for long. What may be restarted is (a recorder, a viewer); what holds or
-drives an arm never is without a person. This file knows processes and pipes; it refuses to know
-what they do.
+outlives its supervisor for long. What may be restarted is (a recorder, a viewer), unless its work
+was done; what holds or drives an arm never is without a person. This file knows processes and
+pipes; it refuses to know what they do.
 """
 
 import os
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -24,6 +24,7 @@ from studio.station.worker import Report
 TAIL_LINES = 40             # of a worker's standard error: a traceback and what came before it
 RESTARTS = 5                # within a minute; more is no accident
 RESTART_WINDOW_NS = 60 * NS_PER_S
+DONE = "its work is done"     # the reason of a worker that ended of its own will
 SILENT_NS = 5 * NS_PER_S    # a worker beats five times a second
 
 
@@ -34,7 +35,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
         name: what `ps` and the operator see.
         role: a name in `worker.ROLES`, or "module:function".
         config: anything msgspec can write as JSON; the role reads it.
-        restart: start it again when it dies after it was ready.
+        restart: start it again when it dies after it was ready; not when its work is done.
         patience_s: between asking it to end and killing it.
         environment: added to ours.
     """
@@ -57,6 +58,7 @@ class WorkerState(msgspec.Struct, frozen=True):
         restarts: how often it was started again.
         reason: why it ended; empty while it runs or when it was asked to end.
         tail: its last lines on standard error.
+        said: what it said when it was ready, such as where it listens.
     """
 
     name: str
@@ -67,6 +69,7 @@ class WorkerState(msgspec.Struct, frozen=True):
     restarts: int
     reason: str
     tail: tuple[str, ...]
+    said: str = ""
 
 
 class WorkerFailed(RuntimeError):
@@ -80,7 +83,7 @@ class _Child:
         self.clock, self.news, self.name = clock, news, spec.name
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self.ready = threading.Event()
-        self.reason = ""
+        self.reason = self.said = ""
         self.beat_ns = clock.now_ns()
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-X", "faulthandler", "-m", "studio.station.worker",
@@ -108,6 +111,7 @@ class _Child:
                 report = msgspec.json.decode(line, type=Report)
                 self.beat_ns = self.clock.now_ns()
                 if report.kind == "ready":
+                    self.said = report.text
                     self.ready.set()
                 elif report.kind == "failed":
                     self.reason = report.text
@@ -128,7 +132,7 @@ class _Child:
             thread.join(timeout=1.0)
         if code < 0:
             return f"killed by {signal.Signals(-code).name}"
-        return self.reason or f"ended with exit code {code}"
+        return self.reason or (f"ended with exit code {code}" if code else DONE)
 
     def end(self, patience_s: float) -> bool:
         """Ask it to end, kill it if it does not; whether it ended by itself."""
@@ -199,12 +203,25 @@ class Supervisor:
         deadline_ns = self._clock.now_ns() + round(timeout_s * NS_PER_S)
         for name in names:
             child = self._children[name]
-            while not child.ready.wait(0.02):
-                if reason := child.ended():
-                    raise WorkerFailed(f"the {name} did not start: {reason}")
+            while not self.serves(name):
+                child.ready.wait(0.02)
                 if self._clock.now_ns() > deadline_ns:
                     raise WorkerFailed(f"the {name} is not ready after {timeout_s:g} s: "
                                        + (child.tail[-1] if child.tail else "it says nothing"))
+
+    def serves(self, name: str) -> bool:
+        """Whether a worker that was started serves.
+
+        Raises:
+            WorkerFailed: it ended first; says its reason.
+        """
+        child = self._children.get(name)
+        reason = child.ended() if child else self._ended.get(name, "it was told to end")
+        if child is not None and child.ready.is_set():
+            return True
+        if reason:
+            raise WorkerFailed(f"the {name} did not start: {reason}")
+        return False
 
     def poll(self) -> None:
         """Look after the workers: notice ends, restart what may be; several times a second."""
@@ -213,7 +230,8 @@ class Supervisor:
                 continue
             self._release(name)
             spec = self._specs[name]
-            if spec.restart and child.ready.is_set() and self._may_restart(name):
+            if (spec.restart and reason != DONE and child.ready.is_set()
+                    and self._may_restart(name)):
                 self._news(f"the {name} has died ({reason}); it is started again")
                 self._restarts_ns[name].append(self._clock.now_ns())
                 self._children[name] = _Child(spec, self._clock, self._news)
@@ -233,7 +251,8 @@ class Supervisor:
         now_ns = self._clock.now_ns()
         return [WorkerState(name, child.process.pid, child.process.poll() is None,
                             child.ready.is_set(), (now_ns - child.beat_ns) / NS_PER_S,
-                            len(self._restarts_ns[name]), child.reason, tuple(child.tail))
+                            len(self._restarts_ns[name]), child.reason, tuple(child.tail),
+                            child.said)
                 for name in self._specs if (child := self._children.get(name))]
 
     def problems(self) -> list[str]:
@@ -244,18 +263,27 @@ class Supervisor:
                  if state.ready and state.silent_s * NS_PER_S > SILENT_NS]
         return said
 
+    def forget(self, name: str) -> None:
+        """Nobody needs to know any more that a worker has ended."""
+        self._ended.pop(name, None)
+
     def stop(self, name: str) -> None:
         """End one worker; an unknown or ended name is no error."""
+        self.forget(name)
         if (child := self._children.pop(name, None)) is None:
             return
         patience_s = self._specs[name].patience_s
         if not child.end(patience_s):
             self._news(f"the {name} did not end within {patience_s:g} s and was killed")
 
-    def stop_all(self) -> None:
-        """End every worker, the last started first; a second Ctrl-C does not interrupt this."""
+    def stop_all(self, first: Sequence[str] = ()) -> None:
+        """End every worker; a second Ctrl-C does not interrupt this.
+
+        Args:
+            first: these are ended first, in this order; then the others, the last started first.
+        """
         with _without_interrupt():
-            for name in reversed(self._specs):
+            for name in (*first, *reversed(self._specs)):
                 self.stop(name)
 
 

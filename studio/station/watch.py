@@ -9,11 +9,10 @@ import zmq
 
 from studio.station.bus import Endpoints, LatestPublisher, LatestSubscriber
 from studio.station.control_loop import TickRecord
-from studio.station.messages import Snapshot
+from studio.station.messages import BATCHES, SESSION, SNAPSHOT, Snapshot
 from studio.station.session import Session, SessionReport
 from studio.station.wire import Frame, encode_batches, pack, unpack
 
-BATCHES, SNAPSHOT, SESSION = "batches", "snapshot", "session"
 _snapshots = msgspec.msgpack.Decoder(Snapshot)
 _reports = msgspec.msgpack.Decoder(SessionReport)
 

@@ -33,6 +33,8 @@ ROLES = {
     "policy": "studio.station.policy_worker:run",
     "rerun": "studio.station.rerun_worker:run",
     "rrd": "studio.station.rrd_worker:run",
+    "console": "studio.console.app:run",
+    "web": "studio.web.app:run",
 }
 
 _BEAT_NS = NS_PER_S // 5

@@ -1,0 +1,67 @@
+"""What a desk sees of its own station, and what it shows of its processes.
+
+Knows the newest snapshot and the supervisor's tables; decides nothing.
+"""
+
+from contextlib import suppress
+
+import msgspec
+import zmq
+
+from studio.station.bus import CommandClient, Endpoints, LatestSubscriber, StationSilent
+from studio.station.commands import Command, Reply, ResetScene
+from studio.station.desk_link import DeskProcess
+from studio.station.messages import SNAPSHOT, Mode, Snapshot
+from studio.station.supervisor import Supervisor
+from studio.station.wire import unpack
+
+_snapshots = msgspec.msgpack.Decoder(Snapshot)
+_AT_REST = (Mode.IDLE, Mode.HOLD, Mode.STOP, Mode.FAULT)
+SCENE_S = 3.0               # to set up the first scene; a simulator takes a tenth of it
+
+
+class StationView:
+    """The station as its own desk sees it."""
+
+    def __init__(self, context: zmq.Context, links: Endpoints) -> None:
+        self._snapshots = LatestSubscriber(context, links.watch, SNAPSHOT)
+        self._commands: CommandClient[Command, Reply] = CommandClient(context, links.command, Reply)
+        self._snapshot: Snapshot | None = None
+
+    def look(self) -> None:
+        """Take the newest snapshot."""
+        if (frames := self._snapshots.newest()) is not None:
+            self._snapshot = unpack(frames[0], _snapshots)
+
+    @property
+    def episode(self) -> str:
+        """The episode that is open or being written; empty if none is."""
+        return "" if self._snapshot is None else (
+            self._snapshot.episode or self._snapshot.recorder.writing)
+
+    @property
+    def at_work(self) -> str:
+        """What would be cut off if the desk ended now; empty if nothing would be."""
+        if self._snapshot is None:
+            return ""
+        if self._snapshot.episode:
+            return "an episode is open"
+        return "" if self._snapshot.mode in _AT_REST else "the arm is armed"
+
+    def set_scene(self, task: str) -> None:
+        """Set up a task's scene, so that there is something to see; a refusal is no harm."""
+        with suppress(StationSilent):
+            self._commands.call(ResetScene(task, 0), SCENE_S)
+
+    def close(self) -> None:
+        """Let go of the links."""
+        self._snapshots.close()
+        self._commands.close()
+
+
+def processes_of(supervisor: Supervisor) -> tuple[DeskProcess, ...]:
+    """Every process that runs or has ended without being asked."""
+    running = [DeskProcess(state.name, state.running, state.restarts)
+               for state in supervisor.states()]
+    return (*running, *(DeskProcess(name, False, reason=reason)
+                        for name, reason in supervisor.ended.items()))
