@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from studio.views import look
 from studio.views.icons import ICONS, icon
 from studio.views.look import PALETTES, TONE_NAMES, Palette, asset, font_file, letters, rgba
 
@@ -95,6 +96,15 @@ def test_an_unknown_icon_names_those_that_are_there():
     assert icon("play") == chr(ICONS["play"])
     with pytest.raises(ValueError, match="circle-dot"):
         icon("circle-red")
+
+
+def test_every_icon_that_a_console_asks_for_by_name_exists():
+    rooms = [Path(look.__file__).parent.parent / room for room in ("views", "console", "web")]
+    asked = {(path.name, name)
+             for room in rooms for path in room.rglob("*.py")
+             for name in re.findall(r"\bicon(?:\(|=)[\"']([\w-]+)[\"']", path.read_text())}
+    assert asked
+    assert {(file, name) for file, name in asked if name not in ICONS} == set()
 
 
 def test_fonts_are_small_and_their_licences_lie_beside_them():

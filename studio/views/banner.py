@@ -81,7 +81,7 @@ def banner_of(snapshot: Snapshot | None, state: DeskState | None, silent: bool) 
         return Banner(word, icon, tone, detail, driver_of(snapshot))
     if snapshot.mode not in (Mode.STOP, Mode.FAULT, Mode.HOLD):
         what = "Practice" if snapshot.practice else "Recording"
-        look = ("graduation-cap", "practice") if snapshot.practice else ("circle-dot", "recording")
+        look = ("graduation-cap", "practice") if snapshot.practice else ("record", "recording")
         detail = "Nothing of this is kept" if snapshot.practice else detail
         word, icon, tone = what, *look
     return Banner(word, icon, tone, detail, driver_of(snapshot), True,
