@@ -1,0 +1,117 @@
+"""The operator's hands, fifty times a second and apart from the window's frames.
+
+A thread of its own with a link of its own: the keys that drive the arm go to the station while the
+window has the focus and nobody types; Space is a software stop at once, however long a frame
+takes; other hot-keys are kept for the window. Losing the focus lets go of every key, and so does
+the end of this process, because the station expects to hear twenty times a second.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+
+import zmq
+
+from recorders.clock import NS_PER_S, Clock
+from studio.console.x11 import Hands, X11Hands
+from studio.station.bus import CommandClient, Endpoints, StationSilent
+from studio.station.commands import Command, Keys, Reply, Stop
+from studio.views.keymap import KeyEdges, driving
+
+POLL_NS = NS_PER_S // 50
+_PATIENCE_S = 0.1
+_PAUSE_NS = NS_PER_S // 2       # after a station did not answer
+STOP = "stop"
+
+
+class KeyThread:
+    """Looks at the hands, drives, and stops.
+
+    Args:
+        context: of this process.
+        links: of the desk.
+        clock: the machine's.
+        open_hands: opens what looks at the hands; X11's by default.
+
+    Attributes:
+        typing: the window says that somebody types into it.
+        keyboard_drives: the desk's teleoperator is the keyboard.
+        held: keys that drive, as seen last.
+        focused: whether the window has the keyboard.
+        touched: set whenever a hand moved; the window clears it.
+    """
+
+    def __init__(self, context: zmq.Context, links: Endpoints, clock: Clock,
+                 open_hands: Callable[[], X11Hands] = X11Hands) -> None:
+        self._context, self._links, self._clock = context, links, clock
+        self._open_hands = open_hands
+        self._actions: queue.Queue[str] = queue.Queue()
+        self._stop_asked, self._ending = threading.Event(), threading.Event()
+        self._quiet_until_ns = 0
+        self.typing = self.keyboard_drives = self.focused = False
+        self.held: frozenset[str] = frozenset()
+        self.touched = threading.Event()
+        self.stops: queue.Queue[Reply] = queue.Queue()
+        self._thread = threading.Thread(target=self._run, name="keys", daemon=True)
+        self._thread.start()
+
+    def stop_now(self) -> None:
+        """Ask for a software stop, ahead of everything else; returns at once."""
+        self._stop_asked.set()
+
+    def actions(self) -> list[str]:
+        """What hot-keys asked for since the last call, in order."""
+        actions = []
+        while not self._actions.empty():
+            actions.append(self._actions.get_nowait())
+        return actions
+
+    def close(self) -> None:
+        """End; whatever was held is let go by the silence."""
+        self._ending.set()
+        self._thread.join(timeout=2.0)
+
+    def _run(self) -> None:
+        hands = self._open_hands()
+        station: CommandClient[Command, Reply] = CommandClient(
+            self._context, self._links.command, Reply)
+        edges, before = KeyEdges(), Hands(False, frozenset(), (0, 0, 0))
+        deadline_ns = self._clock.now_ns()
+        try:
+            while not self._ending.is_set():
+                now = hands.look()
+                if now != before:
+                    self.touched.set()
+                edges, actions = edges.seen(now.held, focused=now.focused, typing=self.typing)
+                for action in actions:
+                    (self._stop_asked.set() if action == STOP else self._actions.put(action))
+                if self._stop_asked.is_set():
+                    self._stop(station)
+                self._drive(station, now)
+                before = now
+                deadline_ns = max(deadline_ns + POLL_NS, self._clock.now_ns())
+                self._clock.wait_until(deadline_ns)
+        finally:
+            station.close()
+            hands.close()
+
+    def _stop(self, station: CommandClient[Command, Reply]) -> None:
+        self._stop_asked.clear()
+        self.stops.put(self._ask(station, Stop(), timeout_s=1.0))
+        self.touched.set()
+
+    def _drive(self, station: CommandClient[Command, Reply], hands: Hands) -> None:
+        self.focused = hands.focused
+        self.held = driving(hands.held, focused=hands.focused, typing=self.typing)
+        now_ns = self._clock.now_ns()
+        if self.keyboard_drives and hands.focused and now_ns >= self._quiet_until_ns:
+            reply = self._ask(station, Keys(tuple(sorted(self.held)), now_ns), _PATIENCE_S)
+            if not reply.accepted:
+                self._quiet_until_ns = now_ns + _PAUSE_NS
+
+    def _ask(self, station: CommandClient[Command, Reply], command: Command,
+             timeout_s: float) -> Reply:
+        try:
+            return station.call(command, timeout_s)
+        except StationSilent as silent:
+            return Reply(False, str(silent))

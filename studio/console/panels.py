@@ -1,0 +1,76 @@
+"""All panels of the window: made once, shown every turn, and coloured anew on demand."""
+
+from collections.abc import Callable
+
+from studio.console.cameras_panel import CamerasPanel
+from studio.console.countdown import Countdown
+from studio.console.devices_panel import DevicesPanel
+from studio.console.episodes_panel import EpisodesPanel
+from studio.console.fonts import Fonts
+from studio.console.health_panel import HealthBar
+from studio.console.library import Library
+from studio.console.plots_panel import PlotsPanel
+from studio.console.record_panel import RecordPanel
+from studio.console.seen import Seen, Ui
+from studio.console.shown import Shown
+from studio.console.timeline_panel import TimelinePanel
+from studio.console.toolkit import dpg
+from studio.console.top_bar import TopBar
+from studio.console.window import colour, typing
+from studio.station.robots import operator_names, robot_names
+from studio.views.recording_flow import Plan
+from studio.views.robot_tasks import task_names
+
+
+class Panels:
+    """See the head of this file.
+
+    Attributes:
+        typing: somebody types into one of them.
+    """
+
+    def __init__(self, do: Callable[..., None], library: Library, plan: Plan, palette: str,
+                 phrases: Callable[[str, str], tuple[str, ...]]) -> None:
+        self.shown = Shown()
+        self._ui = ui = Ui(self.shown, colour(palette), Fonts(), do)
+        dpg.bind_font(ui.fonts.normal)
+        self._robot = "sim"
+        self.typing = False
+        self.top, self._health = TopBar(ui), HealthBar(ui)
+        self._cameras, self.record = CamerasPanel(ui), RecordPanel(
+            ui, plan, task_names(self._robot), lambda task: phrases(self._robot, task))
+        self._episodes = EpisodesPanel(ui, library)
+        self._plots, self.timeline = PlotsPanel(ui), TimelinePanel(ui, library)
+        self._devices = DevicesPanel(ui, tuple(robot_names()), tuple(operator_names()))
+        self._countdown = Countdown(ui)
+        self._texts = (*self.record.texts, *self._devices.texts, self._episodes.search)
+        self._strip()
+
+    def _strip(self) -> None:
+        for bar in (self.top, self._health):
+            self.shown.theme(bar.window, self._ui.themes.strip)
+
+    def show(self, seen: Seen) -> None:
+        """Put on the screen what differs from what stands there."""
+        if seen.state is not None:
+            self._robot = seen.state.robot or self._robot
+        for panel in (self.top, self._health, self._cameras, self.record, self._episodes,
+                      self._plots, self.timeline, self._devices, self._countdown):
+            panel.show(seen)
+
+    def look(self) -> None:
+        """After a frame: what the mouse and the text cursor are at."""
+        self.top.look()
+        self.typing = typing(self._texts)
+        if not dpg.is_mouse_button_down(dpg.mvMouseButton_Left):
+            self.timeline.let_go()
+
+    def recolour(self, palette: str) -> None:
+        """Light or dark."""
+        before = self._ui.themes
+        self._ui.themes = colour(palette)
+        self.shown.forget_themes()
+        self._strip()
+        self._plots.recolour()
+        self.timeline.recolour()
+        before.delete()

@@ -1,0 +1,47 @@
+"""Whether a window can be opened here, asked before anything is opened.
+
+Without a display or without OpenGL the toolkit's C code aborts the whole process; no exception can
+be caught. So the same questions are asked beforehand, by ctypes, and answered in one line. Knows
+X11, through which Dear PyGui works on Linux; refuses to import the toolkit.
+"""
+
+import ctypes
+import os
+import sys
+
+_APT = "sudo apt-get install -y"
+_ELSEWHERE = "use `tandem web` instead, or start it under Xvfb"
+
+
+def display_problem(display: str | None = None) -> str:
+    """One line on why no window can be opened here; empty if one can.
+
+    Args:
+        display: an X11 display; `DISPLAY` by default.
+    """
+    if sys.platform != "linux":
+        return ""
+    name = display if display is not None else os.environ.get("DISPLAY", "")
+    if not name:
+        wayland = " (a Wayland session needs Xwayland)" if os.environ.get("WAYLAND_DISPLAY") else ""
+        return f"there is no display{wayland}: {_ELSEWHERE}"
+    try:
+        x11 = ctypes.CDLL("libX11.so.6")
+    except OSError:
+        return f"libX11 is missing: {_APT} libx11-6, or use `tandem web`"
+    try:
+        ctypes.CDLL("libGL.so.1")
+    except OSError:
+        return f"OpenGL is missing: {_APT} libgl1 libgl1-mesa-dri, or use `tandem web`"
+    x11.XOpenDisplay.restype = ctypes.c_void_p
+    x11.XOpenDisplay.argtypes = [ctypes.c_char_p]
+    connection = x11.XOpenDisplay(name.encode())
+    if not connection:
+        return f"the display {name!r} cannot be opened: {_ELSEWHERE}"
+    number = ctypes.pointer(ctypes.c_int())
+    x11.XQueryExtension.argtypes = [ctypes.c_void_p, ctypes.c_char_p,
+                                    *[ctypes.POINTER(ctypes.c_int)] * 3]
+    drawn = x11.XQueryExtension(connection, b"GLX", number, number, number)
+    x11.XCloseDisplay.argtypes = [ctypes.c_void_p]
+    x11.XCloseDisplay(connection)
+    return "" if drawn else f"the display {name!r} has no OpenGL (GLX): {_ELSEWHERE}"

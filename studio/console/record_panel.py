@@ -1,0 +1,172 @@
+"""What is to be recorded next, and what to do with what was: the panel that hands work on."""
+
+from collections.abc import Callable
+
+from studio.console.seen import Seen, Ui
+from studio.console.toolkit import dpg
+from studio.views.icons import icon
+from studio.views.keymap import key_for
+from studio.views.recording_flow import Plan
+from studio.views.words import plain, shortened
+
+WINDOW = 9005
+_COUNTDOWNS = ("0 s", "1 s", "3 s", "5 s", "10 s")
+_LABELS = (("success", "circle-check", "Success"), ("failure", "circle-x", "Failure"),
+           ("partial", "circle-minus", "Partial"))
+MOST_LETTERS = 2000         # of an instruction or a note; what is longer is no sentence
+
+
+class RecordPanel:
+    """See the head of this file.
+
+    Args:
+        ui: to make it with.
+        plan: what stands there in the beginning.
+        tasks: names of a robot's tasks.
+        instructions: task -> what one might ask for.
+    """
+
+    def __init__(self, ui: Ui, plan: Plan, tasks: tuple[str, ...],
+                 instructions: Callable[[str], tuple[str, ...]]) -> None:
+        self._ui, self._instructions = ui, instructions
+        self._task_names = tasks
+        with dpg.window(tag=WINDOW, label=f"{icon('video')}  Record", no_close=True,
+                        min_size=(10, 10)) as self.window:
+            self._build_plan(plan)
+            dpg.add_spacer(height=2)
+            self._build_buttons()
+            dpg.add_spacer(height=2)
+            self._build_labels()
+
+    # ---- what is next ----
+
+    def _build_plan(self, plan: Plan) -> None:
+        with dpg.group(horizontal=True):
+            self._task = dpg.add_combo(self._task_names, default_value=plan.task, width=-128,
+                                       callback=lambda _, task: self._ui.do("task", task))
+            self._new = dpg.add_button(label="", width=120,
+                                       callback=lambda: self._ui.do("new scene"))
+        with dpg.group(horizontal=True):
+            self._words = dpg.add_input_text(
+                hint="Ask for something else, then Enter", width=-128, on_enter=True,
+                callback=lambda _, text: self._say(text))
+            self._phrases = dpg.add_combo((), width=120, no_preview=False, default_value="Phrases",
+                                          callback=lambda _, text: self._phrase(text),
+                                          height_mode=dpg.mvComboHeight_Large)
+        with dpg.group(horizontal=True):
+            self._practice = dpg.add_checkbox(
+                label="Practice, keep nothing", default_value=plan.practice,
+                callback=lambda _, on: self._ui.do("practice", on))
+            self._countdown = dpg.add_combo(
+                _COUNTDOWNS, default_value=f"{plan.countdown_s:g} s", width=70,
+                callback=lambda _, text: self._ui.do("countdown", float(text.split()[0])))
+            self._limit = dpg.add_input_int(
+                default_value=int(plan.limit_s), min_value=0, max_value=3600, min_clamped=True,
+                max_clamped=True, width=-1, step=0,
+                callback=lambda _, value: self._ui.do("limit", float(value)))
+        for item, tip in ((self._countdown, "Countdown before an episode begins"),
+                          (self._limit, "Seconds after which an episode ends by itself; 0 never. "
+                                        "The last three are heard")):
+            with dpg.tooltip(item, delay=0.3):
+                dpg.add_text(tip)
+
+    def _say(self, text: str) -> None:
+        if plain(text):
+            self._ui.do("instruction", plain(text)[:MOST_LETTERS])
+            dpg.set_value(self._words, "")
+
+    def _phrase(self, text: str) -> None:
+        self._ui.do("instruction", text)
+        dpg.set_value(self._phrases, "Phrases")
+
+    # ---- now ----
+
+    def _build_buttons(self) -> None:
+        fonts = self._ui.fonts
+        self._main = dpg.add_button(label="", width=-1, height=54,
+                                    callback=lambda: self._ui.do("main"))
+        dpg.bind_item_font(self._main, fonts.title)
+        with dpg.tooltip(self._main, delay=0.3):
+            self._main_tip = dpg.add_text("")
+        with dpg.group(horizontal=True):
+            self._again = self._button("rotate-ccw", "Re-record", "rerecord", 148)
+            self._discard = self._button("trash-2", "Discard", "discard", 132)
+            self._undo = self._button("undo-2", "Undo", "undo", -1)
+
+    def _button(self, sign: str, words: str, action: str, width: int) -> int | str:
+        key = key_for(action)
+        return dpg.add_button(label=f"{icon(sign)}  {words}  {key}", width=width, height=34,
+                              callback=lambda: self._ui.do(action))
+
+    # ---- afterwards ----
+
+    def _build_labels(self) -> None:
+        self._about = dpg.add_text("")
+        dpg.bind_item_font(self._about, self._ui.fonts.small)
+        with dpg.group(horizontal=True):
+            self._labels = {label: self._button(sign, words, label, 128 if label != "partial"
+                                                else -1)
+                            for label, sign, words in _LABELS}
+        self._note = dpg.add_input_text(
+            hint="Note that goes with the label", width=-1,
+            callback=lambda _, text: self._ui.do("note", plain(text)[:MOST_LETTERS]))
+
+    @property
+    def texts(self) -> tuple[int | str, ...]:
+        """The items into which somebody may type."""
+        return self._words, self._note, self._limit
+
+    def tasks(self, names: tuple[str, ...]) -> None:
+        """Another robot has other tasks."""
+        if names != self._task_names:
+            self._task_names = names
+            dpg.configure_item(self._task, items=names)
+
+    def show(self, seen: Seen) -> None:
+        """Draw what is next, what works now, and what labels are about."""
+        shown, plan, controls = self._ui.shown, seen.plan, seen.controls
+        shown.value(self._task, plan.task)
+        shown.settings(self._phrases, items=self._instructions(plan.task))
+        shown.settings(self._new, label=f"{icon('refresh-cw')}  Scene {plan.seed}  "
+                                        f"{key_for('new scene')}", enabled=not controls.new_scene)
+        shown.value(self._practice, plan.practice)
+        shown.value(self._countdown, f"{plan.countdown_s:g} s")
+        self._show_main(seen)
+        for item, refusal in ((self._again, controls.rerecord), (self._discard, controls.discard),
+                              (self._undo, controls.undo), *(
+                                  (item, controls.label) for item in self._labels.values())):
+            shown.settings(item, enabled=not refusal)
+            shown.theme(item, self._ui.themes.off if refusal else self._ui.themes.plain_button)
+        for label, item in self._labels.items():
+            shown.theme(item, self._ui.themes.off if controls.label
+                        else self._ui.themes.labels[label])
+        shown.value(self._about, _about(seen))
+        shown.theme(self._about, self._ui.themes.muted)
+
+    def _show_main(self, seen: Seen) -> None:
+        shown, themes, controls = self._ui.shown, self._ui.themes, seen.controls
+        left_s = seen.flow.counts_s(seen.now_ns)
+        if left_s > 0:
+            label, theme, tip = f"{icon('x')}  Cancel, {int(left_s) + 1} s left", themes.primary, ""
+        elif seen.banner.recording:
+            label, theme, tip = f"{icon('square')}  End and keep   →", themes.stop, controls.end
+            if seen.snapshot is not None and seen.snapshot.practice:
+                label = f"{icon('square')}  End practice   →"
+        elif seen.plan.practice:
+            label, theme, tip = (f"{icon('graduation-cap')}  Practise   Enter", themes.primary,
+                                 controls.record)
+        else:
+            label, theme, tip = (f"{icon('disc')}  Record   Enter", themes.primary,
+                                 controls.record)
+        shown.settings(self._main, label=label, enabled=not tip)
+        shown.theme(self._main, themes.off if tip else theme)
+        shown.value(self._main_tip, tip or "Or press the key")
+
+
+def _about(seen: Seen) -> str:
+    if seen.banner.recording and seen.snapshot is not None and not seen.snapshot.practice:
+        return "A label ends the open episode and keeps it"
+    row = next((row for row in seen.rows if row.episode == seen.flow.last), None)
+    if row is None:
+        return "Labels are for the last episode, or for the one chosen in the list"
+    return shortened(f"Labels are for number {row.number}: {row.label_word}, {row.instruction}", 58)

@@ -1,0 +1,142 @@
+"""The bar at the top, always visible: state, who drives, time, speed, arm, software stop."""
+
+from studio.console.seen import Seen, Ui
+from studio.console.toolkit import dpg
+from studio.station.messages import Mode
+from studio.views.checks import Check
+from studio.views.icons import icon
+from studio.views.words import shortened
+
+WINDOW = 9001
+HEIGHT = 104
+_ARMED = (Mode.ARMED, Mode.HUMAN, Mode.AUTO, Mode.SHARED, Mode.HANDBACK)
+_CHECK_LINES = 8
+
+
+class TopBar:
+    """See the head of this file.
+
+    Attributes:
+        arm_down: the arm button is held, and holding it is what arms.
+        stop_pressed: the stop button went down since the last `look`.
+    """
+
+    def __init__(self, ui: Ui) -> None:
+        self._ui = ui
+        self._holds = True
+        self.arm_down = self.stop_pressed = False
+        with (dpg.window(tag=WINDOW, no_close=True, no_scrollbar=True, no_scroll_with_mouse=True,
+                         no_title_bar=True, min_size=(10, 10)) as self.window,
+              dpg.table(header_row=False, policy=dpg.mvTable_SizingFixedFit, no_pad_outerX=True,
+                        scrollX=False)):
+            for width in (316, 0, 190, 176, 190):
+                dpg.add_table_column(width_stretch=width == 0, width_fixed=width > 0,
+                                     init_width_or_weight=width or 1.0)
+            with dpg.table_row():
+                self._build_pill()
+                self._build_words()
+                self._build_speed()
+                self._build_arm()
+                self._build_stop()
+
+    def _build_pill(self) -> None:
+        fonts = self._ui.fonts
+        with dpg.child_window(width=310, height=76, border=True, no_scrollbar=True) as self._pill:
+            self._word = dpg.add_text("Offline")
+            dpg.bind_item_font(self._word, fonts.banner)
+            self._under = dpg.add_text("")
+            dpg.bind_item_font(self._under, fonts.small)
+
+    def _build_words(self) -> None:
+        fonts = self._ui.fonts
+        with dpg.group():
+            self._instruction = dpg.add_text("", wrap=0)
+            dpg.bind_item_font(self._instruction, fonts.title)
+            self._detail = dpg.add_text("", wrap=0)
+            self._notice = dpg.add_text("")
+
+    def _build_speed(self) -> None:
+        with dpg.group():
+            self._speed_words = dpg.add_text("Speed")
+            dpg.bind_item_font(self._speed_words, self._ui.fonts.small)
+            self._speed = dpg.add_slider_int(
+                default_value=100, min_value=5, max_value=100, width=178, format="%d %%",
+                clamped=True, callback=lambda _, value: self._ui.do("speed", value / 100.0))
+
+    def _build_arm(self) -> None:
+        with dpg.group():
+            self._arm = dpg.add_button(label="Hold to arm", width=166, height=60,
+                                       callback=self._clicked)
+            dpg.bind_item_font(self._arm, self._ui.fonts.strong)
+            self._held = dpg.add_progress_bar(default_value=0.0, width=166, height=6)
+        with dpg.tooltip(self._arm, delay=0.2):
+            self._tip = dpg.add_text("")
+            self._lines = [dpg.add_text("", show=False) for _ in range(_CHECK_LINES)]
+
+    def _build_stop(self) -> None:
+        self._stop = dpg.add_button(label=f"{icon('octagon-x')}  Stop", width=178, height=74)
+        dpg.bind_item_font(self._stop, self._ui.fonts.banner)
+        with dpg.tooltip(self._stop, delay=0.4):
+            dpg.add_text("Software stop (Space): the arm holds until it is re-armed.\n"
+                         "It is no safety device: keep the emergency stop within reach")
+
+    def look(self) -> None:
+        """See what the mouse does to the two buttons that must not wait for a click."""
+        self.stop_pressed = dpg.is_item_activated(self._stop)
+        self.arm_down = self._holds and dpg.is_item_active(self._arm)
+
+    def _clicked(self) -> None:
+        if not self._holds:
+            self._ui.do("disarm or rearm")
+
+    def show(self, seen: Seen) -> None:
+        """Draw the state."""
+        shown, themes, banner = self._ui.shown, self._ui.themes, seen.banner
+        shown.theme(self._pill, themes.pills[banner.tone])
+        shown.value(self._word, f"{icon(banner.icon)}  {banner.word}")
+        under = [banner.time] if banner.time else []
+        under += [f"Driver: {banner.driver}"] if banner.driver else []
+        shown.value(self._under, "   ".join(under))
+        snapshot = seen.snapshot
+        words = snapshot.instruction if snapshot else ""
+        shown.value(self._instruction, shortened(words, 70) or "No instruction yet")
+        dpg.bind_item_font(self._instruction, self._ui.fonts.title)
+        shown.value(self._detail, shortened(banner.detail, 110))
+        shown.theme(self._detail, themes.muted)
+        shown.value(self._notice, f"{icon(seen.notice.icon)}  {shortened(seen.notice.text, 110)}"
+                    if seen.notice.text else "")
+        shown.theme(self._notice, themes.said[seen.notice.tone])
+        shown.theme(self._stop, themes.stop)
+        if snapshot is not None:
+            percent = round(snapshot.speed_scale * 100)
+            shown.value(self._speed_words, f"{icon('gauge')}  Speed limit")
+            if not dpg.is_item_active(self._speed):
+                shown.value(self._speed, percent)
+        self._show_arm(seen)
+
+    def _show_arm(self, seen: Seen) -> None:
+        shown, themes = self._ui.shown, self._ui.themes
+        mode = seen.snapshot.mode if seen.snapshot else Mode.IDLE
+        stopped = mode in (Mode.STOP, Mode.FAULT)
+        self._holds = not stopped and mode not in _ARMED
+        label = ("rotate-ccw", "Re-arm") if stopped else (
+            ("lock-open", "Hold to arm") if self._holds else ("lock", "Disarm"))
+        refusal = seen.controls.rearm if stopped else seen.controls.arm if self._holds else ""
+        shown.settings(self._arm, label=f"{icon(label[0])}  {label[1]}", enabled=not refusal)
+        shown.theme(self._arm, themes.quiet if refusal else
+                    themes.arm if self._holds else themes.primary if stopped else themes.quiet)
+        shown.settings(self._held, show=self._holds)
+        shown.value(self._held, round(seen.arm_progress, 2))
+        shown.value(self._tip, "Before arming" if self._holds else "The arm")
+        for line, check in zip(self._lines, [*seen.checks, *[None] * _CHECK_LINES],
+                               strict=False):
+            shown.settings(line, show=check is not None)
+            if check is not None:
+                shown.value(line, _said(check))
+                shown.theme(line, themes.said["ready" if check.passed else
+                                              "fault" if check.must else "warning"])
+
+
+def _said(check: Check) -> str:
+    mark = icon("check") if check.passed else icon("x") if check.must else icon("triangle-alert")
+    return f"{mark}  {check.name}" + ("" if check.passed else f"\n      {check.remedy}")
