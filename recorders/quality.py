@@ -88,7 +88,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     flags: tuple[str, ...]
 
 
-class _Ticks(msgspec.Struct, frozen=True):
+class Ticks(msgspec.Struct, frozen=True):
     """What the control loop's own record says. T = ticks."""
 
     speed: np.ndarray               # (T,) the fastest joint, as a share of its velocity limit
@@ -105,9 +105,9 @@ def assess(episode: EpisodeReader, limits: QualityLimits | None = None) -> Quali
     """
     limits = limits or QualityLimits()
     flags: list[str] = []
-    ticks = _Ticks(np.zeros(0), np.zeros(0, np.int64), 0, {})
+    ticks = Ticks(np.zeros(0), np.zeros(0, np.int64), 0, {})
     try:
-        ticks = _read_ticks(episode)
+        ticks = read_ticks(episode)
     except (DamagedRecording, ValueError) as error:
         flags.append(f"Idle time, limits and lateness are unknown: {error}")
     moving_ns = ticks.stamps_ns[ticks.speed >= limits.still]
@@ -198,9 +198,14 @@ def _tick_flags(quality: Quality, ticks: int, limits: QualityLimits) -> list[str
     return flags
 
 
-def _read_ticks(episode: EpisodeReader) -> _Ticks:
+def read_ticks(episode: EpisodeReader) -> Ticks:
+    """How fast the robot was told to move, and how the control loop did; empty without ticks.
+
+    Raises:
+        DamagedRecording, ValueError: if it cannot be read.
+    """
     if "tick" not in episode or not all(name in episode["tick"] for name in _TICK_COLUMNS):
-        return _Ticks(np.zeros(0), np.zeros(0, np.int64), 0, {})
+        return Ticks(np.zeros(0), np.zeros(0, np.int64), 0, {})
     tick = episode["tick"]
     velocity = np.nan_to_num(tick.column("sent_velocity"))                          # (T, D)
     limits = np.asarray(episode.attrs.get("robot", {}).get("max_velocity", ()))     # (D,)
@@ -211,7 +216,7 @@ def _read_ticks(episode: EpisodeReader) -> _Ticks:
     late = int((tick.column("lateness_ns") * tick.spec.rate_hz > NS_PER_S).sum())
     guards, names = tick.column("guards"), _guard_names(tick)
     shares = {name: _share((guards >> bit) & 1) for bit, name in enumerate(names)}
-    return _Ticks(speed, tick.stamps_ns, late, {n: share for n, share in shares.items() if share})
+    return Ticks(speed, tick.stamps_ns, late, {n: share for n, share in shares.items() if share})
 
 
 def _guard_names(tick: StreamReader) -> tuple[str, ...]:

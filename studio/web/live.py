@@ -1,0 +1,99 @@
+"""What changes by itself on the pages: one small answer, asked for several times a second.
+
+desk.js puts the pieces where they belong. Plain requests instead of Gradio's queue, because a page
+that is only looked at must cost next to nothing, and because a desk that is gone must be noticed.
+Knows the feed and the library; refuses to send commands.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from studio.station.messages import Snapshot
+from studio.views.banner import Banner, banner_of
+from studio.views.health_bar import gauges
+from studio.views.words import age, sentence
+from studio.web import pieces
+from studio.web.desk_feed import DeskFeed, DeskView
+from studio.web.jobs import Jobs, JobView
+from studio.web.library import Library
+
+STALE_MS = 1000.0
+_NO_DESK = Banner("No desk", "unplug", "offline",
+                  "Nothing drives here: start a desk with `tandem`; episodes can be looked at")
+
+
+def live(feed: DeskFeed, library: Callable[[], Library], jobs: Jobs) -> APIRouter:
+    """The route."""
+    router = APIRouter()
+
+    @router.get("/live/status")
+    def status(response: Response) -> dict[str, Any]:
+        response.headers["cache-control"] = "no-store"
+        return status_of(feed.look(), library().revision(), jobs.views())
+
+    return router
+
+
+def status_of(view: DeskView, revision: int, jobs: Sequence[JobView] = ()) -> dict[str, Any]:
+    """Everything that changes, as HTML by the place where it belongs.
+
+    Args:
+        view: the newest of the desk.
+        revision: of the store.
+        jobs: the newest first.
+    """
+    snapshot, state = view.snapshot, view.state
+    tiles = camera_tiles(view)
+    rate_hz = state.rate_hz if state else 100.0
+    return {
+        "revision": revision,
+        "live": bool(state and state.live_url),
+        "said": {tile.camera: tile.said for tile in tiles},
+        "html": {
+            "banner": pieces.banner(banner_for_onlookers(view)),
+            "gauges": pieces.gauges(gauges(snapshot, rate_hz=rate_hz, missed=view.missed)),
+            "problems": pieces.notices(problems_of(view)),
+            "scene": pieces.scene(snapshot),
+            "cameras": pieces.tiles([pieces.Tile(tile.camera) for tile in tiles]),
+            "devices": pieces.devices(snapshot, state),
+            "jobs": pieces.jobs(jobs),
+        },
+    }
+
+
+def banner_for_onlookers(view: DeskView) -> Banner:
+    """The banner for people who do not sit at the device."""
+    if not view.attached:
+        return _NO_DESK
+    shown = banner_of(view.snapshot, view.state, view.silent)
+    driver = "Operator" if shown.driver == "You" else shown.driver
+    word = "Operator drives" if shown.word == "You drive" else shown.word
+    return Banner(word, shown.icon, shown.tone, shown.detail, driver, shown.recording, shown.time)
+
+
+def camera_tiles(view: DeskView) -> list[pieces.Tile]:
+    """The cameras in their order, each with what is wrong with it."""
+    ages = {stream.name: stream.age_ms for stream in view.snapshot.streams} if view.snapshot else {}
+    return [pieces.Tile(camera, _stale(ages.get(camera, 0.0), view.silent))
+            for camera in sorted(view.pictures)]
+
+
+def problems_of(view: DeskView) -> list[str]:
+    """What somebody should do something about."""
+    said: list[str] = []
+    if view.state is not None and view.state.problem:
+        said.append(view.state.problem)
+    if isinstance(view.snapshot, Snapshot) and not view.silent:
+        said += view.snapshot.problems
+        error = view.snapshot.recorder.error
+        if error and error not in said:
+            said.append(error)
+    return [sentence(one) for one in said]
+
+
+def _stale(age_ms: float, silent: bool) -> str:
+    if silent:
+        return "Old picture: the station says nothing"
+    return f"No picture for {age(age_ms)}" if age_ms > STALE_MS else ""

@@ -1,0 +1,1 @@
+"""The tabs of the web desk, one file each."""

@@ -1,0 +1,26 @@
+"""Gradio's components as the web desk wants them: no style of their own, no entry in an API."""
+
+from typing import Any
+
+import gradio as gr
+
+from studio.views.icons import icon
+
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+"""For every event: nobody calls it from outside, and nothing flickers."""
+
+
+def html(value: str = "", **options: Any) -> gr.HTML:
+    """A piece of HTML that looks as desk.css says."""
+    return gr.HTML(value, apply_default_css=False, padding=False, **options)
+
+
+def place(name: str, tag_class: str = "", **options: Any) -> gr.HTML:
+    """Where desk.js puts the piece `name` of /live/status."""
+    return html(f'<div class="{tag_class}" data-live="{name}"></div>', elem_id=name, **options)
+
+
+def button(icon_name: str, words: str, name: str, **options: Any) -> gr.Button:
+    """A button with an icon; without words it says them to screen readers by its class."""
+    label = f"{icon(icon_name)}  {words}".rstrip()
+    return gr.Button(label, elem_id=name, **{"min_width": 100, **options})
