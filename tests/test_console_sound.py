@@ -1,19 +1,19 @@
 """Sounds: each cue has one of its own, nobody waits for them, and no device is no trouble."""
 
-import os
-import subprocess
+import select
 import sys
 import wave
+from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from itertools import combinations
 from pathlib import Path
-from threading import Event
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from studio.console.sound import Sounds, open_mixer
+from recorders.clock import NS_PER_S, ManualClock, SystemClock
+from studio.console.sound import Sounds
 from studio.views.look import asset
 from studio.views.recording_flow import Cue
 
@@ -63,59 +63,91 @@ def test_the_sounds_are_what_the_script_makes():
         np.testing.assert_allclose(samples(cue), sound * script.VOLUME, atol=2e-4)
 
 
-def test_every_cue_is_played_on_a_device(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("SDL_AUDIODRIVER", "dummy")      # SDL plays and nobody hears
-    for cue in CUES:
-        sounds = Sounds()
-        sounds.play(cue)
-        sounds.close(PATIENT_S)
-        assert (sounds.played, sounds.problem) == (1, "")
-
-
-def test_without_a_device_all_is_silent_and_one_line_says_why(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("SDL_AUDIODRIVER", "no-such-driver")
+@pytest.fixture
+def sounds(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sounds]:
+    """Ready, on a device that nobody hears."""
+    monkeypatch.setenv("SDL_AUDIODRIVER", "dummy")
     sounds = Sounds()
-    sounds.play("start")
+    wait_for_news(sounds)
+    yield sounds
     sounds.close(PATIENT_S)
-    assert sounds.played == 0
-    assert sounds.problem.startswith("no sound is heard: ") and "\n" not in sounds.problem
-    sounds.play("stop")     # and again without a word
 
 
-def test_a_machine_without_a_device_writes_nothing_to_the_terminal(tmp_path: Path):
+def wait_for_news(sounds: Sounds) -> None:
+    assert sounds._player and sounds._player.stdout
+    assert select.select([sounds._player.stdout], [], [], PATIENT_S)[0]
+
+
+def test_every_cue_is_played_on_a_device(sounds: Sounds):
+    for cue in CUES:
+        sounds.play(cue)
+    sounds.close(PATIENT_S)
+    assert (sounds.played, sounds.late, sounds.problem) == (len(CUES), 0, "")
+
+
+def test_a_muted_console_starts_nothing_until_it_is_heard_again(sounds: Sounds):
+    muted = Sounds(muted=True)
+    muted.play("start")
+    assert muted._player is None
+    muted.close()
+    sounds.muted = True
+    sounds.play("start")
+    sounds.muted = False
+    sounds.play("stop")
+    sounds.close(PATIENT_S)
+    assert sounds.played == 1
+
+
+@pytest.mark.parametrize("driver", ["alsa", "no-such-driver"])
+def test_without_a_device_all_is_silent_and_one_line_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, driver: str, capfd: pytest.CaptureFixture[str]
+):
     nothing = tmp_path / "asound.conf"      # an ALSA that knows of no device
     nothing.touch()
-    done = subprocess.run(
-        [sys.executable, "-c", "from studio.console.sound import Sounds\nsounds = Sounds()\n"
-         f"sounds.play('start')\nsounds.close({PATIENT_S})\nprint(sounds.problem)"],
-        env={**os.environ, "SDL_AUDIODRIVER": "alsa", "ALSA_CONFIG_PATH": str(nothing)},
-        capture_output=True, text=True, timeout=2 * PATIENT_S, check=True)
-    assert done.stderr == ""
-    assert done.stdout.startswith("no sound is heard: ") and done.stdout.count("\n") == 1
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(nothing))
+    monkeypatch.setenv("SDL_AUDIODRIVER", driver)
+    sounds = Sounds()
+    wait_for_news(sounds)
+    assert sounds.problem.startswith("no sound is heard: ") and "\n" not in sounds.problem
+    sounds.play("stop")     # and again without a word
+    sounds.close(PATIENT_S)
+    assert sounds.played == 0
+    assert capfd.readouterr() == ("", "")
 
 
-def test_a_muted_console_does_not_even_open_the_device():
-    opened: list[bool] = []
-    sounds = Sounds(muted=True, open_device=lambda: opened.append(True))
+def test_a_cue_that_comes_late_is_not_played_at_all(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SDL_AUDIODRIVER", "dummy")
+    long_ago = ManualClock(SystemClock().now_ns() - NS_PER_S)
+    sounds = Sounds(clock=long_ago)
+    sounds.play("countdown")
+    sounds.close(PATIENT_S)
+    assert (sounds.played, sounds.late, sounds.problem) == (0, 1, "")
+
+
+def test_nobody_waits_for_a_device_that_hangs():
+    sounds = Sounds(player=[sys.executable, "-c", "import signal; signal.pause()"])
+    for _ in range(10_000):
+        sounds.play("countdown")        # more than a pipe holds; returns at once
+    sounds.close(0.0)
+    assert (sounds.played, sounds.problem) == (0, "")
+
+
+def test_a_player_that_crashes_is_a_line():
+    sounds = Sounds(player=[sys.executable, "-c", "import os; os.abort()"])
+    wait_for_news(sounds)
+    assert sounds.problem == "no sound is heard: the player has ended"
     sounds.play("start")
     sounds.close(PATIENT_S)
-    assert (opened, sounds.played) == ([], 0)
 
 
-def test_nobody_waits_for_a_device_that_hangs_and_old_cues_are_forgotten(
-    monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setenv("SDL_AUDIODRIVER", "dummy")
-    works = Event()
+def test_a_player_that_cannot_be_started_is_a_line():
+    sounds = Sounds(player=["/no/such/program"])
+    sounds.play("start")
+    sounds.close()
+    assert sounds.problem == "no sound is heard: No such file or directory"
 
-    def hangs() -> Any:
-        assert works.wait(PATIENT_S)
-        return open_mixer()
 
-    sounds = Sounds(open_device=hangs)
-    for _ in range(100):
-        sounds.play("countdown")        # returns at once, or this test would hang
-    works.set()
+def test_the_player_ends_with_the_console():
+    sounds = Sounds(player=[sys.executable, "-c", "import sys; sys.stdin.read(); print('bye')"])
     sounds.close(PATIENT_S)
-    assert 1 <= sounds.played <= 6
-    assert sounds.problem == ""
+    assert sounds.problem == "bye"

@@ -1,30 +1,21 @@
 """What the operator hears, who looks at the arm and not at the screen.
 
-Knows the sound device; refuses to know when a cue is due (recording_flow.py). A thread of its own
-opens the device and plays, because opening one may take seconds: nobody waits for a sound, and
-without a device everything is silent and `problem` says why in a line.
+Hands cues to a process that plays them (sound_player.py) and waits for nothing: without a device,
+or with one that hangs, everything is silent, and `problem` says why in a line once it is known.
+Refuses to know when a cue is due (recording_flow.py).
 """
 
-import ctypes
 import os
-import warnings
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Sequence
 from contextlib import suppress
-from queue import Full, Queue
-from threading import Thread
-from typing import Any
 
-from studio.views.look import asset
+from recorders.clock import Clock, SystemClock
+from studio.console.sound_player import LATE, PLAYED, READY
 from studio.views.recording_flow import Cue
 
-_WAITING = 4        # cues; a fifth comes too late to mean anything
-_BUFFER = 512       # samples: a cue is heard 23 ms after it was asked for
-
-
-@ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int,
-                  ctypes.c_char_p)
-def _ignore(file: bytes, line: int, function: bytes, error: int, text: bytes) -> None:
-    """Instead of ALSA's own handler, which writes a dozen lines for one missing device."""
+PLAYER = (sys.executable, "-P", "-m", "studio.console.sound_player")
 
 
 class Sounds:
@@ -32,68 +23,84 @@ class Sounds:
 
     Args:
         muted: begin silently.
-        open_device: see `open_mixer`; called in the thread that plays.
+        clock: stamps cues, so that none is heard late.
+        player: words of the command that plays.
 
     Attributes:
         muted: whether cues are swallowed.
-        problem: one line on why nothing is heard; empty if all is well or nothing was tried yet.
         played: cues that were handed to the device.
+        late: cues that it was too slow for.
     """
 
-    def __init__(self, *, muted: bool = False,
-                 open_device: Callable[[], Any] | None = None) -> None:
-        self.muted, self.problem, self.played = muted, "", 0
-        self._open_device = open_device or open_mixer
-        self._cues: Queue[Cue | None] = Queue(_WAITING)
-        self._thread = Thread(target=self._work, name="sounds", daemon=True)
-        self._thread.start()
+    def __init__(self, *, muted: bool = False, clock: Clock | None = None,
+                 player: Sequence[str] = PLAYER) -> None:
+        self.muted, self.played, self.late = muted, 0, 0
+        self._clock, self._words = clock or SystemClock(), player
+        self._player: subprocess.Popen[bytes] | None = None
+        self._heard, self._problem = b"", ""
+        if not muted:
+            self._start()       # now, so that the first cue is heard in time
+
+    @property
+    def problem(self) -> str:
+        """One line on why nothing is heard; empty if all is well as far as is known."""
+        self._hear()
+        return self._problem
 
     def play(self, cue: Cue) -> None:
-        """Let a cue be heard soon, or never; returns at once."""
+        """Let a cue be heard at once, or never; does not wait."""
         if self.muted or self.problem:
             return
-        with suppress(Full):        # the device does not keep up: an old cue would mislead
-            self._cues.put_nowait(cue)
+        if self._player is None:
+            self._start()
+        if self._player is not None and self._player.stdin is not None:
+            with suppress(OSError):     # full: it hangs; broken: `problem` will say it
+                os.write(self._player.stdin.fileno(),
+                         f"{self._clock.now_ns()} {cue}\n".encode())
 
     def close(self, timeout_s: float = 1.0) -> None:
-        """Start what waits and let go of the device; waits `timeout_s` or so at most."""
-        with suppress(Full):        # it hangs in the driver, and ends with the process
-            self._cues.put(None, timeout=timeout_s)
-            self._thread.join(timeout_s)
+        """Let the last cue end, and the player; waits no longer than `timeout_s`."""
+        player, self._player = self._player, None
+        if player is None or player.stdin is None or player.stdout is None:
+            return
+        player.stdin.close()
+        try:
+            player.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            player.kill()       # it hangs in a driver
+            player.wait()
+        self._take(player.stdout.read() or b"")
+        player.stdout.close()
+        self.muted = True
 
-    def _work(self) -> None:
-        mixer: Any = None
-        sounds: dict[Cue, Any] = {}
-        while (cue := self._cues.get()) is not None:
-            try:
-                mixer = mixer or self._open_device()
-                if cue not in sounds:
-                    sounds[cue] = mixer.Sound(str(asset(f"sounds/{cue}.wav")))
-                sounds[cue].play()
+    def _start(self) -> None:
+        try:
+            self._player = subprocess.Popen(
+                self._words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
+                stderr=subprocess.DEVNULL)      # ALSA writes a dozen lines for a missing device
+        except OSError as error:
+            self._problem = f"no sound is heard: {error.strerror}"
+            return
+        for pipe in (self._player.stdin, self._player.stdout):
+            if pipe is not None:
+                os.set_blocking(pipe.fileno(), False)
+
+    def _hear(self) -> None:
+        """Take what the player said since; never waits."""
+        if self._player is None or self._player.stdout is None:
+            return
+        with suppress(BlockingIOError):
+            said = os.read(self._player.stdout.fileno(), 1 << 12)
+            self._take(said)
+            if not said and not self._problem:
+                self._problem = "no sound is heard: the player has ended"
+
+    def _take(self, said: bytes) -> None:
+        *lines, self._heard = (self._heard + said).split(b"\n")
+        for line in (line.decode(errors="replace") for line in lines):
+            if line == PLAYED:
                 self.played += 1
-            except (RuntimeError, OSError) as error:    # pygame.error is a RuntimeError
-                self.problem = f"no sound is heard: {str(error) or type(error).__name__}"
-        if mixer is not None:
-            mixer.quit()
-
-
-def open_mixer() -> Any:
-    """SDL's mixer (pygame.mixer) on the default device.
-
-    Raises:
-        pygame.error: there is no device.
-    """
-    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    # pygame 2.6.1 tells every user about its own packaging on import.
-    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-    from pygame import mixer
-
-    _hush_alsa()
-    mixer.init(frequency=22_050, size=-16, channels=1, buffer=_BUFFER)
-    return mixer
-
-
-def _hush_alsa() -> None:
-    """SDL's exception says in a line what ALSA would tell the terminal in a dozen."""
-    with suppress(OSError, AttributeError):     # a machine without ALSA
-        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_ignore)
+            elif line == LATE:
+                self.late += 1
+            elif line != READY:
+                self._problem = line

@@ -6,7 +6,7 @@ Opening a sound device may hang in its driver, so it is tried in a process of it
 from studio.commands.checks.finding import Finding, Surroundings
 from studio.commands.checks.graphics import attempt
 
-_OPEN = "from studio.console.sound import open_mixer; open_mixer().quit()"
+_OPEN = "from studio.console.sound_player import open_mixer; open_mixer().quit()"
 
 
 def check_sound(_: Surroundings) -> list[Finding]:
