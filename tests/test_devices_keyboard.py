@@ -96,6 +96,14 @@ def test_old_news_is_no_news(keyboard, clock):
     assert keyboard.read().enabled
 
 
+def test_the_keys_that_are_held_are_shown_until_the_console_falls_silent(keyboard, clock):
+    hold(keyboard, clock, "w", "shift")
+    assert keyboard.last_report == "shift w"
+    clock.advance(200 * MS)
+    keyboard.read()
+    assert keyboard.last_report == ""
+
+
 def test_before_any_console_has_spoken_the_keyboard_is_lost(keyboard):
     assert keyboard.read().status == DeviceStatus.LOST
 

@@ -88,6 +88,7 @@ def test_axes_of_a_wired_device_are_ros_forward_left_up(device: OpenDevice, plug
     puck.move()
     puck.report(2, 0, 0, 0, 0, 0xA2, 0xFE)      # -350 about HID z: counterclockwise from above
     assert pushed(mouse) == [0, 0, 0, 0, 0, 1]
+    assert mouse.call("last_report") == "02 00 00 00 00 a2 fe"      # what the hardware said
 
 
 def test_one_report_of_a_wireless_device_carries_all_six_axes_and_is_clipped(

@@ -24,9 +24,12 @@ class InputDevice(ABC):
     Attributes:
         name: as the operator knows it.
         fault: empty, or one sentence that says what is wrong and what to do.
+        last_report: what it said last, as it said it, so that a person sees that it works: raw
+            bytes in hex, or the names of held keys; empty where that is not to be had.
     """
 
     name: str
+    last_report = ""
 
     def __init__(self, clock: Clock) -> None:
         self.fault = ""

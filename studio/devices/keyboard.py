@@ -99,6 +99,7 @@ class KeyboardTeleop(InputDevice):
         now_ns = self._clock.now_ns()
         fresh = now_ns - stamp_ns <= self._config.release_ms * _NS_PER_MS
         keys = held if fresh else frozenset()
+        self.last_report = " ".join(sorted(keys))
         before = self._state_now(now_ns)
         buttons = sum(1 << i for i, key in enumerate(_GRIPPER_KEYS) if key in keys)
         state = next_state(before, axes_of(keys, self._config.slow), buttons,
@@ -112,6 +113,7 @@ class KeyboardTeleop(InputDevice):
     def _newest(self) -> HumanInput:
         held, now_ns = self._held, self._clock.now_ns()
         if held is None or self._silent(held, now_ns):
+            self.last_report = ""
             self.fault = "no console sends keys: click into its window, or start one"
             return idle_input(held.state.stamp_ns if held else now_ns, DeviceStatus.LOST)
         self.fault = ""

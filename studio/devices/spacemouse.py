@@ -95,6 +95,7 @@ class SpaceMouse(AxesDevice):
         now_ns = self._clock.now_ns()
         for report in reports:
             self._take(report.axes, report.buttons, now_ns)
+        self.last_report = self._port.last_bytes.hex(" ")
         if not reports:
             self._take_silence(now_ns)
         if self._led_wanted != self._led_shown:

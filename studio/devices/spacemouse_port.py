@@ -5,7 +5,9 @@ cython-hidapi (its main branch since pull request 58). Refuses to know mapping, 
 
 Hazards found in pyspacemouse 2.1 and met here: `read()` parses one report and returns the same
 mutable object each time; values are not clipped; after an unplug the last motion stays in its
-state for ever; a receiver shows several interfaces under one vendor and product; it prints.
+state for ever; a receiver shows several interfaces under one vendor and product; it prints. It
+keeps no raw reports, which help a person to see that a device works: they are overheard on their
+way to its parser.
 """
 
 import contextlib
@@ -107,6 +109,21 @@ def _likelihood(candidate: HidInterface) -> tuple[bool, bool, int]:
     )
 
 
+class _Overheard:
+    """A backend's device that remembers what was read from it."""
+
+    def __init__(self, device: Any) -> None:
+        self._device, self.last = device, b""
+
+    def read(self, *arguments: Any, **options: Any) -> Any:
+        if report := self._device.read(*arguments, **options):
+            self.last = bytes(report)
+        return report
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._device, name)
+
+
 class SpaceMousePort:
     """One open interface."""
 
@@ -132,6 +149,14 @@ class SpaceMousePort:
                 f"SpaceMouse at {interface.path} cannot be opened: {REMEDY_ACCESS}") from error
         self._failures = _failures()
         self._last_report_s = -1.0      # its stamp before any report
+        self._line: _Overheard | None = None
+        if (line := getattr(self._mouse, "_device", None)) is not None:
+            self._line = self._mouse._device = _Overheard(line)
+
+    @property
+    def last_bytes(self) -> bytes:
+        """The newest raw report; empty before any, and where none can be overheard."""
+        return self._line.last if self._line else b""
 
     def drain(self) -> list[Report]:
         """All reports that wait, oldest first; never blocks.

@@ -1,0 +1,375 @@
+"""The desk: its processes, its consoles, and what a person may choose while it runs.
+
+Real processes with the simulated arm, without pictures; the desk itself turns in a thread.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from recorders.clock import NS_PER_S, SystemClock
+from recorders.store import DemoStore
+from studio.station import desk_work
+from studio.station.commands import (
+    Arm,
+    EndEpisode,
+    Keys,
+    LabelEpisode,
+    Reply,
+    ResetScene,
+    StartEpisode,
+    TrashEpisode,
+)
+from studio.station.desk import Desk
+from studio.station.desk_address import DeskRunsAlready, address_file, announce, find_desk
+from studio.station.desk_client import DeskClient
+from studio.station.desk_link import (
+    ConsoleHere,
+    ConsoleLeft,
+    DeskState,
+    EndDesk,
+    OpenStore,
+    UseDevices,
+)
+from studio.station.desk_processes import (
+    DeskConfig,
+    recorder_worker,
+    rerun_worker,
+    robot_worker,
+    rrd_worker,
+    station_worker,
+)
+from studio.station.endpoints import Endpoints, open_context, private_endpoints
+from studio.station.messages import Mode, Snapshot
+from studio.station.recorder import RecorderConfig
+from studio.station.rerun_worker import RerunConfig
+from studio.station.robot_host import RobotHostConfig
+from studio.station.rrd_worker import RrdConfig
+from studio.station.station_worker import StationConfig
+from studio.station.supervisor import WorkerSpec
+
+PATIENCE_S = 90.0           # of a test that waits for processes on a busy machine
+TASK = "push-button"
+BLIND = {"render": False}
+DOUBLES = Path(__file__).parent / "doubles"
+
+
+class Seat:
+    """A desk that turns in a thread, and somebody at it."""
+
+    def __init__(self, desk: Desk, links: Endpoints, client: DeskClient) -> None:
+        self.desk, self.links, self.client = desk, links, client
+
+    def until(self, reached: Callable[[], bool]) -> None:
+        """Look until a condition holds."""
+        clock = SystemClock()
+        deadline_ns = clock.now_ns() + round(PATIENCE_S * NS_PER_S)
+        while not reached():
+            assert clock.now_ns() < deadline_ns, f"{self.client.state}\n{self.client.snapshot}"
+            self.client._states._socket.poll(20)
+            self.client.look()
+
+    def ready(self) -> DeskState:
+        self.until(lambda: self.client.state is not None and not self.client.state.busy)
+        return self.state
+
+    @property
+    def state(self) -> DeskState:
+        assert self.client.state is not None
+        return self.client.state
+
+    @property
+    def snapshot(self) -> Snapshot:
+        assert self.client.snapshot is not None
+        return self.client.snapshot
+
+    def do(self, command: Any) -> str:
+        reply = self.client.ask(command, timeout_s=PATIENCE_S)
+        assert reply.accepted, reply.reason
+        return reply.value
+
+    def asked(self, request: Any) -> Reply:
+        return self.client.ask_desk(request, timeout_s=PATIENCE_S)
+
+    def sees(self, mode: Mode) -> None:
+        self.until(lambda: self.client.snapshot is not None and self.snapshot.mode is mode)
+
+    def pid(self, name: str) -> int:
+        return next(state.pid for state in self.desk._supervisor.states() if state.name == name)
+
+    def chosen(self, **devices: Any) -> Reply:
+        """Ask for devices, and wait until that is decided."""
+        reply = self.asked(UseDevices(**{"robot": "sim", "robot_options": BLIND,
+                                         "teleop": "keyboard"} | devices))
+        if reply.accepted:
+            self.until(lambda: bool(self.state.busy))
+            self.ready()
+        return reply
+
+
+@contextmanager
+def seated(**config: Any) -> Iterator[Seat]:
+    """A desk with the simulated arm, without pictures and without a live view."""
+    chosen = DeskConfig(**{"robot_options": BLIND, "live": False, "task": TASK} | config)
+    ended = threading.Event()
+    with private_endpoints() as links, open_context() as context:
+        desk = Desk(chosen, links, context, SystemClock())
+
+        def turn() -> None:
+            while not (desk.ended or ended.is_set()):
+                desk.step()
+            desk.close()
+
+        thread = threading.Thread(target=turn, name="desk")
+        thread.start()
+        client = DeskClient(context, links, SystemClock())
+        try:
+            yield Seat(desk, links, client)
+        finally:
+            ended.set()
+            thread.join()
+            client.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+def test_keys_of_a_console_drive_the_arm_and_silence_lets_go(store: Path) -> None:
+    clock = SystemClock()
+    with seated(store=str(store)) as seat:
+        seat.ready()
+        seat.until(lambda: seat.client.snapshot is not None and seat.snapshot.task == TASK)
+        assert seat.snapshot.instruction and seat.state.task == TASK
+        seat.do(ResetScene(TASK, 3))
+        seat.until(lambda: seat.client.ask(Arm()).accepted)
+        seat.sees(Mode.ARMED)
+        began = seat.snapshot.tool_pose[2]
+
+        def lifted() -> bool:
+            seat.do(Keys(("e",), clock.now_ns()))
+            return seat.snapshot.tool_pose[2] > began + 0.02
+
+        seat.until(lifted)
+        assert seat.snapshot.human_enabled and seat.snapshot.human_report == "e"
+        seat.sees(Mode.ARMED)           # nobody says anything any more
+        assert not seat.snapshot.human_enabled
+
+
+def test_what_is_recorded_and_said_at_the_desk_is_in_the_store(store: Path) -> None:
+    with seated(store=str(store)) as seat:
+        seat.ready()
+        assert seat.state.store == str(store) and not seat.state.problem
+        episodes = []
+        for number in range(3):
+            seat.do(ResetScene(TASK, number))
+            seat.until(lambda: not seat.snapshot.resetting and seat.client.ask(Arm()).accepted)
+            episodes.append(seat.do(StartEpisode(TASK, seed=number, operator="Ada")))
+            seat.until(lambda: seat.snapshot.episode_s > 0.2)
+            seat.do(EndEpisode(label="success", note=f"number {number}"))
+        seat.until(lambda: seat.snapshot.recorder.last_episode == episodes[-1])
+        changes = seat.snapshot.recorder.changes
+        seat.do(LabelEpisode(episodes[0], "partial"))
+        seat.do(TrashEpisode(episodes[1]))
+        seat.until(lambda: seat.snapshot.recorder.changes == changes + 2)
+        assert seat.asked(EndDesk()).accepted
+    with DemoStore.open(store) as kept:
+        one, two, three = kept.episodes(include_trashed=True)
+        assert [one.episode, two.episode, three.episode] == episodes
+        assert (one.label, two.trashed, three.label, three.note) == (
+            "partial", True, "success", "number 2")
+        assert kept.check() == []
+
+
+def test_without_a_store_there_is_practice_until_one_is_opened(store: Path) -> None:
+    with seated() as seat:
+        seat.ready()
+        refusal = seat.client.ask(StartEpisode(TASK))
+        assert not refusal.accepted and "no store is open" in refusal.reason
+        assert seat.asked(OpenStore(str(store))).accepted
+        seat.until(lambda: seat.client.state is not None and seat.state.store == str(store)
+                   and not seat.state.busy)
+        seat.until(lambda: seat.snapshot.recorder.alive)
+        assert seat.do(StartEpisode(TASK))
+
+
+def test_another_store_is_opened_beside_the_running_station(store: Path, tmp_path: Path) -> None:
+    with seated(store=str(store)) as seat:
+        seat.ready()
+        station = seat.pid("station")
+        with DemoStore.open(tmp_path / "theirs", write=True, create=True):
+            refusal = seat.asked(OpenStore(str(tmp_path / "theirs")))
+        assert not refusal.accepted and "is being written" in refusal.reason
+        assert seat.asked(OpenStore(str(tmp_path / "other"))).accepted
+        seat.until(lambda: seat.client.snapshot is not None
+                   and seat.snapshot.recorder.store == str(tmp_path / "other")
+                   and seat.snapshot.recorder.alive)
+        assert seat.pid("station") == station
+        episode = seat.do(StartEpisode(TASK))
+        seat.until(lambda: seat.snapshot.episode == episode and seat.snapshot.episode_s > 0.1)
+        refusal = seat.asked(OpenStore(str(store)))
+        assert not refusal.accepted and "open: end or discard it first" in refusal.reason
+        refusal = seat.chosen(teleop="none")
+        assert not refusal.accepted and "open: end or discard it first" in refusal.reason
+
+
+def test_a_device_that_is_not_there_leaves_a_reason_and_another_one_can_be_chosen() -> None:
+    with seated() as seat:
+        seat.ready()
+        assert "valid are" in seat.chosen(teleop="telepathy").reason
+        assert "valid are" in seat.chosen(robot="industrial").reason
+        robot = seat.pid("robot")
+        seat.do(Arm())
+        assert seat.chosen(teleop="leader:so101_leader",
+                           teleop_options={"port": "/dev/nowhere"}).accepted
+        assert seat.state.problem.startswith("the station did not start: ")
+        assert seat.chosen(teleop="none").accepted
+        assert not seat.state.problem and seat.state.teleop == "none"
+        assert seat.pid("robot") == robot           # it held the arm all the time
+        seat.sees(Mode.IDLE)                        # and nobody armed it
+
+
+def test_a_dead_robot_is_named_and_started_anew_only_when_a_person_asks() -> None:
+    with seated() as seat:
+        seat.ready()
+        os.kill(seat.pid("robot"), signal.SIGKILL)
+        seat.until(lambda: bool(seat.state.problem))
+        assert "the robot has ended: killed by SIGKILL; choose the devices" in seat.state.problem
+        seat.sees(Mode.FAULT)
+        assert [p.running for p in seat.state.processes if p.name == "robot"] == [False]
+        assert seat.chosen().accepted
+        assert not seat.state.problem
+        seat.sees(Mode.IDLE)
+
+
+@pytest.fixture
+def window(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The desk's own console is a process without a window; returns its folder."""
+    def spec(links: Endpoints, name: str = "console") -> WorkerSpec:
+        return WorkerSpec(name=name, role="window:run", restart=True,
+                          environment={"PYTHONPATH": str(DOUBLES)},
+                          config={"links": links, "folder": str(tmp_path)})
+
+    monkeypatch.setattr(desk_work, "console_worker", spec)
+    return tmp_path
+
+
+def test_a_console_that_dies_is_opened_again_and_the_recording_goes_on(
+        store: Path, window: Path) -> None:
+    with seated(store=str(store), console=True) as seat:
+        seat.ready()
+        seat.do(Arm())
+        episode = seat.do(StartEpisode(TASK))
+        seat.until(lambda: seat.state.consoles == ("console",) and seat.snapshot.episode_s > 0.1)
+        os.kill(seat.pid("console"), signal.SIGKILL)
+        seat.until(lambda: any(p.name == "console" and p.restarts and p.running
+                               for p in seat.state.processes))
+        assert seat.snapshot.episode == episode and seat.snapshot.mode is Mode.ARMED
+        seat.do(EndEpisode())
+        seat.until(lambda: seat.snapshot.recorder.last_episode == episode)
+        late = seat.snapshot.late_ticks
+    with DemoStore.open(store) as kept:
+        (one,) = kept.episodes()
+        assert one.episode == episode and one.dropped == 0 and one.steps > late
+
+
+def test_the_desk_ends_when_its_last_console_is_closed(window: Path) -> None:
+    with seated(console=True) as seat:
+        seat.ready()
+        seat.until(lambda: seat.state.consoles == ("console",))
+        (window / "close").touch()
+        seat.until(lambda: seat.desk.ended)
+        assert not seat.desk.problem
+
+
+def test_the_desk_goes_on_when_its_last_console_is_closed_over_somebodys_work(
+        window: Path) -> None:
+    with seated(console=True) as seat:
+        seat.ready()
+        seat.do(Arm())
+        seat.sees(Mode.ARMED)
+        assert seat.asked(ConsoleHere("another")).accepted
+        (window / "close").touch()
+        seat.until(lambda: "console" not in seat.state.consoles and not any(
+            p.name == "console" for p in seat.state.processes))
+        assert seat.asked(ConsoleLeft("another")).accepted
+        seat.until(lambda: any("the arm is armed: the desk goes on" in line
+                               for line in seat.state.news))
+        assert not seat.desk.ended
+
+
+def test_a_desk_without_consoles_stays(store: Path) -> None:
+    with seated(stays=True) as seat:
+        seat.ready()
+        assert seat.asked(ConsoleHere("guest")).accepted
+        assert seat.asked(ConsoleLeft("guest")).accepted
+        seat.until(lambda: not seat.state.consoles)
+        assert not seat.desk.ended
+        assert seat.asked(EndDesk()).accepted
+        seat.until(lambda: seat.desk.ended)
+
+
+# ---- without processes -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_a_running_desk_is_found_and_a_second_one_is_refused_in_one_line(runtime: Path) -> None:
+    assert find_desk() is None
+    with private_endpoints() as links:
+        with announce(links):
+            assert find_desk() == links
+            assert address_file().stat().st_mode & 0o777 == 0o600
+            with (pytest.raises(DeskRunsAlready, match=f"process {os.getpid()}.*tandem console"),
+                  announce(links)):
+                pass
+            assert find_desk() == links
+        assert find_desk() is None and not address_file().exists()
+
+
+def test_what_a_killed_desk_left_is_no_desk(runtime: Path) -> None:
+    with private_endpoints() as links:
+        with announce(links):
+            left = address_file().read_bytes()
+        address_file().write_bytes(left)
+        address_file().chmod(0o600)
+        assert find_desk() is None
+        with announce(links):
+            assert find_desk() == links
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b'{"pid": 1, "links": {}}'])
+def test_a_file_that_is_no_address_leads_nowhere(runtime: Path, content: bytes) -> None:
+    address_file().write_bytes(content)
+    address_file().chmod(0o600)
+    assert find_desk() is None
+
+
+def test_somebody_elses_desk_is_not_joined(runtime: Path) -> None:
+    with private_endpoints() as links, announce(links):
+        address_file().chmod(0o644)
+        assert find_desk() is None
+
+
+def test_the_processes_understand_what_the_desk_tells_them() -> None:
+    desk = DeskConfig(store="/somewhere")
+    with private_endpoints() as links:
+        for spec, kind in ((robot_worker(desk, links), RobotHostConfig),
+                           (station_worker(desk, links), StationConfig),
+                           (recorder_worker(desk, links), RecorderConfig),
+                           (rrd_worker(desk), RrdConfig),
+                           (rerun_worker(desk, links), RerunConfig)):
+            assert set(spec.config) <= set(kind.__struct_fields__)
+            msgspec.json.decode(msgspec.json.encode(spec.config), type=kind)
