@@ -23,21 +23,13 @@ with mujoco.Renderer(model, 16, 16) as renderer:
 assert picture.shape == (16, 16, 3) and numpy.ptp(picture) > 0, "the picture is empty"
 """
 _DISPLAY = """
-import ctypes, os
-name = os.environ["DISPLAY"]
-x11 = ctypes.CDLL("libX11.so.6")
-x11.XOpenDisplay.restype = ctypes.c_void_p
-x11.XQueryExtension.argtypes = [ctypes.c_void_p, ctypes.c_char_p] + [ctypes.c_void_p] * 3
-display = x11.XOpenDisplay(name.encode())
-assert display, f"display {name} cannot be opened"
-numbers = [ctypes.c_int() for _ in range(3)]
-found = x11.XQueryExtension(display, b"GLX", *[ctypes.byref(number) for number in numbers])
-assert found, f"display {name} has no GLX"
-ctypes.CDLL("libGL.so.1")
+import sys
+from studio.console.probe import display_problem
+sys.exit(display_problem() or None)
 """
 _TIMEOUT_S = 60.0
 _APT_RENDER = "apt install libegl1 libosmesa6 libgl1 libgl1-mesa-dri"
-_VIRTUAL = "or start it with xvfb-run -s '-screen 0 1600x930x24 +extension GLX'"
+_VIRTUAL = "xvfb-run -s '-screen 0 1600x930x24 +extension GLX'"
 
 
 def attempt(code: str, **environment: str) -> str:
@@ -71,11 +63,9 @@ def check_rendering(_: Surroundings) -> list[Finding]:
 
 def check_display(_: Surroundings) -> list[Finding]:
     """Whether the desktop console could open its window."""
-    if not os.environ.get("DISPLAY"):
-        return [Finding("display", "warn", "no display: only the desktop console needs one",
-                        f"use the web console, {_VIRTUAL}")]
-    reason = attempt(_DISPLAY)
-    if reason:
-        return [Finding("display", "warn", f"no window can be opened ({reason})",
-                        f"apt install libx11-6 libgl1 libglx-mesa0, {_VIRTUAL}")]
+    problem = attempt(_DISPLAY)
+    if problem:
+        what, _separator, remedy = problem.partition(": ")
+        return [Finding("display", "warn", f"no window can be opened ({what})",
+                        f"{remedy or 'use `tandem web`, or a virtual display'}: {_VIRTUAL}")]
     return [Finding("display", "ok", f"display {os.environ['DISPLAY']} with GLX")]
