@@ -8,6 +8,7 @@ import pytest
 
 from studio.console import system_fonts
 from studio.console.system_fonts import foreign, plainest, system_font
+from studio.views.icons import icon
 
 
 @pytest.fixture
@@ -25,7 +26,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 def test_words_that_our_typeface_can_write_ask_nobody(asked):
-    assert foreign("Put the “größte” куб — λ → 3 °") == ""
+    assert foreign("Put the “größte” куб — λ → 3 °\n\t\0\ud800") == ""
+    assert foreign(icon("play")) == ""
     assert system_font("Put the “größte” куб — λ → 3 °") is None
     assert asked == []
 
@@ -65,4 +67,4 @@ def test_a_machine_that_cannot_say_has_none(monkeypatch: pytest.MonkeyPatch, tro
 
 def test_a_letter_that_no_screen_may_be_given_is_no_trouble():
     system_fonts._font_with.cache_clear()
-    assert system_font("a broken \ud800 name\0") is None
+    assert system_font("a broken \ud800 name\0 of \uffff") is None

@@ -9,6 +9,7 @@ import subprocess
 from functools import lru_cache
 from pathlib import Path
 
+from studio.views.icons import ICONS
 from studio.views.look import letters
 
 _FORMAT = "%{file}|%{weight}|%{slant}|%{spacing}|%{width}\n"
@@ -16,11 +17,13 @@ _READABLE = (".ttf", ".otf", ".ttc", ".otc")
 _PATIENCE_S = 2.0           # fontconfig may build its cache the first time
 _REGULAR = 80               # fontconfig's weight of a text face
 _NORMAL_WIDTH = 100
+_ICONS = frozenset(map(chr, ICONS.values()))
 
 
 def foreign(text: str) -> str:
     """The letters of a text that our typeface lacks, each once, in order of code points."""
-    return "".join(sorted(set(text) - letters()))
+    return "".join(sorted(letter for letter in set(text) - letters() - _ICONS
+                          if letter.isprintable()))
 
 
 def system_font(text: str) -> Path | None:
