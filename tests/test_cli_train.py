@@ -117,6 +117,27 @@ def test_ctrl_c_leaves_a_usable_checkpoint_and_resume_goes_on(tandem, tmp_path, 
     assert code == 0 and answer["step"] == step + 1
 
 
+def test_episodes_that_are_recorded_meanwhile_are_learned_from(tmp_path):
+    store, said, grown = make_store(tmp_path / "grows", 4), list[str](), False
+    words = [sys.executable, "-m", "studio.cli", "train", str(store), "--to",
+             str(tmp_path / "run"), "--minutes", "30", "--follow", *SMALL]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as training:
+        assert training.stderr is not None
+        for line in training.stderr:
+            said.append(line)
+            if "min, step" in line and not grown:
+                grown = bool(make_store(store, 3, first=4))
+            if "episodes came" in line:
+                break
+        training.send_signal(signal.SIGINT)
+        training.communicate()
+    assert training.returncode == 130, said
+    before = int(re.findall(r"(\d+) episodes to learn from", "".join(said))[0])
+    come = sum(int(number) for number in re.findall(r"(\d+) episodes came", "".join(said)))
+    learned = read_state(RunFolder.open(tmp_path / "run").latest()).details["episodes"]
+    assert 0 < come <= 3 and before < learned <= before + come      # some are held out
+
+
 def test_a_disk_that_fills_up_ends_in_one_line_and_keeps_the_checkpoint_before(tandem, tmp_path):
     tandem("--to", tmp_path / "run", "--steps", 2, *SMALL)
     before = weights_in(tmp_path / "run")

@@ -44,10 +44,10 @@ CAMERAS = tuple(StreamSpec(name=name, rate_hz=30.0, images=(
 STREAMS = (TICK, ARM, CONTACT, SIM, *CAMERAS)
 
 
-def make_store(path: Path, episodes: int = 6, perturbed: bool = True) -> Path:
-    """Write a store; every second episode goes to the red place, the others to the blue one."""
+def make_store(path: Path, episodes: int = 6, perturbed: bool = True, first: int = 0) -> Path:
+    """Write a store, or more into it; every second episode goes to red, the others to blue."""
     with DemoStore.open(path, write=True, create=True) as store:
-        for number in range(episodes):
+        for number in range(first, first + episodes):
             _record(store, number, perturbed)
     return path
 
