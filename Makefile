@@ -8,10 +8,10 @@ export OMP_NUM_THREADS ?= 1
 help:               ## what there is
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  +##' Makefile | sed -E 's/:[^#]*##/\t/' | expand -t 20
 
-run: setup          ## set up all that is missing and show the main job on the simulated arm
-	@$(PYTHON) -m studio.cli demo
+run: setup          ## set up all that is missing and open the desk; ends with its last console
+	@$(PYTHON) -m studio.cli
 
-demo: setup         ## the same, unattended: record every task, check, replay, leave a table
+demo: setup         ## the main job, unattended: record every task, check, replay, leave a table
 	@$(PYTHON) -m studio.cli demo
 
 test: check         ## set up all that is missing, check the code, run all tests

@@ -4,12 +4,14 @@ Knows options, words and whether a window can be opened here. The desk itself, i
 what they are asked are the station's; what is drawn is the consoles'.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.commands.output import Answer, Screen, UsersMistakeError
 from studio.commands.session_report import make_store, require_session
+from studio.station.robots import NOBODY, require_operator, script_for
 
 if TYPE_CHECKING:
     from studio.station.desk import Desk
@@ -47,8 +49,10 @@ class DeskOptions:
             UsersMistakeError: another desk runs, or an option is none.
             StoreError: the store cannot be written.
         """
-        task = require_session(robot=self.robot, teleop=self.teleop, task=self.task, fast=False,
-                               episodes=1)
+        require_operator(self.teleop)
+        task = require_session(
+            robot=self.robot, task=self.task, fast=False, episodes=1,
+            teleop=script_for(self.robot) if self.teleop == NOBODY else self.teleop)
         from recorders.clock import SystemClock
         from studio.station.desk import Desk
         from studio.station.desk_address import DeskRunsAlready, announce
@@ -101,14 +105,24 @@ class OpenWebDesk(DeskOptions):
     host: str = "127.0.0.1"
     """The address to listen on; any other than this machine's own needs a password."""
     password: str = ""
-    """Asked of everybody who opens the page; empty asks nobody."""
+    """Asked of everybody who opens the page; empty takes it from the environment variable
+    TANDEM_PASSWORD, where `ps` does not show it, or asks nobody."""
 
     def run(self, screen: Screen) -> Answer:
         """Print the address; run the desk until it ends, if this command started it."""
+        from studio.web.access import unsafe
+
+        options = {"port": self.port, "host": self.host, "password": self.password}
         if links := _running_desk():
+            if options != {name: getattr(OpenWebDesk, name) for name in options}:
+                raise UsersMistakeError(
+                    "a desk runs already and serves its web console on this machine only: end it "
+                    "first, or leave out --port, --host and --password")
             return _ask_for_web(screen, links)
-        return self.serve(screen, web=True, web_options={
-            "port": self.port, "host": self.host, "password": self.password})
+        options["password"] = password = self.password or os.environ.get("TANDEM_PASSWORD", "")
+        if refusal := unsafe(self.host, password):
+            raise UsersMistakeError(refusal)
+        return self.serve(screen, web=True, web_options=options)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +140,6 @@ class OpenConsole:
             raise UsersMistakeError(problem)
         if (links := _running_desk()) is None:
             raise UsersMistakeError(_NO_DESK)
-        import os
-
         from recorders.clock import NS_PER_S, SystemClock
         from studio.station.desk_processes import console_worker
         from studio.station.supervisor import DONE, Supervisor

@@ -41,7 +41,7 @@ from studio.station.desk_processes import (
 )
 from studio.station.desk_view import StationView, processes_of
 from studio.station.desk_work import DeskWork
-from studio.station.robots import operator_names, require_robot, tasks_of
+from studio.station.robots import require_operator, require_robot, tasks_of
 from studio.station.supervisor import DONE, Supervisor
 from studio.station.wire import pack
 
@@ -149,10 +149,8 @@ class Desk:
     def _(self, request: UseDevices) -> Reply:
         if refusal := self._not_now():
             return Reply(False, refusal)
-        if request.teleop not in operator_names() and not request.teleop.startswith("leader:"):
-            return Reply(False, f"unknown teleop {request.teleop!r}: valid are "
-                                f"{', '.join(operator_names())}")
         try:
+            require_operator(request.teleop)
             require_robot(request.robot)
         except DeviceError as refusal:
             return Reply(False, str(refusal))

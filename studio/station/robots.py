@@ -145,6 +145,17 @@ def operator_names() -> list[str]:
     return sorted({*SCRIPTS, *teleoperator_names()})
 
 
+def require_operator(name: str) -> None:
+    """Refuse who cannot sit at a desk; nobody can.
+
+    Raises:
+        DeviceError: naming the valid ones.
+    """
+    valid = sorted({NOBODY, *operator_names()})
+    if name not in valid and not name.startswith("leader:"):
+        raise DeviceError(f"unknown teleop {name!r}: valid are {', '.join(valid)}")
+
+
 def _register_scripts() -> None:
     register(SCRIPTED, _scripted)
     register(EXPERT, _expert)
