@@ -6,16 +6,16 @@ Real processes with the simulated arm, without pictures; the desk itself turns i
 import os
 import signal
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
+from doubles.seat import seated, window_worker
 
-from recorders.clock import NS_PER_S, SystemClock
+from recorders.clock import SystemClock
+from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
 from studio.station import desk_work
 from studio.station.commands import (
@@ -23,22 +23,12 @@ from studio.station.commands import (
     EndEpisode,
     Keys,
     LabelEpisode,
-    Reply,
     ResetScene,
     StartEpisode,
     TrashEpisode,
 )
-from studio.station.desk import Desk
 from studio.station.desk_address import DeskRunsAlready, address_file, announce, find_desk
-from studio.station.desk_client import DeskClient
-from studio.station.desk_link import (
-    ConsoleHere,
-    ConsoleLeft,
-    DeskState,
-    EndDesk,
-    OpenStore,
-    UseDevices,
-)
+from studio.station.desk_link import ConsoleHere, ConsoleLeft, EndDesk, OpenStore
 from studio.station.desk_processes import (
     DeskConfig,
     recorder_worker,
@@ -47,96 +37,15 @@ from studio.station.desk_processes import (
     rrd_worker,
     station_worker,
 )
-from studio.station.endpoints import Endpoints, open_context, private_endpoints
-from studio.station.messages import Mode, Snapshot
+from studio.station.endpoints import private_endpoints
+from studio.station.messages import Mode
 from studio.station.recorder import RecorderConfig
 from studio.station.rerun_worker import RerunConfig
 from studio.station.robot_host import RobotHostConfig
 from studio.station.rrd_worker import RrdConfig
 from studio.station.station_worker import StationConfig
-from studio.station.supervisor import WorkerSpec
 
-PATIENCE_S = 90.0           # of a test that waits for processes on a busy machine
 TASK = "push-button"
-BLIND = {"render": False}
-DOUBLES = Path(__file__).parent / "doubles"
-
-
-class Seat:
-    """A desk that turns in a thread, and somebody at it."""
-
-    def __init__(self, desk: Desk, links: Endpoints, client: DeskClient) -> None:
-        self.desk, self.links, self.client = desk, links, client
-
-    def until(self, reached: Callable[[], bool]) -> None:
-        """Look until a condition holds."""
-        clock = SystemClock()
-        deadline_ns = clock.now_ns() + round(PATIENCE_S * NS_PER_S)
-        while not reached():
-            assert clock.now_ns() < deadline_ns, f"{self.client.state}\n{self.client.snapshot}"
-            self.client._states._socket.poll(20)
-            self.client.look()
-
-    def ready(self) -> DeskState:
-        self.until(lambda: self.client.state is not None and not self.client.state.busy)
-        return self.state
-
-    @property
-    def state(self) -> DeskState:
-        assert self.client.state is not None
-        return self.client.state
-
-    @property
-    def snapshot(self) -> Snapshot:
-        assert self.client.snapshot is not None
-        return self.client.snapshot
-
-    def do(self, command: Any) -> str:
-        reply = self.client.ask(command, timeout_s=PATIENCE_S)
-        assert reply.accepted, reply.reason
-        return reply.value
-
-    def asked(self, request: Any) -> Reply:
-        return self.client.ask_desk(request, timeout_s=PATIENCE_S)
-
-    def sees(self, mode: Mode) -> None:
-        self.until(lambda: self.client.snapshot is not None and self.snapshot.mode is mode)
-
-    def pid(self, name: str) -> int:
-        return next(state.pid for state in self.desk._supervisor.states() if state.name == name)
-
-    def chosen(self, **devices: Any) -> Reply:
-        """Ask for devices, and wait until that is decided."""
-        reply = self.asked(UseDevices(**{"robot": "sim", "robot_options": BLIND,
-                                         "teleop": "keyboard"} | devices))
-        if reply.accepted:
-            self.until(lambda: bool(self.state.busy))
-            self.ready()
-        return reply
-
-
-@contextmanager
-def seated(**config: Any) -> Iterator[Seat]:
-    """A desk with the simulated arm, without pictures and without a live view."""
-    chosen = DeskConfig(**{"robot_options": BLIND, "live": False, "task": TASK} | config)
-    ended = threading.Event()
-    with private_endpoints() as links, open_context() as context:
-        desk = Desk(chosen, links, context, SystemClock())
-
-        def turn() -> None:
-            while not (desk.ended or ended.is_set()):
-                desk.step()
-            desk.close()
-
-        thread = threading.Thread(target=turn, name="desk")
-        thread.start()
-        client = DeskClient(context, links, SystemClock())
-        try:
-            yield Seat(desk, links, client)
-        finally:
-            ended.set()
-            thread.join()
-            client.close()
 
 
 @pytest.fixture
@@ -146,7 +55,7 @@ def store(tmp_path: Path) -> Path:
 
 def test_keys_of_a_console_drive_the_arm_and_silence_lets_go(store: Path) -> None:
     clock = SystemClock()
-    with seated(store=str(store)) as seat:
+    with seated(task=TASK, store=str(store)) as seat:
         seat.ready()
         seat.until(lambda: seat.client.snapshot is not None and seat.snapshot.task == TASK)
         assert seat.snapshot.instruction and seat.state.task == TASK
@@ -166,7 +75,7 @@ def test_keys_of_a_console_drive_the_arm_and_silence_lets_go(store: Path) -> Non
 
 
 def test_what_is_recorded_and_said_at_the_desk_is_in_the_store(store: Path) -> None:
-    with seated(store=str(store)) as seat:
+    with seated(task=TASK, store=str(store)) as seat:
         seat.ready()
         assert seat.state.store == str(store) and not seat.state.problem
         episodes = []
@@ -191,7 +100,7 @@ def test_what_is_recorded_and_said_at_the_desk_is_in_the_store(store: Path) -> N
 
 
 def test_without_a_store_there_is_practice_until_one_is_opened(store: Path) -> None:
-    with seated() as seat:
+    with seated(task=TASK) as seat:
         seat.ready()
         refusal = seat.client.ask(StartEpisode(TASK))
         assert not refusal.accepted and "no store is open" in refusal.reason
@@ -203,7 +112,7 @@ def test_without_a_store_there_is_practice_until_one_is_opened(store: Path) -> N
 
 
 def test_another_store_is_opened_beside_the_running_station(store: Path, tmp_path: Path) -> None:
-    with seated(store=str(store)) as seat:
+    with seated(task=TASK, store=str(store)) as seat:
         seat.ready()
         station = seat.pid("station")
         with DemoStore.open(tmp_path / "theirs", write=True, create=True):
@@ -223,7 +132,7 @@ def test_another_store_is_opened_beside_the_running_station(store: Path, tmp_pat
 
 
 def test_a_device_that_is_not_there_leaves_a_reason_and_another_one_can_be_chosen() -> None:
-    with seated() as seat:
+    with seated(task=TASK) as seat:
         seat.ready()
         assert "gamepad, keyboard" in seat.chosen(teleop="telepathy").reason
         assert "valid are" in seat.chosen(robot="industrial").reason
@@ -239,7 +148,7 @@ def test_a_device_that_is_not_there_leaves_a_reason_and_another_one_can_be_chose
 
 
 def test_a_dead_robot_is_named_and_started_anew_only_when_a_person_asks() -> None:
-    with seated() as seat:
+    with seated(task=TASK) as seat:
         seat.ready()
         os.kill(seat.pid("robot"), signal.SIGKILL)
         seat.until(lambda: bool(seat.state.problem))
@@ -254,18 +163,14 @@ def test_a_dead_robot_is_named_and_started_anew_only_when_a_person_asks() -> Non
 @pytest.fixture
 def window(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The desk's own console is a process without a window; returns its folder."""
-    def spec(links: Endpoints, name: str = "console") -> WorkerSpec:
-        return WorkerSpec(name=name, role="window:run", restart=True,
-                          environment={"PYTHONPATH": str(DOUBLES)},
-                          config={"links": links, "folder": str(tmp_path)})
-
-    monkeypatch.setattr(desk_work, "console_worker", spec)
+    monkeypatch.setattr(desk_work, "console_worker",
+                        lambda links: window_worker(links, tmp_path))
     return tmp_path
 
 
 def test_a_console_that_dies_is_opened_again_and_the_recording_goes_on(
         store: Path, window: Path) -> None:
-    with seated(store=str(store), console=True) as seat:
+    with seated(task=TASK, store=str(store), console=True) as seat:
         seat.ready()
         seat.do(Arm())
         episode = seat.do(StartEpisode(TASK))
@@ -282,8 +187,29 @@ def test_a_console_that_dies_is_opened_again_and_the_recording_goes_on(
         assert one.episode == episode and one.dropped == 0 and one.steps > late
 
 
+def test_a_console_that_is_stopped_for_a_while_costs_neither_ticks_nor_data(
+        store: Path, window: Path) -> None:
+    with seated(task=TASK, store=str(store), console=True) as seat:
+        seat.ready()
+        seat.do(Arm())
+        episode = seat.do(StartEpisode(TASK))
+        seat.until(lambda: seat.state.consoles == ("console",))
+        os.kill(seat.pid("console"), signal.SIGSTOP)
+        since_s = seat.snapshot.episode_s
+        seat.until(lambda: seat.snapshot.episode_s > since_s + 2.0)
+        os.kill(seat.pid("console"), signal.SIGCONT)
+        assert seat.snapshot.mode is Mode.ARMED
+        seat.do(EndEpisode())
+        seat.until(lambda: seat.snapshot.recorder.last_episode == episode)
+        assert not seat.snapshot.recorder.overflowed
+    with DemoStore.open(store) as kept:
+        ticks = EpisodeReader(kept.episode_path(episode))["tick"]
+        assert np.all(np.diff(ticks["seq"]) == 1)
+        assert kept.episode(episode).dropped == 0
+
+
 def test_the_desk_ends_when_its_last_console_is_closed(window: Path) -> None:
-    with seated(console=True) as seat:
+    with seated(task=TASK, console=True) as seat:
         seat.ready()
         seat.until(lambda: seat.state.consoles == ("console",))
         (window / "close").touch()
@@ -293,7 +219,7 @@ def test_the_desk_ends_when_its_last_console_is_closed(window: Path) -> None:
 
 def test_the_desk_goes_on_when_its_last_console_is_closed_over_somebodys_work(
         window: Path) -> None:
-    with seated(console=True) as seat:
+    with seated(task=TASK, console=True) as seat:
         seat.ready()
         seat.do(Arm())
         seat.sees(Mode.ARMED)
@@ -308,7 +234,7 @@ def test_the_desk_goes_on_when_its_last_console_is_closed_over_somebodys_work(
 
 
 def test_a_desk_without_consoles_stays(store: Path) -> None:
-    with seated(stays=True) as seat:
+    with seated(task=TASK, stays=True) as seat:
         seat.ready()
         assert seat.asked(ConsoleHere("guest")).accepted
         assert seat.asked(ConsoleLeft("guest")).accepted
