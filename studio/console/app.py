@@ -5,6 +5,9 @@ it is: the arm and the recording belong to the desk. Closing the window tells th
 person left; being killed tells it nothing, and costs nothing.
 """
 
+import os
+import sys
+import threading
 from pathlib import Path
 
 import msgspec
@@ -23,6 +26,7 @@ from studio.views.redraw import Redraw, RedrawLimits
 from studio.views.settings import load_settings, settings_folder
 
 LOOK_NS = NS_PER_S // 25        # how often news are taken while nothing is drawn
+DRAWING_NICENESS = 10
 FIRST_FRAMES = 6                # the toolkit finds its layout in these
 
 
@@ -60,18 +64,31 @@ def run(config: bytes, life: Life) -> None:
                           name=told.name, task=told.task, complaint=complaint)
         left = False
         try:
+            give_way()
             open_window(settings.window)
             life.ready("the window is open")
-            _draw(console, life, RedrawLimits() if told.limit_redraws else None)
+            frames = _draw(console, life, RedrawLimits() if told.limit_redraws else None)
             left = not dpg.is_dearpygui_running()
-            events.say("closed", by_person=left)
+            events.say("closed", by_person=left, frames=frames)
         finally:
             console.close(left=left)
             events.close()
 
 
-def _draw(console: Console, life: Life, limits: RedrawLimits | None) -> None:
-    """Take news, show them, and draw when that is due."""
+def give_way() -> None:
+    """Draw only with what the control loop and the cameras leave of this machine's processors.
+
+    For this thread and those that it starts from now on, such as a software renderer's; the one
+    that looks at the keys runs already.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), DRAWING_NICENESS)
+    cores = os.cpu_count() or 1
+    os.environ.setdefault("LP_NUM_THREADS", str(max(1, cores // 2)))    # Mesa's llvmpipe
+
+
+def _draw(console: Console, life: Life, limits: RedrawLimits | None) -> int:
+    """Take news, show them, and draw when that is due; returns how many frames it drew."""
     clock, redraw, frames = life.clock, Redraw(), 0
     while dpg.is_dearpygui_running() and not life.stopping:
         life.beat()
@@ -90,6 +107,7 @@ def _draw(console: Console, life: Life, limits: RedrawLimits | None) -> None:
                 redraw = redraw.touched(clock.now_ns())
             console.drawn()
             if frames == FIRST_FRAMES:
-                console.events.say("ready")
+                console.events.say("ready", places=console.panels.places())
         else:
             console.keys.touched.wait(min(due_ns - now_ns, LOOK_NS) / NS_PER_S)
+    return frames

@@ -44,8 +44,6 @@ class CamerasPanel:
                         ) as self.window:
             self._none = dpg.add_text("No camera yet")
             self._row = dpg.add_group(horizontal=True, horizontal_spacing=_GAP)
-            with dpg.drawlist(width=10, height=10, show=False, pos=(0, 0)) as self._overlay:
-                pass
 
     def show(self, seen: Seen) -> None:
         """Draw the newest pictures."""
@@ -55,14 +53,15 @@ class CamerasPanel:
         if not self._cameras:
             return
         width, height = (int(side) for side in dpg.get_item_rect_size(self.window))
-        room = width - 24, height - 56 - _CAPTION
+        room = width - 24, height - 24 - _CAPTION
         sizes = fitted(room, [(c.field.width, c.field.height) for c in self._cameras], _GAP)
         healths = {stream.name: stream for stream in seen.snapshot.streams} if seen.snapshot else {}
         for camera, size in zip(self._cameras, sizes, strict=True):
             shown.settings(camera.image, width=size[0], height=size[1])
-            text, tone = (stream_text(healths[camera.name]) if camera.name in healths
+            before = seen.dropped_before.get(camera.name, 0)
+            text, tone = (stream_text(healths[camera.name], before) if camera.name in healths
                           else ("nothing yet", "warning"))
-            tone = "offline" if tone == "ready" else tone
+            tone = tone if tone == "fault" else "offline"
             shown.value(camera.caption, f"{camera.name.capitalize()}   {text}")
             shown.theme(camera.caption, self._ui.themes.said[tone])
             picture = seen.pictures.get(camera.name)

@@ -81,7 +81,9 @@ class Console:
         self._traces = Traces(TRACED)
         self._robot_of: tuple[str, Any] = ("", None)
         self._scene_asked = self._speed_asked = False
-        self._word = ""
+        self._word = self._episode = ""
+        self._keys_down = False
+        self._dropped_before: dict[str, int] = {}
         self.moving = False
         self.panels = Panels(self.do, self._library, self._plan, settings.palette, phrases_of)
 
@@ -96,6 +98,9 @@ class Console:
             self.panels.shown.changed = True
         self._know_robot()
         self._hear_answers()
+        if self.keys.down != self._keys_down:
+            self._keys_down = self.keys.down
+            self.events.say("keys", down=self._keys_down)
         for action in self.keys.actions():
             self.do(action)
         self._follow(now_ns)
@@ -105,7 +110,8 @@ class Console:
         """A frame was drawn: look at what the mouse did in it."""
         panels, now_ns = self.panels, self._clock.now_ns()
         panels.shown.drawn()
-        panels.look()
+        if panels.look():
+            self.events.say("pressed", down=panels.pressed)
         self.keys.typing = panels.typing
         if panels.typing or panels.top.arm_down:
             self.keys.touched.set()
@@ -135,7 +141,8 @@ class Console:
                                  practice=self._plan.practice, resettable=self._plan.resettable),
             checks=checks_of(snapshot, state, client.silent),
             gauges=gauges(snapshot, rate_hz=state.rate_hz if state else 100.0,
-                          missed=client.missed),
+                          missed=client.missed, dropped_before=self._dropped_before),
+            dropped_before=self._dropped_before,
             flow=self._flow, plan=self._plan, notice=self._notice_now(now_ns),
             rows=rows_of(listing.summaries, listing.drivers), traces=self._traces,
             pictures=client.pictures, streams=client.streams, robot=client.robot,
@@ -175,6 +182,9 @@ class Console:
         store = self._client.state.store if self._client.state else snapshot.recorder.store
         self._library.follow(store, snapshot.recorder.changes)
         self._begin_day(store)
+        if not self._dropped_before or (snapshot.episode and snapshot.episode != self._episode):
+            self._dropped_before = {stream.name: stream.dropped for stream in snapshot.streams}
+        self._episode = snapshot.episode
         self._take(follow(self._flow, self._plan, snapshot, now_ns))
 
     def _begin_day(self, store: str) -> None:

@@ -7,7 +7,6 @@ from studio.station.desk_link import UseDevices
 from studio.views.icons import icon
 from studio.views.words import shortened
 
-WINDOW = 9007
 _AXES = ("x", "y", "z", "roll", "pitch", "yaw", "7", "8")
 _STATUS = {DeviceStatus.OFF: ("Off", "circle", "offline"),
            DeviceStatus.OK: ("Works", "circle-check", "ready"),
@@ -21,8 +20,7 @@ class DevicesPanel:
     def __init__(self, ui: Ui, robots: tuple[str, ...], teleops: tuple[str, ...]) -> None:
         self._ui = ui
         self._touched = False
-        with (dpg.window(tag=WINDOW, label=f"{icon('joystick')}  Devices", no_close=True,
-                         min_size=(10, 10)) as self.window,
+        with (dpg.tab(label=f"{icon('joystick')}  Devices"), dpg.child_window(),
               dpg.table(header_row=False, policy=dpg.mvTable_SizingStretchProp)):
             dpg.add_table_column(init_width_or_weight=5)
             dpg.add_table_column(init_width_or_weight=7)

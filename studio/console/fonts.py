@@ -1,37 +1,16 @@
-"""The typeface at the sizes of look.py, and what to do about letters that it lacks.
+"""The typeface at the sizes of look.py; a text in other letters gets a font of the system.
 
-Our typeface has Latin, Greek and Cyrillic. A text in other scripts is drawn in a system font that
-has them, where there is one; else the toolkit shows a plain box per letter, and the words stay as
-they were typed.
+Where the machine has none, the toolkit draws a plain sign per letter; the words stay as they were
+typed. Opens fonts; refuses to look for them (system_fonts.py).
 """
 
-import shutil
-import subprocess
-from functools import cache
 from pathlib import Path
 
+from studio.console.system_fonts import foreign, system_font
 from studio.console.toolkit import dpg
 from studio.views.look import Sizes, font_file
 
-_COVERED = ((0x20, 0x24F), (0x370, 0x3FF), (0x400, 0x52F), (0x1E00, 0x1EFF), (0x2010, 0x2044),
-            (0x20A0, 0x20BF), (0x2190, 0x2193), (0x2200, 0x22FF), (0xE000, 0xE6FF))
-
-
-def covered(text: str) -> bool:
-    """Whether our typeface has every letter of a text."""
-    return all(any(first <= ord(letter) <= last for first, last in _COVERED) for letter in text)
-
-
-@cache
-def system_font(letter: str) -> Path | None:
-    """A font of this machine that has a letter, by fontconfig; None if there is none."""
-    if shutil.which("fc-list") is None:
-        return None
-    asked = subprocess.run(["fc-list", "-f", "%{file}\n", f":charset={ord(letter):x}"],
-                           capture_output=True, text=True, timeout=10.0, check=False)
-    files = sorted(Path(line) for line in asked.stdout.splitlines()
-                   if line.endswith((".ttf", ".otf", ".ttc")))
-    return next((file for file in files if "mono" not in file.name.lower()), None)
+Font = int | str
 
 
 class Fonts:
@@ -46,17 +25,16 @@ class Fonts:
         self.title = self._add(bold, Sizes.LETTER_TITLE)
         self.banner = self._add(bold, Sizes.LETTER_BANNER)
         self.countdown = self._add(bold, Sizes.LETTER_COUNTDOWN)
-        self._foreign: dict[Path, int | str] = {}
+        self._foreign: dict[tuple[Path, int], Font] = {}
 
-    def for_text(self, text: str) -> int | str:
-        """The font in which a person's text is best drawn."""
-        strange = next((letter for letter in text if not covered(letter)), None)
-        found = system_font(strange) if strange else None
+    def for_text(self, text: str, usual: Font, size: int) -> Font:
+        """The font in which a person's text is drawn: the usual one, if that can."""
+        found = system_font(text) if foreign(text) else None
         if found is None:
-            return self.normal
-        if found not in self._foreign:
-            self._foreign[found] = self._add(str(found), Sizes.LETTER)
-        return self._foreign[found]
+            return usual
+        if (found, size) not in self._foreign:
+            self._foreign[found, size] = self._add(str(found), size)
+        return self._foreign[found, size]
 
-    def _add(self, file: str, size: int) -> int | str:
+    def _add(self, file: str, size: int) -> Font:
         return dpg.add_font(file, size, parent=self._registry)

@@ -38,6 +38,7 @@ class KeyThread:
         keyboard_drives: the desk's teleoperator is the keyboard.
         held: keys that drive, as seen last.
         focused: whether the window has the keyboard.
+        down: some key that we know is down.
         touched: set whenever a hand moved; the window clears it.
     """
 
@@ -48,7 +49,7 @@ class KeyThread:
         self._actions: queue.Queue[str] = queue.Queue()
         self._stop_asked, self._ending = threading.Event(), threading.Event()
         self._quiet_until_ns = 0
-        self.typing = self.keyboard_drives = self.focused = False
+        self.typing = self.keyboard_drives = self.focused = self.down = False
         self.held: frozenset[str] = frozenset()
         self.touched = threading.Event()
         self.stops: queue.Queue[Reply] = queue.Queue()
@@ -82,6 +83,7 @@ class KeyThread:
                 now = hands.look()
                 if now != before:
                     self.touched.set()
+                self.down = bool(now.held)
                 edges, actions = edges.seen(now.held, focused=now.focused, typing=self.typing)
                 for action in actions:
                     (self._stop_asked.set() if action == STOP else self._actions.put(action))

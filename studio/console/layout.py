@@ -1,39 +1,36 @@
 """Where the panels lie on the first day; afterwards wherever the operator dragged them.
 
 Dear ImGui keeps a layout as text. The state above and the health below keep their height, the
-panels at the right their width, and the cameras take what is left. Knows that text's form; refuses
-to know what is in a panel.
+panels at the right their width, and the cameras take what is left. Handles for dragging are
+hidden; the small corner of a panel brings its handle back. Knows that text's form; refuses to know
+what is in a panel.
 """
 
 from studio.console import (
     cameras_panel,
-    devices_panel,
     episodes_panel,
     health_panel,
-    plots_panel,
+    lower_tabs,
     record_panel,
-    timeline_panel,
     top_bar,
 )
 
-VERSION = 1                 # of the set of panels: another one starts from the first day again
+VERSION = 2                 # of the set of panels: another one starts from the first day again
 _SPACE, _HOST = "0x08BD597D", "0x1BBC0F80"      # Dear ImGui's ids of the one dock space
 
 
 def first_layout(width: int, height: int) -> str:
     """The layout for a window of a size in pixels."""
     small = width < 1400
-    right = 380 if small else 440
-    bottom = 250 if small else 330
-    record = 330
+    right = 400 if small else 440
+    bottom = 236 if small else 320
+    record = 384
     middle = height - top_bar.HEIGHT - health_panel.HEIGHT
     bar = "HiddenTabBar=1"
-    homes = {top_bar.WINDOW: (1, 0), health_panel.WINDOW: (2, 0), cameras_panel.WINDOW: (7, 0),
-             record_panel.WINDOW: (8, 0), episodes_panel.WINDOW: (9, 0),
-             plots_panel.WINDOW: (10, 0), timeline_panel.WINDOW: (10, 1),
-             devices_panel.WINDOW: (10, 2)}
-    windows = "".join(f"[Window][###{window}]\nDockId=0x{node:08X},{place}\n\n"
-                      for window, (node, place) in homes.items())
+    homes = {top_bar.WINDOW: 1, health_panel.WINDOW: 2, cameras_panel.WINDOW: 7,
+             record_panel.WINDOW: 8, episodes_panel.WINDOW: 9, lower_tabs.WINDOW: 10}
+    windows = "".join(f"[Window][###{window}]\nDockId=0x{node:08X},0\n\n"
+                      for window, node in homes.items())
 
     def node(number: int, parent: str, size: tuple[int, int], more: str = "") -> str:
         return f"DockNode ID=0x{number:08X} Parent={parent} SizeRef={size[0]},{size[1]} {more}\n"
@@ -44,9 +41,9 @@ def first_layout(width: int, height: int) -> str:
             + node(3, _SPACE, (width, height - top_bar.HEIGHT), "Split=Y")
             + node(4, "0x00000003", (width, middle), "Split=X")
             + node(5, "0x00000004", (width - right, middle), "Split=Y")
-            + node(7, "0x00000005", (width - right, middle - bottom), "CentralNode=1")
-            + node(10, "0x00000005", (width - right, bottom))
+            + node(7, "0x00000005", (width - right, middle - bottom), f"CentralNode=1 {bar}")
+            + node(10, "0x00000005", (width - right, bottom), bar)
             + node(6, "0x00000004", (right, middle), "Split=Y")
-            + node(8, "0x00000006", (right, record))
-            + node(9, "0x00000006", (right, middle - record))
+            + node(8, "0x00000006", (right, record), bar)
+            + node(9, "0x00000006", (right, middle - record), bar)
             + node(2, "0x00000003", (width, health_panel.HEIGHT), bar))

@@ -9,6 +9,7 @@ from studio.console.episodes_panel import EpisodesPanel
 from studio.console.fonts import Fonts
 from studio.console.health_panel import HealthBar
 from studio.console.library import Library
+from studio.console.lower_tabs import lower_tabs
 from studio.console.plots_panel import PlotsPanel
 from studio.console.record_panel import RecordPanel
 from studio.console.seen import Seen, Ui
@@ -22,11 +23,17 @@ from studio.views.recording_flow import Plan
 from studio.views.robot_tasks import task_names
 
 
+def _middle(item: int | str) -> tuple[int, int]:
+    (x, y), (width, height) = dpg.get_item_rect_min(item), dpg.get_item_rect_size(item)
+    return int(x + width / 2), int(y + height / 2)
+
+
 class Panels:
     """See the head of this file.
 
     Attributes:
         typing: somebody types into one of them.
+        pressed: the mouse is pressed, as the last frame saw it.
     """
 
     def __init__(self, do: Callable[..., None], library: Library, plan: Plan, palette: str,
@@ -35,13 +42,14 @@ class Panels:
         self._ui = ui = Ui(self.shown, colour(palette), Fonts(), do)
         dpg.bind_font(ui.fonts.normal)
         self._robot = "sim"
-        self.typing = False
+        self.typing = self.pressed = False
         self.top, self._health = TopBar(ui), HealthBar(ui)
         self._cameras, self.record = CamerasPanel(ui), RecordPanel(
             ui, plan, task_names(self._robot), lambda task: phrases(self._robot, task))
         self._episodes = EpisodesPanel(ui, library)
-        self._plots, self.timeline = PlotsPanel(ui), TimelinePanel(ui, library)
-        self._devices = DevicesPanel(ui, tuple(robot_names()), tuple(operator_names()))
+        with lower_tabs():
+            self._plots, self.timeline = PlotsPanel(ui), TimelinePanel(ui, library)
+            self._devices = DevicesPanel(ui, tuple(robot_names()), tuple(operator_names()))
         self._countdown = Countdown(ui)
         self._texts = (*self.record.texts, *self._devices.texts, self._episodes.search)
         self._strip()
@@ -58,12 +66,19 @@ class Panels:
                       self._plots, self.timeline, self._devices, self._countdown):
             panel.show(seen)
 
-    def look(self) -> None:
-        """After a frame: what the mouse and the text cursor are at."""
+    def look(self) -> bool:
+        """After a frame: what the mouse and the text cursor are at; whether a button moved."""
         self.top.look()
         self.typing = typing(self._texts)
-        if not dpg.is_mouse_button_down(dpg.mvMouseButton_Left):
+        before, self.pressed = self.pressed, dpg.is_mouse_button_down(dpg.mvMouseButton_Left)
+        if not self.pressed:
             self.timeline.let_go()
+        return before != self.pressed
+
+    def places(self) -> dict[str, tuple[int, int]]:
+        """Where the middles of some widgets are, for tests that drive a real mouse."""
+        items = {"arm": self.top.arm, "stop": self.top.stop} | self.record.items
+        return {name: _middle(item) for name, item in items.items()}
 
     def recolour(self, palette: str) -> None:
         """Light or dark."""

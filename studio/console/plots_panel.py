@@ -5,7 +5,6 @@ from studio.console.toolkit import dpg
 from studio.views.icons import icon
 from studio.views.plots import PLOTS, Plot, limits_of
 
-WINDOW = 9004
 TRACED = {plot.stream: tuple(sorted({p.column for p in PLOTS if p.stream == plot.stream}))
           for plot in PLOTS}
 _MOST_LINES = 16
@@ -19,9 +18,7 @@ class PlotsPanel:
         self._plot = PLOTS[0]
         self._limits: tuple[float, float] | None = None
         self._newest = 0.0
-        with dpg.window(tag=WINDOW, label=f"{icon('activity')}  Plots", no_close=True,
-                        no_scrollbar=True, no_scroll_with_mouse=True, min_size=(10, 10)
-                        ) as self.window:
+        with dpg.tab(label=f"{icon('activity')}  Plots"):
             with dpg.group(horizontal=True, horizontal_spacing=4):
                 self._choices = [dpg.add_button(label=plot.title, user_data=plot,
                                                 callback=lambda _s, _a, plot: self._choose(plot))

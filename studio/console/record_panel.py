@@ -11,6 +11,7 @@ from studio.views.words import plain, shortened
 
 WINDOW = 9005
 _COUNTDOWNS = ("0 s", "1 s", "3 s", "5 s", "10 s")
+_LIMITS = ("No limit", "10 s", "20 s", "30 s", "60 s", "120 s")
 _LABELS = (("success", "circle-check", "Success"), ("failure", "circle-x", "Failure"),
            ("partial", "circle-minus", "Partial"))
 MOST_LETTERS = 2000         # of an instruction or a note; what is longer is no sentence
@@ -33,9 +34,7 @@ class RecordPanel:
         with dpg.window(tag=WINDOW, label=f"{icon('video')}  Record", no_close=True,
                         min_size=(10, 10)) as self.window:
             self._build_plan(plan)
-            dpg.add_spacer(height=2)
             self._build_buttons()
-            dpg.add_spacer(height=2)
             self._build_labels()
 
     # ---- what is next ----
@@ -55,18 +54,20 @@ class RecordPanel:
                                           height_mode=dpg.mvComboHeight_Large)
         with dpg.group(horizontal=True):
             self._practice = dpg.add_checkbox(
-                label="Practice, keep nothing", default_value=plan.practice,
+                label="Practice", default_value=plan.practice,
                 callback=lambda _, on: self._ui.do("practice", on))
+            dpg.add_spacer(width=6)
+            dpg.add_text(icon("timer"))
             self._countdown = dpg.add_combo(
-                _COUNTDOWNS, default_value=f"{plan.countdown_s:g} s", width=70,
+                _COUNTDOWNS, default_value=f"{plan.countdown_s:g} s", width=74,
                 callback=lambda _, text: self._ui.do("countdown", float(text.split()[0])))
-            self._limit = dpg.add_input_int(
-                default_value=int(plan.limit_s), min_value=0, max_value=3600, min_clamped=True,
-                max_clamped=True, width=-1, step=0,
-                callback=lambda _, value: self._ui.do("limit", float(value)))
+            dpg.add_text(icon("hourglass"))
+            self._limit = dpg.add_combo(
+                _LIMITS, default_value=_limit_words(plan.limit_s), width=-1,
+                callback=lambda _, text: self._ui.do("limit", _limit_s(text)))
         for item, tip in ((self._countdown, "Countdown before an episode begins"),
-                          (self._limit, "Seconds after which an episode ends by itself; 0 never. "
-                                        "The last three are heard")):
+                          (self._limit, "Time limit, after which an episode ends by itself; its "
+                                        "last three seconds are heard")):
             with dpg.tooltip(item, delay=0.3):
                 dpg.add_text(tip)
 
@@ -114,7 +115,14 @@ class RecordPanel:
     @property
     def texts(self) -> tuple[int | str, ...]:
         """The items into which somebody may type."""
-        return self._words, self._note, self._limit
+        return self._words, self._note
+
+    @property
+    def items(self) -> dict[str, int | str]:
+        """Widgets by name, for tests that drive a real mouse."""
+        return {"main": self._main, "rerecord": self._again, "discard": self._discard,
+                "undo": self._undo, "words": self._words, "note": self._note,
+                "new scene": self._new, "practice": self._practice, **self._labels}
 
     def tasks(self, names: tuple[str, ...]) -> None:
         """Another robot has other tasks."""
@@ -131,6 +139,7 @@ class RecordPanel:
                                         f"{key_for('new scene')}", enabled=not controls.new_scene)
         shown.value(self._practice, plan.practice)
         shown.value(self._countdown, f"{plan.countdown_s:g} s")
+        shown.value(self._limit, _limit_words(plan.limit_s))
         self._show_main(seen)
         for item, refusal in ((self._again, controls.rerecord), (self._discard, controls.discard),
                               (self._undo, controls.undo), *(
@@ -161,6 +170,14 @@ class RecordPanel:
         shown.settings(self._main, label=label, enabled=not tip)
         shown.theme(self._main, themes.off if tip else theme)
         shown.value(self._main_tip, tip or "Or press the key")
+
+
+def _limit_words(limit_s: float) -> str:
+    return f"{limit_s:g} s" if limit_s else _LIMITS[0]
+
+
+def _limit_s(words: str) -> float:
+    return 0.0 if words == _LIMITS[0] else float(words.split()[0])
 
 
 def _about(seen: Seen) -> str:

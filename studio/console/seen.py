@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from recorders.streams import StreamSpec
 from studio.console.fonts import Fonts
@@ -67,9 +66,9 @@ class Seen:
     pictures: dict[str, bytes]
     streams: tuple[StreamSpec, ...]
     robot: RobotInfo | None
+    dropped_before: dict[str, int] = field(default_factory=dict)
     arm_progress: float = 0.0
     focused: bool = True
     held: frozenset[str] = frozenset()
     muted: bool = False
     dark: bool = True
-    extra: dict[str, Any] = field(default_factory=dict)

@@ -22,6 +22,7 @@ class Shown:
         self.changed = True
         self._values: dict[Item, Any] = {}
         self._themes: dict[Item, Item] = {}
+        self._fonts: dict[Item, Item] = {}
         self._settings: dict[tuple[Item, str], Any] = {}
 
     def value(self, item: Item, value: Any) -> None:
@@ -43,6 +44,13 @@ class Shown:
             dpg.bind_item_theme(item, theme)
             self.changed = True
 
+    def font(self, item: Item, font: Item) -> None:
+        """Give an item a font."""
+        if self._fonts.get(item) != font:
+            self._fonts[item] = font
+            dpg.bind_item_font(item, font)
+            self.changed = True
+
     def settings(self, item: Item, **settings: Any) -> None:
         """Give an item a label, a size, whether it is shown or enabled …"""
         fresh = {name: value for name, value in settings.items()
@@ -60,6 +68,7 @@ class Shown:
         """An item is gone."""
         self._values.pop(item, None)
         self._themes.pop(item, None)
+        self._fonts.pop(item, None)
         for key in [key for key in self._settings if key[0] == item]:
             del self._settings[key]
 

@@ -113,6 +113,8 @@ def _pill(tone: Tone) -> Item:
         dpg.add_theme_color(dpg.mvThemeCol_Text, rgba(tone.ink))
         dpg.add_theme_color(dpg.mvThemeCol_Border, rgba(tone.edge))
         dpg.add_theme_style(dpg.mvStyleVar_ChildBorderSize, 2)
+        dpg.add_theme_style(dpg.mvStyleVar_WindowPadding, 16, 8)
+        dpg.add_theme_style(dpg.mvStyleVar_ItemSpacing, 8, 2)
     return theme
 
 
@@ -144,4 +146,6 @@ def _strip(palette: Palette) -> Item:
         dpg.add_theme_color(dpg.mvThemeCol_WindowBg, rgba(palette.ground))
         dpg.add_theme_color(dpg.mvThemeCol_ChildBg, rgba(palette.ground))
         dpg.add_theme_style(dpg.mvStyleVar_WindowPadding, 12, 8)
+        dpg.add_theme_style(dpg.mvStyleVar_CellPadding, 0, 0)
+        dpg.add_theme_style(dpg.mvStyleVar_ItemSpacing, 8, 4)
     return theme

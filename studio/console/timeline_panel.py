@@ -7,8 +7,6 @@ from studio.views.chunk_timeline import Chunk, Timeline, timeline_of
 from studio.views.icons import icon
 from studio.views.look import rgba
 
-WINDOW = 9008
-
 
 class TimelinePanel:
     """See the head of this file; shows the chunks of the episode that is chosen in the list."""
@@ -18,9 +16,7 @@ class TimelinePanel:
         self._episode, self._chunks, self._at = "", (), 0
         self._timeline: Timeline | None = None
         self._dragging = False
-        with dpg.window(tag=WINDOW, label=f"{icon('spline')}  Action chunk", no_close=True,
-                        no_scrollbar=True, no_scroll_with_mouse=True, min_size=(10, 10)
-                        ) as self.window:
+        with dpg.tab(label=f"{icon('spline')}  Action chunk"):
             with dpg.group(horizontal=True):
                 self._back = dpg.add_button(label=icon("chevron-left"),
                                             callback=lambda: self._go(-1))

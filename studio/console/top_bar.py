@@ -5,12 +5,14 @@ from studio.console.toolkit import dpg
 from studio.station.messages import Mode
 from studio.views.checks import Check
 from studio.views.icons import icon
+from studio.views.look import Sizes
 from studio.views.words import shortened
 
 WINDOW = 9001
 HEIGHT = 104
 _ARMED = (Mode.ARMED, Mode.HUMAN, Mode.AUTO, Mode.SHARED, Mode.HANDBACK)
 _CHECK_LINES = 8
+LETTERS = 70                # of an instruction; all of it is in the tooltip
 
 
 class TopBar:
@@ -23,7 +25,7 @@ class TopBar:
 
     def __init__(self, ui: Ui) -> None:
         self._ui = ui
-        self._holds = True
+        self._holds = self._held_to_arm = True
         self.arm_down = self.stop_pressed = False
         with (dpg.window(tag=WINDOW, no_close=True, no_scrollbar=True, no_scroll_with_mouse=True,
                          no_title_bar=True, min_size=(10, 10)) as self.window,
@@ -41,7 +43,8 @@ class TopBar:
 
     def _build_pill(self) -> None:
         fonts = self._ui.fonts
-        with dpg.child_window(width=310, height=76, border=True, no_scrollbar=True) as self._pill:
+        with dpg.child_window(width=310, height=80, border=True, no_scrollbar=True,
+                              no_scroll_with_mouse=True) as self._pill:
             self._word = dpg.add_text("Offline")
             dpg.bind_item_font(self._word, fonts.banner)
             self._under = dpg.add_text("")
@@ -49,11 +52,13 @@ class TopBar:
 
     def _build_words(self) -> None:
         fonts = self._ui.fonts
-        with dpg.group():
+        with dpg.group(indent=16):
             self._instruction = dpg.add_text("", wrap=0)
             dpg.bind_item_font(self._instruction, fonts.title)
             self._detail = dpg.add_text("", wrap=0)
             self._notice = dpg.add_text("")
+        with dpg.tooltip(self._instruction, delay=0.3):
+            self._all_words = dpg.add_text("", wrap=700)
 
     def _build_speed(self) -> None:
         with dpg.group():
@@ -65,33 +70,36 @@ class TopBar:
 
     def _build_arm(self) -> None:
         with dpg.group():
-            self._arm = dpg.add_button(label="Hold to arm", width=166, height=60,
+            self.arm = dpg.add_button(label="Hold to arm", width=166, height=66,
                                        callback=self._clicked)
-            dpg.bind_item_font(self._arm, self._ui.fonts.strong)
+            dpg.bind_item_font(self.arm, self._ui.fonts.strong)
             self._held = dpg.add_progress_bar(default_value=0.0, width=166, height=6)
-        with dpg.tooltip(self._arm, delay=0.2):
+        with dpg.tooltip(self.arm, delay=0.2):
             self._tip = dpg.add_text("")
             self._lines = [dpg.add_text("", show=False) for _ in range(_CHECK_LINES)]
 
     def _build_stop(self) -> None:
-        self._stop = dpg.add_button(label=f"{icon('octagon-x')}  Stop", width=178, height=74)
-        dpg.bind_item_font(self._stop, self._ui.fonts.banner)
-        with dpg.tooltip(self._stop, delay=0.4):
+        self.stop = dpg.add_button(label=f"{icon('octagon-x')}  Stop", width=-1, height=80)
+        dpg.bind_item_font(self.stop, self._ui.fonts.banner)
+        with dpg.tooltip(self.stop, delay=0.4):
             dpg.add_text("Software stop (Space): the arm holds until it is re-armed.\n"
                          "It is no safety device: keep the emergency stop within reach")
 
     def look(self) -> None:
         """See what the mouse does to the two buttons that must not wait for a click."""
-        self.stop_pressed = dpg.is_item_activated(self._stop)
-        self.arm_down = self._holds and dpg.is_item_active(self._arm)
+        self.stop_pressed = dpg.is_item_activated(self.stop)
+        if dpg.is_item_activated(self.arm):
+            self._held_to_arm = self._holds     # letting go of that is no click on "Disarm"
+        self.arm_down = self._held_to_arm and dpg.is_item_active(self.arm)
 
     def _clicked(self) -> None:
-        if not self._holds:
+        if not self._held_to_arm:
             self._ui.do("disarm or rearm")
 
     def show(self, seen: Seen) -> None:
         """Draw the state."""
-        shown, themes, banner = self._ui.shown, self._ui.themes, seen.banner
+        shown, themes, fonts, banner = (self._ui.shown, self._ui.themes, self._ui.fonts,
+                                        seen.banner)
         shown.theme(self._pill, themes.pills[banner.tone])
         shown.value(self._word, f"{icon(banner.icon)}  {banner.word}")
         under = [banner.time] if banner.time else []
@@ -99,14 +107,17 @@ class TopBar:
         shown.value(self._under, "   ".join(under))
         snapshot = seen.snapshot
         words = snapshot.instruction if snapshot else ""
-        shown.value(self._instruction, shortened(words, 70) or "No instruction yet")
-        dpg.bind_item_font(self._instruction, self._ui.fonts.title)
+        line = shortened(words, LETTERS)
+        shown.value(self._instruction, line or "No instruction yet")
+        shown.font(self._instruction, fonts.for_text(line, fonts.title, Sizes.LETTER_TITLE))
+        shown.value(self._all_words, shortened(words, 2000) or "Choose a task, or say what to do")
+        shown.font(self._all_words, fonts.for_text(words, fonts.normal, Sizes.LETTER))
         shown.value(self._detail, shortened(banner.detail, 110))
         shown.theme(self._detail, themes.muted)
         shown.value(self._notice, f"{icon(seen.notice.icon)}  {shortened(seen.notice.text, 110)}"
                     if seen.notice.text else "")
         shown.theme(self._notice, themes.said[seen.notice.tone])
-        shown.theme(self._stop, themes.stop)
+        shown.theme(self.stop, themes.stop)
         if snapshot is not None:
             percent = round(snapshot.speed_scale * 100)
             shown.value(self._speed_words, f"{icon('gauge')}  Speed limit")
@@ -122,8 +133,8 @@ class TopBar:
         label = ("rotate-ccw", "Re-arm") if stopped else (
             ("lock-open", "Hold to arm") if self._holds else ("lock", "Disarm"))
         refusal = seen.controls.rearm if stopped else seen.controls.arm if self._holds else ""
-        shown.settings(self._arm, label=f"{icon(label[0])}  {label[1]}", enabled=not refusal)
-        shown.theme(self._arm, themes.quiet if refusal else
+        shown.settings(self.arm, label=f"{icon(label[0])}  {label[1]}", enabled=not refusal)
+        shown.theme(self.arm, themes.quiet if refusal else
                     themes.arm if self._holds else themes.primary if stopped else themes.quiet)
         shown.settings(self._held, show=self._holds)
         shown.value(self._held, round(seen.arm_progress, 2))

@@ -4,6 +4,9 @@ Knows what is healthy and what is not; refuses to repair anything. A tone never 
 gauge that is not well says so in its text as well.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import msgspec
 
 from studio.station.messages import Snapshot, StreamHealth
@@ -31,19 +34,22 @@ class Gauge(msgspec.Struct, frozen=True):
     tip: str = ""
 
 
-def gauges(snapshot: Snapshot | None, *, rate_hz: float = 100.0, missed: int = 0
-           ) -> tuple[Gauge, ...]:
+def gauges(snapshot: Snapshot | None, *, rate_hz: float = 100.0, missed: int = 0,
+           dropped_before: Mapping[str, int] = MappingProxyType({})) -> tuple[Gauge, ...]:
     """The gauges from left to right; none before the station spoke.
 
     Args:
         snapshot: the newest of the station.
         rate_hz: what the control loop is to reach.
         missed: ticks that this console was too slow for.
+        dropped_before: stream -> drops that are no news any more, such as those from before the
+            episode; only newer ones are shown and warned of.
     """
     if snapshot is None:
         return ()
     return (_control(snapshot, rate_hz), _lateness(snapshot, rate_hz),
-            *(_stream(stream) for stream in snapshot.streams), _recorder(snapshot),
+            *(_stream(stream, dropped_before.get(stream.name, 0))
+              for stream in snapshot.streams), _recorder(snapshot),
             _disk(snapshot), _policy(snapshot), _screen(missed))
 
 
@@ -63,18 +69,19 @@ def _lateness(snapshot: Snapshot, rate_hz: float) -> Gauge:
                  "period late since the start")
 
 
-def stream_text(stream: StreamHealth) -> tuple[str, str]:
-    """Rate and drops of a stream, and its tone."""
+def stream_text(stream: StreamHealth, before: int = 0) -> tuple[str, str]:
+    """Rate of a stream and its drops since there were so many, and its tone."""
     if stream.age_ms < 0.0:
         return "nothing yet", WARNING
     if stream.age_ms > _STALE_MS:
         return f"silent {age(stream.age_ms)}", FAULT
-    drops = f", {stream.dropped:,} dropped" if stream.dropped else ""
-    return f"{stream.rate_hz:.0f} Hz{drops}", WARNING if stream.dropped else WELL
+    fresh = stream.dropped - before if stream.dropped >= before else stream.dropped
+    drops = f", {fresh:,} dropped" if fresh else ""
+    return f"{stream.rate_hz:.0f} Hz{drops}", WARNING if fresh else WELL
 
 
-def _stream(stream: StreamHealth) -> Gauge:
-    text, tone = stream_text(stream)
+def _stream(stream: StreamHealth, before: int) -> Gauge:
+    text, tone = stream_text(stream, before)
     return Gauge(stream.name.capitalize(), text, tone,
                  f"Stream '{stream.name}': {stream.rate_hz:.1f} Hz, {stream.dropped:,} samples "
                  f"dropped since the start, newest {age(stream.age_ms)} old")
@@ -86,6 +93,8 @@ def _recorder(snapshot: Snapshot) -> Gauge:
            f"{recorder.last_commit_ms:.0f} ms from stop to committed")
     if recorder.overflowed:
         return Gauge("Recorder", f"{recorder.overflowed:,} lost", FAULT, tip)
+    if not recorder.wanted:
+        return Gauge("Recorder", "no store", "idle", "No store is open: only practice works")
     if not recorder.alive:
         return Gauge("Recorder", "off", WARNING, "No recorder runs: nothing would be kept")
     if recorder.error:
