@@ -118,7 +118,7 @@ def who_drove(owners: np.ndarray) -> str:
         owners: (N, D) of the stream `tick`.
 
     Returns:
-        "You", "You 80 %, policy 20 %", or "Nobody".
+        "You", "You 80 %, Policy 20 %", or "Nobody".
     """
     shares = [(name, int(np.count_nonzero((owners == int(owner)).any(axis=1))))
               for owner, name in _DRIVERS]
@@ -128,5 +128,4 @@ def who_drove(owners: np.ndarray) -> str:
         return "Nobody"
     if len(moved) == 1:
         return moved[0][0]
-    said = ", ".join(f"{name} {round(100 * count / total)} %" for name, count in moved)
-    return said[:1] + said[1:]
+    return ", ".join(f"{name} {round(100 * count / total)} %" for name, count in moved)
