@@ -4,11 +4,12 @@ import re
 from itertools import product
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from studio.views import look
 from studio.views.icons import ICONS, icon
-from studio.views.look import PALETTES, TONE_NAMES, Palette, asset, font_file, letters, rgba
+from studio.views.look import PALETTES, TONE_NAMES, Palette, Tone, asset, font_file, letters, rgba
 
 both = pytest.mark.parametrize("palette", PALETTES.values(), ids=PALETTES)
 
@@ -105,6 +106,19 @@ def test_every_icon_that_a_console_asks_for_by_name_exists():
              for name in re.findall(r"\bicon(?:\(|=)[\"']([\w-]+)[\"']", path.read_text())}
     assert asked
     assert {(file, name) for file, name in asked if name not in ICONS} == set()
+
+
+def test_the_web_sheets_take_their_colours_from_the_palettes():
+    ours = {"#000", "#fff"}         # what stands on a picture
+    names = {f.replace("_", "-") for f in Palette.__struct_fields__} | {
+        f"{tone}-{part}" for tone in TONE_NAMES for part in Tone.__struct_fields__}
+    for palette in PALETTES.values():
+        ours |= {value for value in msgspec.structs.asdict(palette).values()
+                 if isinstance(value, str)}
+    for path in [*asset("web").glob("*.css"), *asset("web").glob("*.html")]:
+        text = path.read_text()
+        assert set(re.findall(r"#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{3})\b", text)) <= ours, path
+        assert set(re.findall(r"var\(--ts-([a-z-]+)", text)) <= names, path
 
 
 def test_fonts_are_small_and_their_licences_lie_beside_them():
