@@ -27,6 +27,7 @@ from studio.views.settings import load_settings, settings_folder
 
 LOOK_NS = NS_PER_S // 25        # how often news are taken while nothing is drawn
 DRAWING_NICENESS = 10
+COUNT_FRAMES = 5                # a line in the event log for so many
 FIRST_FRAMES = 6                # the toolkit finds its layout in these
 
 
@@ -106,6 +107,8 @@ def _draw(console: Console, life: Life, limits: RedrawLimits | None) -> int:
             if run_callbacks():
                 redraw = redraw.touched(clock.now_ns())
             console.drawn()
+            if frames % COUNT_FRAMES == 0:
+                console.events.say("frames", count=frames)
             if frames == FIRST_FRAMES:
                 console.events.say("ready", places=console.panels.places())
         else:

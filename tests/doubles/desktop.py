@@ -86,6 +86,7 @@ class Desktop:
         said: the lines of the console's event log that were read so far.
         places: where some widgets are.
         newest: stream -> its newest row.
+        frames: how many the console said that it drew.
     """
 
     def __init__(self, screen: VirtualScreen, client: DeskClient, log: Path,
@@ -95,6 +96,7 @@ class Desktop:
         self._rest, self._clock, self._supervisor = b"", SystemClock(), supervisor
         self.places: dict[str, list[int]] = {}
         self.newest: dict[str, np.void] = {}
+        self.frames = 0
 
     def hear(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Wait for a line of the event log that was not heard yet, and take it."""
@@ -148,7 +150,9 @@ class Desktop:
         with suppress(BlockingIOError):
             while piece := os.read(self._log, 1 << 16):
                 *lines, self._rest = (self._rest + piece).split(b"\n")
-                self.said += [msgspec.json.decode(line) for line in lines]
+                heard = [msgspec.json.decode(line) for line in lines]
+                self.said += [line for line in heard if line["kind"] != "frames"]
+                self.frames = max(self.frames, *(line.get("count", 0) for line in heard), 0)
 
     def _forget(self, kind: str) -> None:
         self._read()
