@@ -64,7 +64,7 @@ class Job:
             [sys.executable, "-m", "studio.cli", *words], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
             env={**os.environ, "PYTHONUNBUFFERED": "1"}, start_new_session=True,
-            preexec_fn=lambda: os.nice(NICE) and None)
+            preexec_fn=_be_nice)
         self._thread = threading.Thread(target=self._hear, name=f"job-{number}", daemon=True)
         self._thread.start()
 
@@ -163,3 +163,8 @@ class Jobs:
         if found is not None:
             found.cancel()
         return found is not None
+
+
+def _be_nice() -> None:
+    """Runs in the child."""
+    os.nice(NICE)

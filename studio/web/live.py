@@ -6,11 +6,16 @@ Knows the feed and the library; refuses to send commands.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
+import msgspec
 from fastapi import APIRouter, Response
 
-from studio.station.messages import Snapshot
+from studio.devices.interfaces import DeviceError
+from studio.station.desk_link import DeskState
+from studio.station.messages import Mode, Snapshot
+from studio.station.robots import tasks_of
 from studio.views.banner import Banner, banner_of
 from studio.views.health_bar import gauges
 from studio.views.words import age, sentence
@@ -22,6 +27,10 @@ from studio.web.library import Library
 STALE_MS = 1000.0
 _NO_DESK = Banner("No desk", "unplug", "offline",
                   "Nothing drives here: start a desk with `tandem`; episodes can be looked at")
+_FOR_ONLOOKERS = {
+    Mode.IDLE: "The arm holds and follows nobody", Mode.ARMED: "The arm follows the device",
+    Mode.AUTO: "", Mode.SHARED: "Operator and policy drive together", Mode.HUMAN: "",
+    Mode.HANDBACK: "The policy plans from where the operator let go"}
 
 
 def live(feed: DeskFeed, library: Callable[[], Library], jobs: Jobs) -> APIRouter:
@@ -31,31 +40,32 @@ def live(feed: DeskFeed, library: Callable[[], Library], jobs: Jobs) -> APIRoute
     @router.get("/live/status")
     def status(response: Response) -> dict[str, Any]:
         response.headers["cache-control"] = "no-store"
-        return status_of(feed.look(), library().revision(), jobs.views())
+        return status_of(feed.look(), library(), jobs.views())
 
     return router
 
 
-def status_of(view: DeskView, revision: int, jobs: Sequence[JobView] = ()) -> dict[str, Any]:
+def status_of(view: DeskView, library: Library, jobs: Sequence[JobView] = ()) -> dict[str, Any]:
     """Everything that changes, as HTML by the place where it belongs.
 
     Args:
         view: the newest of the desk.
-        revision: of the store.
+        library: of the store that is meant now.
         jobs: the newest first.
     """
     snapshot, state = view.snapshot, view.state
     tiles = camera_tiles(view)
     rate_hz = state.rate_hz if state else 100.0
     return {
-        "revision": revision,
+        "revisions": {"episode-list": f"{library.path} {library.revision()}",
+                      "devices": devices_key(state)},
         "live": bool(state and state.live_url),
         "said": {tile.camera: tile.said for tile in tiles},
         "html": {
             "banner": pieces.banner(banner_for_onlookers(view)),
             "gauges": pieces.gauges(gauges(snapshot, rate_hz=rate_hz, missed=view.missed)),
             "problems": pieces.notices(problems_of(view)),
-            "scene": pieces.scene(snapshot),
+            "scene": pieces.scene(snapshot, phase_of(view)),
             "cameras": pieces.tiles([pieces.Tile(tile.camera) for tile in tiles]),
             "devices": pieces.devices(snapshot, state),
             "jobs": pieces.jobs(jobs),
@@ -68,9 +78,31 @@ def banner_for_onlookers(view: DeskView) -> Banner:
     if not view.attached:
         return _NO_DESK
     shown = banner_of(view.snapshot, view.state, view.silent)
-    driver = "Operator" if shown.driver == "You" else shown.driver
-    word = "Operator drives" if shown.word == "You drive" else shown.word
-    return Banner(word, shown.icon, shown.tone, shown.detail, driver, shown.recording, shown.time)
+    if view.snapshot is None or view.silent or (view.state is not None and view.state.busy):
+        return shown
+    mode = view.snapshot.mode
+    return msgspec.structs.replace(
+        shown, word="Operator drives" if shown.word == "You drive" else shown.word,
+        driver=shown.driver.replace("You", "Operator"),
+        detail=sentence(view.snapshot.reason) if mode in (Mode.STOP, Mode.FAULT, Mode.HOLD)
+        else shown.detail if shown.recording and view.snapshot.practice else _FOR_ONLOOKERS[mode])
+
+
+def devices_key(state: DeskState | None) -> str:
+    """Another text whenever the desk works with other devices."""
+    if state is None:
+        return ""
+    return repr((state.robot, state.robot_options, state.teleop, state.teleop_options))
+
+
+def phase_of(view: DeskView) -> str:
+    """The name of the task's phase; empty where nobody knows it."""
+    snapshot, state = view.snapshot, view.state
+    if snapshot is None or state is None:
+        return ""
+    with suppress(DeviceError, LookupError, ValueError):
+        return tasks_of(state.robot)[snapshot.task].phases[int(snapshot.phase)]
+    return ""
 
 
 def camera_tiles(view: DeskView) -> list[pieces.Tile]:

@@ -67,12 +67,12 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
         f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in pairs) + "</dl>"
 
 
-def scene(snapshot: Snapshot | None) -> str:
+def scene(snapshot: Snapshot | None, phase: str = "") -> str:
     """What is being done now, and what was recorded."""
     if snapshot is None:
         return facts([("Task", "–"), ("Instruction", "–")])
     recorder = snapshot.recorder
-    verdict = "the detector says success" if snapshot.success else snapshot.phase
+    verdict = "success, says the detector" if snapshot.success else phase
     return facts([
         ("Task", text(snapshot.task or "–")),
         ("Instruction", text(snapshot.instruction or "–")),

@@ -10,7 +10,8 @@ const seen = (element) => element.offsetParent !== null && !document.hidden;
 
 // --- What changes by itself ----------------------------------------------------------------------
 const shown = new WeakMap();
-let failures = 0, revision = null, live = false;
+let failures = 0, live = false;
+const told = {};
 
 function put(element, html) {
   if (shown.get(element) === html) return;
@@ -37,15 +38,17 @@ function apply(status) {
   }
   live = status.live;
   all("[data-viewer]").forEach(view);
-  const list = document.querySelector("#episode-list");
-  if (list && revision !== status.revision && tell(list)) revision = status.revision;
+  for (const [block, revision] of Object.entries(status.revisions))
+    if (told[block] !== revision && tell(block)) told[block] = revision;
 }
 
-function tell(list) {
-  // Gradio's listener is on an element inside the block, there once the tab was opened.
-  const inside = all("*", list);
+function tell(block) {
+  // Gradio's listener is on an element inside the block, which is there once its tab was opened.
+  const place = document.getElementById(block);
+  if (!place || place.offsetParent === null) return false;
+  const inside = all("*", place);
   inside.forEach((element) => element.dispatchEvent(new Event("desk-changed")));
-  return inside.length > 0 && list.offsetParent !== null;
+  return inside.length > 0;
 }
 
 function lost() {

@@ -14,6 +14,8 @@ from studio.station.robots import operator_names, robot_names
 from studio.web.parts import Parts, show_reply
 from studio.web.widgets import QUIET, place
 
+_ON_DEVICES = "element.addEventListener('desk-changed', () => trigger('changed', {}));"
+
 
 def build(parts: Parts, _picked: gr.State) -> None:
     """Put the tab together."""
@@ -34,7 +36,7 @@ def build(parts: Parts, _picked: gr.State) -> None:
             gr.Markdown("The desk starts its processes anew; the arm holds meanwhile, and is not "
                         "armed afterwards. Refused while an episode is open")
         with gr.Column(scale=3):
-            place("devices", "card")
+            live = place("devices", "card", js_on_load=_ON_DEVICES)
 
     fields = [robot, teleop, cameras, robot_options, teleop_options]
 
@@ -49,8 +51,7 @@ def build(parts: Parts, _picked: gr.State) -> None:
             return
         show_reply(parts.feed.ask_desk(request), "The desk changes its devices")
 
-    gr.on([gr.Button("Show what is in use", size="sm", elem_id="devices-now").click],
-          now, outputs=fields, **QUIET)
+    live.changed(now, outputs=fields, **QUIET)
     apply.click(use, inputs=fields, **QUIET)
 
 
