@@ -30,6 +30,7 @@ bench: setup        ## every benchmark, both sides in one run; minutes
 torture: setup      ## kill processes at random moments, at least 200 times; minutes
 	@$(PYTHON) tests/torture/store_kill.py
 	@$(PYTHON) tests/torture/process_kill.py
+	@$(PYTHON) tests/torture/console_trouble.py
 
 # JOBS=2: two of one thread side by side; more words for the harness in ONLY, as ONLY="rates".
 JOBS ?= 1

@@ -175,11 +175,12 @@ def is_users_mistake(error: Exception) -> bool:
     from studio.devices.interfaces import DeviceError
     from studio.sim.instructions import InstructionError
     from studio.station.command_link import StationSilent
+    from studio.station.desk_address import DeskRunsAlready
     from studio.station.supervisor import WorkerFailed
 
     return isinstance(error, UsersMistakeError | CheckpointError | RecipeError | TrainingError
                       | MissingPackage | StoreError | DamagedRecording | DeviceError
-                      | InstructionError | StationSilent | WorkerFailed)
+                      | InstructionError | StationSilent | WorkerFailed | DeskRunsAlready)
 
 
 def describe(error: Exception) -> str:

@@ -90,6 +90,7 @@ def test_a_second_desk_is_one_line(capsys, tmp_path):
         assert cli.main(["desk", "--store", str(tmp_path / "store")]) == 2
         error = capsys.readouterr().err
         assert error.startswith("tandem: a desk runs already") and error.count("\n") == 1
+        assert cli.main([]) == 2 and capsys.readouterr().err == error
         assert cli.main(["web", "--port", "8000"]) == 2
         assert "leave out --port" in capsys.readouterr().err
 

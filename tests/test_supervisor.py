@@ -12,7 +12,7 @@ import pytest
 import zmq
 
 from recorders.clock import NS_PER_S, ManualClock, SystemClock
-from studio.station.supervisor import RESTARTS, Supervisor, WorkerFailed, WorkerSpec
+from studio.station.supervisor import DONE, RESTARTS, Supervisor, WorkerFailed, WorkerSpec
 from studio.station.worker import Life, Report, resolve
 
 ROLES = '''
@@ -37,6 +37,9 @@ def breaks(config, life):
 def breaks_later(config, life):
     life.ready()
     raise ValueError("the right wheel is loose")
+
+def leaves(config, life):
+    life.ready("at your service")
 
 def stubborn(config, life):
     life.ready()
@@ -147,6 +150,32 @@ def test_a_worker_that_keeps_dying_is_given_up(
         supervisor.poll()
     assert supervisor.ended == {"breaks_later": "ValueError: the right wheel is loose"}
     assert len(supervisor._restarts_ns["breaks_later"]) == RESTARTS
+
+
+def test_a_worker_whose_work_is_done_is_not_started_again(
+        supervisor: Supervisor, roles: dict[str, str]) -> None:
+    supervisor.start(spec("leaves", roles, restart=True))
+    supervisor.wait_ready("leaves")
+    assert supervisor.serves("leaves")
+    assert [state.said for state in supervisor.states()] == ["at your service"]
+    while not supervisor.ended:
+        supervisor.poll()
+    assert supervisor.ended == {"leaves": DONE}
+    with pytest.raises(WorkerFailed, match="its work is done"):
+        supervisor.serves("leaves")
+    supervisor.stop("leaves")
+    assert supervisor.ended == {}
+
+
+def test_some_may_be_ended_before_all_others(
+        supervisor: Supervisor, roles: dict[str, str], tmp_path: Path) -> None:
+    ends = tmp_path / "ends"
+    for name in ("robot", "recorder", "station"):
+        supervisor.start(spec("note_end", roles, name=name,
+                              config={"file": str(ends), "name": name}))
+    supervisor.wait_ready("robot", "recorder", "station")
+    supervisor.stop_all(["robot", "nobody"])
+    assert ends.read_text().split() == ["robot", "station", "recorder"]
 
 
 def test_workers_end_in_the_reverse_order_of_their_start_also_after_a_restart(

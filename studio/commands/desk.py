@@ -46,7 +46,8 @@ class DeskOptions:
         """Run a desk until it ends, with the consoles that are wanted.
 
         Raises:
-            UsersMistakeError: another desk runs, or an option is none.
+            UsersMistakeError, DeviceError: an option is none.
+            DeskRunsAlready: there is another one.
             StoreError: the store cannot be written.
         """
         require_operator(self.teleop)
@@ -55,25 +56,22 @@ class DeskOptions:
             teleop=script_for(self.robot) if self.teleop == NOBODY else self.teleop)
         from recorders.clock import SystemClock
         from studio.station.desk import Desk
-        from studio.station.desk_address import DeskRunsAlready, announce
+        from studio.station.desk_address import announce
         from studio.station.desk_processes import DeskConfig
-        from studio.station.endpoints import open_context, private_endpoints
+        from studio.station.endpoints import folder_of, open_context, private_endpoints
 
         config = DeskConfig(
             robot=self.robot, teleop=self.teleop, task=task, live=not self.headless,
             store="" if self.practice else str(self.store.expanduser().absolute()),
             console=console, web=web, stays=stays, web_options=web_options or {})
-        try:
-            with private_endpoints() as links, announce(links), open_context() as context:
-                if config.store:
-                    make_store(screen, Path(config.store))
-                desk = Desk(config, links, context, SystemClock(), screen.say)
-                try:
-                    _turn(screen, desk, str(Path(links.desk.removeprefix("ipc://")).parent))
-                finally:
-                    desk.close()
-        except DeskRunsAlready as refusal:
-            raise UsersMistakeError(str(refusal)) from refusal
+        with private_endpoints() as links, announce(links), open_context() as context:
+            if config.store:
+                make_store(screen, Path(config.store))
+            desk = Desk(config, links, context, SystemClock(), screen.say)
+            try:
+                _turn(screen, desk, folder_of(links.desk))
+            finally:
+                desk.close()
         if desk.problem:
             screen.say(desk.problem)
         return Answer({"store": config.store, "problem": desk.problem}, ok=not desk.problem)
@@ -90,9 +88,11 @@ class Open(DeskOptions):
     def run(self, screen: Screen) -> Answer:
         """Run the desk until it ends."""
         from studio.console.probe import display_problem
+        from studio.station.desk_address import refuse_second
 
+        refuse_second()
         if problem := display_problem():
-            screen.say(f"no window here ({problem}); the web console is served instead")
+            screen.say(f"{problem.partition(': ')[0]}: the web console is served instead")
         return self.serve(screen, console=not problem, web=bool(problem))
 
 

@@ -50,8 +50,29 @@ def announce(links: Endpoints) -> Iterator[None]:
         os.close(descriptor)
 
 
+def refuse_second() -> None:
+    """Say now what `announce` would say later.
+
+    Raises:
+        DeskRunsAlready: a desk of this user runs.
+    """
+    if (note := _running()) is not None:
+        raise _refusal(note)
+
+
 def find_desk() -> Endpoints | None:
     """Where this user's running desk listens, if one runs."""
+    note = _running()
+    return note.links if note else None
+
+
+def _refusal(note: _Note | None) -> DeskRunsAlready:
+    return DeskRunsAlready(
+        f"a desk runs already{f' (process {note.pid})' if note else ''}: `tandem console` opens a "
+        "window on it, `tandem web` a page; end it first to start another")
+
+
+def _running() -> _Note | None:
     try:
         descriptor = os.open(address_file(), os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:
@@ -62,7 +83,7 @@ def find_desk() -> Endpoints | None:
         # process that is written there lives.
         if note is None or not process_lives(note.pid) or not _is_held(descriptor):
             return None
-        return note.links
+        return note
     finally:
         os.close(descriptor)
 
@@ -76,10 +97,7 @@ def _hold(path: Path) -> int:
         except BlockingIOError:
             note = _read(descriptor)
             os.close(descriptor)
-            raise DeskRunsAlready(
-                f"a desk runs already{f' (process {note.pid})' if note else ''}: `tandem console` "
-                "opens a window on it, `tandem web` a page; end it first to start another"
-            ) from None
+            raise _refusal(note) from None
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), path.stat()):
                 return descriptor

@@ -63,6 +63,11 @@ def address_in(directory: Path, name: str) -> str:
     return f"{_SCHEME}{directory}/{name}"
 
 
+def folder_of(address: str) -> str:
+    """The directory of a socket's address."""
+    return str(Path(address.removeprefix(_SCHEME)).parent)
+
+
 def is_address(text: str) -> bool:
     """Whether a text is the address of a socket rather than a folder."""
     return text.startswith(_SCHEME)
