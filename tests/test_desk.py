@@ -28,7 +28,7 @@ from studio.station.commands import (
     TrashEpisode,
 )
 from studio.station.desk_address import DeskRunsAlready, address_file, announce, find_desk
-from studio.station.desk_link import ConsoleHere, ConsoleLeft, EndDesk, OpenStore
+from studio.station.desk_link import ConsoleHere, ConsoleLeft, EndDesk, OpenStore, OpenWeb
 from studio.station.desk_processes import (
     DeskConfig,
     recorder_worker,
@@ -44,6 +44,7 @@ from studio.station.rerun_worker import RerunConfig
 from studio.station.robot_host import RobotHostConfig
 from studio.station.rrd_worker import RrdConfig
 from studio.station.station_worker import StationConfig
+from studio.station.supervisor import WorkerSpec
 
 TASK = "push-button"
 
@@ -215,6 +216,29 @@ def test_the_desk_ends_when_its_last_console_is_closed(window: Path) -> None:
         (window / "close").touch()
         seat.until(lambda: seat.desk.ended)
         assert not seat.desk.problem
+
+
+def test_a_console_that_cannot_open_ends_the_desk_with_its_reason(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_work, "console_worker", lambda links: WorkerSpec(
+        name="console", role="nowhere:run", restart=True))
+    with seated(console=True) as seat:
+        seat.until(lambda: seat.desk.ended)
+        assert seat.desk.problem.startswith("the console has ended: ")
+        assert "'nowhere:run' names nothing" in seat.desk.problem
+
+
+def test_a_web_console_that_cannot_open_says_why_and_harms_nothing(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_work, "web_worker", lambda desk, links: WorkerSpec(
+        name="web", role="nowhere:run", restart=True))
+    with seated(stays=True) as seat:
+        assert seat.asked(OpenWeb()).value == ""
+        seat.until(lambda: seat.client.state is not None and any(
+            "'nowhere:run' names nothing" in process.reason
+            for process in seat.state.processes if process.name == "web"))
+        seat.ready()
+        assert not seat.state.problem and not seat.desk.ended
 
 
 def test_the_desk_goes_on_when_its_last_console_is_closed_over_somebodys_work(

@@ -7,7 +7,7 @@ is driven, recorded or drawn.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from functools import singledispatchmethod
 from pathlib import Path
 
@@ -78,6 +78,7 @@ class Desk:
         self._station = StationView(context, links)
         self._work = DeskWork(config, links, self._supervisor, clock, self._set_first_scene)
         self._consoles: dict[str, int] = {}     # name -> when it last said that it is there
+        self._gone: Set[str] = frozenset()      # consoles of ours whose end was seen
         self._next_state_ns = 0
 
     @property
@@ -202,14 +203,17 @@ class Desk:
         horizon_ns = self._clock.now_ns() - CONSOLE_SILENT_NS
         self._consoles = {name: seen_ns for name, seen_ns in self._consoles.items()
                           if seen_ns > horizon_ns}
-        for name in {CONSOLE, WEB} & self._supervisor.ended.keys():
-            reason = self._supervisor.ended[name]
-            self._let_go(name, "" if reason == DONE else f"the {name} has ended: {reason}")
+        ended = {name: reason for name, reason in self._supervisor.ended.items()
+                 if name in (CONSOLE, WEB)}
+        for name in ended.keys() - self._gone:
+            self._let_go(name, "" if ended[name] == DONE
+                         else f"the {name} has ended: {ended[name]}")
+        self._gone = ended.keys()
 
     def _let_go(self, console: str, why: str = "") -> None:
         """A console is gone; with the last one the desk ends, unless that would end some work."""
         self._consoles.pop(console, None)
-        if console in (CONSOLE, WEB):
+        if console in (CONSOLE, WEB) and self._work.runs(console):
             self._supervisor.stop(console)
         others = self._consoles or self._work.runs(CONSOLE) or self._work.runs(WEB)
         if self.config.stays or others:
