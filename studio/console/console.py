@@ -196,14 +196,14 @@ class Console:
             kept = [one.episode for one in summaries if not one.trashed]
             if kept:
                 self._flow = msgspec.structs.replace(self._flow, last=kept[-1])
-        if self._scene_asked:
+        if self._scene_asked or (store and not self._library.read):
             return
         if snapshot.task or not self._plan.resettable:
             self._scene_asked = True
             if snapshot.task:
                 self._plan = msgspec.structs.replace(self._plan, task=snapshot.task,
                                                      seed=len(summaries))
-        elif not store or self._library.read:
+        else:
             self._scene_asked = True
             self._ask(ResetScene(self._plan.task, len(summaries)))
 

@@ -10,6 +10,7 @@ from studio.console.seen import Seen, Ui
 from studio.console.toolkit import dpg
 from studio.views.episode_rows import EpisodeFilter, EpisodeRow, shown
 from studio.views.icons import icon
+from studio.views.look import Sizes
 from studio.views.words import counted, shortened
 
 WINDOW = 9006
@@ -24,7 +25,7 @@ class _Line:
                                            format=dpg.mvFormat_Float_rgb, parent=registry)
         self.episode, self.pictured = "", ""
         with dpg.group(parent=parent, horizontal=True, show=False) as self.group:
-            self.chosen = dpg.add_text(" ")
+            self.chosen = dpg.add_text(icon("chevron-right"))
             dpg.add_image(self.texture, width=THUMB[0], height=THUMB[1])
             with dpg.group():
                 with dpg.group(horizontal=True):
@@ -94,16 +95,17 @@ class EpisodesPanel:
     def _show_row(self, line: _Line, row: EpisodeRow, chosen: bool) -> None:
         ui, themes = self._ui.shown, self._ui.themes
         line.episode = row.episode
-        ui.value(line.chosen, icon("chevron-right") if chosen else "   ")
-        ui.theme(line.chosen, themes.accented)
+        ui.theme(line.chosen, themes.accented if chosen else themes.unseen)
         ui.value(line.number, f"{row.number}")
         ui.value(line.label, f"{icon(row.label_icon)} {row.label_word}")
         ui.theme(line.label, themes.said[row.label_tone])
         ui.value(line.facts, f"{row.length}   {row.driver}   {row.drops}")
         ui.theme(line.facts, themes.said["warning"] if row.dropped else themes.plain)
-        note = f"   {icon('message-square')} {row.note}" if row.note else ""
-        words = shortened(f"{row.instruction}{note}", 52)
+        note = f" – {row.note}" if row.note else ""
+        words = shortened(row.instruction, 52 - len(note)) + shortened(note, 30)
         ui.value(line.words, words)
+        ui.font(line.words, self._ui.fonts.for_text(words, self._ui.fonts.small,
+                                                    Sizes.LETTER_SMALL))
         ui.theme(line.words, themes.muted)
         picture = self._library.thumbs.get(row.episode)
         if picture is not None and line.pictured != row.episode:

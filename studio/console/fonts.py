@@ -36,5 +36,9 @@ class Fonts:
             self._foreign[found, size] = self._add(str(found), size)
         return self._foreign[found, size]
 
+    def lacks(self, text: str) -> bool:
+        """Whether neither our typeface nor any font of this machine can write a text."""
+        return bool(foreign(text)) and system_font(text) is None
+
     def _add(self, file: str, size: int) -> Font:
         return dpg.add_font(file, size, parent=self._registry)

@@ -15,7 +15,7 @@ from studio.console import (
     top_bar,
 )
 
-VERSION = 2                 # of the set of panels: another one starts from the first day again
+VERSION = 5                 # of the set of panels: another one starts from the first day again
 _SPACE, _HOST = "0x08BD597D", "0x1BBC0F80"      # Dear ImGui's ids of the one dock space
 
 
@@ -24,7 +24,7 @@ def first_layout(width: int, height: int) -> str:
     small = width < 1400
     right = 400 if small else 440
     bottom = 236 if small else 320
-    record = 384
+    record = 372
     middle = height - top_bar.HEIGHT - health_panel.HEIGHT
     bar = "HiddenTabBar=1"
     homes = {top_bar.WINDOW: 1, health_panel.WINDOW: 2, cameras_panel.WINDOW: 7,

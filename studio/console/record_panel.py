@@ -1,6 +1,7 @@
 """What is to be recorded next, and what to do with what was: the panel that hands work on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from studio.console.seen import Seen, Ui
 from studio.console.toolkit import dpg
@@ -47,7 +48,7 @@ class RecordPanel:
                                        callback=lambda: self._ui.do("new scene"))
         with dpg.group(horizontal=True):
             self._words = dpg.add_input_text(
-                hint="Ask for something else, then Enter", width=-128, on_enter=True,
+                hint="Say what to do, then Enter", width=-128, on_enter=True,
                 callback=lambda _, text: self._say(text))
             self._phrases = dpg.add_combo((), width=120, no_preview=False, default_value="Phrases",
                                           callback=lambda _, text: self._phrase(text),
@@ -89,14 +90,14 @@ class RecordPanel:
         dpg.bind_item_font(self._main, fonts.title)
         with dpg.tooltip(self._main, delay=0.3):
             self._main_tip = dpg.add_text("")
-        with dpg.group(horizontal=True):
-            self._again = self._button("rotate-ccw", "Re-record", "rerecord", 148)
-            self._discard = self._button("trash-2", "Discard", "discard", 132)
-            self._undo = self._button("undo-2", "Undo", "undo", -1)
+        with _thirds():
+            self._again = self._button("rotate-ccw", "Re-record", "rerecord")
+            self._discard = self._button("trash-2", "Discard", "discard")
+            self._undo = self._button("undo-2", "Undo", "undo")
 
-    def _button(self, sign: str, words: str, action: str, width: int) -> int | str:
+    def _button(self, sign: str, words: str, action: str) -> int | str:
         key = key_for(action)
-        return dpg.add_button(label=f"{icon(sign)}  {words}  {key}", width=width, height=34,
+        return dpg.add_button(label=f"{icon(sign)} {words}  {key}", width=-1, height=34,
                               callback=lambda: self._ui.do(action))
 
     # ---- afterwards ----
@@ -104,9 +105,8 @@ class RecordPanel:
     def _build_labels(self) -> None:
         self._about = dpg.add_text("")
         dpg.bind_item_font(self._about, self._ui.fonts.small)
-        with dpg.group(horizontal=True):
-            self._labels = {label: self._button(sign, words, label, 128 if label != "partial"
-                                                else -1)
+        with _thirds():
+            self._labels = {label: self._button(sign, words, label)
                             for label, sign, words in _LABELS}
         self._note = dpg.add_input_text(
             hint="Note that goes with the label", width=-1,
@@ -170,6 +170,16 @@ class RecordPanel:
         shown.settings(self._main, label=label, enabled=not tip)
         shown.theme(self._main, themes.off if tip else theme)
         shown.value(self._main_tip, tip or "Or press the key")
+
+
+@contextmanager
+def _thirds() -> Iterator[None]:
+    """Three widgets side by side, equally wide however wide the panel is."""
+    with dpg.table(header_row=False, policy=dpg.mvTable_SizingStretchSame, no_pad_outerX=True):
+        for _ in range(3):
+            dpg.add_table_column()
+        with dpg.table_row():
+            yield
 
 
 def _limit_words(limit_s: float) -> str:

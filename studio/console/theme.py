@@ -40,6 +40,7 @@ class Themes:
                        for label, tone in _LABELS}
         self.plain = _text(palette.text)
         self.accented = _text(palette.accent)
+        self.unseen = _text(palette.panel)      # keeps its room
         self.chosen = _button(palette.selected, palette.selected, palette.text)
         self.lines = [_line(colour) for colour in palette.lines]
         self.faint_line = _line(palette.muted)
@@ -48,9 +49,9 @@ class Themes:
     def delete(self) -> None:
         """Let go of them: another palette was chosen."""
         for theme in (self.everything, self.muted, self.primary, self.stop, self.arm, self.quiet,
-                      self.plain_button, self.off, self.plain, self.accented, self.chosen,
-                      self.faint_line, self.strip, *self.labels.values(), *self.pills.values(),
-                      *self.said.values(), *self.lines):
+                      self.plain_button, self.off, self.plain, self.accented, self.unseen,
+                      self.chosen, self.faint_line, self.strip, *self.labels.values(),
+                      *self.pills.values(), *self.said.values(), *self.lines):
             dpg.delete_item(theme)
 
 

@@ -113,7 +113,8 @@ class TimelinePanel:
 
     def show(self, seen: Seen) -> None:
         """Follow the choice in the list."""
-        self._library.cut(seen.flow.last)
+        if any(row.episode == seen.flow.last for row in seen.rows):     # it is committed
+            self._library.cut(seen.flow.last)
         episode, chunks = self._library.chunks
         if episode == self._episode and chunks == self._chunks:
             return
@@ -122,8 +123,15 @@ class TimelinePanel:
             self._open(chunks[0])
         else:
             self._timeline = None
+            self._hide()
             self._ui.shown.value(self._title, "This episode has no commands to show" if episode
                                  else "Choose an episode in the list")
+
+    def _hide(self) -> None:
+        for item in (*self._points, self._commit, self._end):
+            dpg.configure_item(item, show=False)
+        for line in (self._proposed, self._edited):
+            dpg.set_value(line, [[], []])
 
     def _open(self, chunk: Chunk) -> None:
         dimension = self._timeline.dimension if self._timeline else 0

@@ -9,10 +9,11 @@ from studio.views.look import Sizes
 from studio.views.words import shortened
 
 WINDOW = 9001
-HEIGHT = 104
+HEIGHT = 108
 _ARMED = (Mode.ARMED, Mode.HUMAN, Mode.AUTO, Mode.SHARED, Mode.HANDBACK)
 _CHECK_LINES = 8
-LETTERS = 70                # of an instruction; all of it is in the tooltip
+_TAKEN = 920                # pixels of everything else beside the words
+_LETTER, _TITLE_LETTER = 9, 11      # pixels of a usual letter; all words are in tooltips
 
 
 class TopBar:
@@ -53,12 +54,17 @@ class TopBar:
     def _build_words(self) -> None:
         fonts = self._ui.fonts
         with dpg.group(indent=16):
-            self._instruction = dpg.add_text("", wrap=0)
+            self._instruction = dpg.add_text("")
             dpg.bind_item_font(self._instruction, fonts.title)
-            self._detail = dpg.add_text("", wrap=0)
+            self._detail = dpg.add_text("")
             self._notice = dpg.add_text("")
         with dpg.tooltip(self._instruction, delay=0.3):
             self._all_words = dpg.add_text("", wrap=700)
+            self._unwritten = dpg.add_text("Kept as typed; this machine has no font for some "
+                                           "of its letters", show=False)
+        for line, name in ((self._detail, "_all_detail"), (self._notice, "_all_notice")):
+            with dpg.tooltip(line, delay=0.3):
+                setattr(self, name, dpg.add_text("", wrap=700))
 
     def _build_speed(self) -> None:
         with dpg.group():
@@ -107,15 +113,19 @@ class TopBar:
         shown.value(self._under, "   ".join(under))
         snapshot = seen.snapshot
         words = snapshot.instruction if snapshot else ""
-        line = shortened(words, LETTERS)
+        room = max(200, dpg.get_viewport_client_width() - _TAKEN)
+        line = shortened(words, room // _TITLE_LETTER)
         shown.value(self._instruction, line or "No instruction yet")
         shown.font(self._instruction, fonts.for_text(line, fonts.title, Sizes.LETTER_TITLE))
         shown.value(self._all_words, shortened(words, 2000) or "Choose a task, or say what to do")
         shown.font(self._all_words, fonts.for_text(words, fonts.normal, Sizes.LETTER))
-        shown.value(self._detail, shortened(banner.detail, 110))
+        shown.settings(self._unwritten, show=fonts.lacks(words))
+        shown.value(self._detail, shortened(banner.detail, room // _LETTER))
+        shown.value(self._all_detail, banner.detail)
+        shown.value(self._all_notice, seen.notice.text)
         shown.theme(self._detail, themes.muted)
-        shown.value(self._notice, f"{icon(seen.notice.icon)}  {shortened(seen.notice.text, 110)}"
-                    if seen.notice.text else "")
+        said = shortened(seen.notice.text, room // _LETTER)
+        shown.value(self._notice, f"{icon(seen.notice.icon)}  {said}" if said else "")
         shown.theme(self._notice, themes.said[seen.notice.tone])
         shown.theme(self.stop, themes.stop)
         if snapshot is not None:
