@@ -77,7 +77,9 @@ class Console:
                           countdown_s=settings.countdown_s, limit_s=settings.limit_s,
                           operator=settings.operator)
         self._flow, self._hold = Flow(), HoldButton()
-        self._notice, self._noticed_ns = Notice(complaint, "warning", "triangle-alert"), 0
+        self._notice = Notice(sentence(complaint), "warning", "triangle-alert")
+        self._noticed_ns = clock.now_ns()
+        self._silence_told = False
         self._traces = Traces(TRACED)
         self._robot_of: tuple[str, Any] = ("", None)
         self._scene_asked = self._speed_asked = False
@@ -157,6 +159,10 @@ class Console:
         problems = snapshot.problems if snapshot is not None and not self._client.silent else ()
         if problems:
             return Notice(sentence(problems[0]), "warning", "triangle-alert")
+        if self._sounds.problem and not self._silence_told:
+            self._silence_told = True
+            self._say(self._sounds.problem)
+            return self._notice
         return Notice()
 
     # ---- what the station and the store say ----
