@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from policy.data.batches import Batch
 from policy.data.normaliser import Normaliser
 from policy.driving.dual_policy import DualPolicy
-from policy.interfaces import Held, Observation, PolicySpec
+from policy.interfaces import Held, Latent, Observation, PolicySpec
 from policy.network.building import DualDescription, build
 from policy.network.config import DualConfig
-from policy.network.dual_system import DualSystem
+from policy.network.dual_system import DualSystem, Spoken
 from policy.network.flow_head import random_holds
 from policy.words import WordTokenizer
 
@@ -159,6 +159,28 @@ def test_it_may_hesitate_about_what_to_do_next_but_not_about_with_what(policy):
     assert policy.understands(INSTRUCTIONS[0], [0.4, 0.9, 0.9])
     assert not policy.understands(INSTRUCTIONS[0], [0.9, 0.4, 0.9])
     assert not policy.understands(INSTRUCTIONS[0], [])
+
+
+def test_a_close_call_does_not_change_its_mind_but_new_words_from_the_operator_do(
+        policy, monkeypatch):
+    def think(words: str, sure: float, instruction_id: int = 0) -> Latent:
+        ids = policy.model.body.tokenizer.encode([words])[0][0].tolist()
+        said = [one for one in ids if policy.model.body.tokenizer.decode([one])]
+        monkeypatch.setattr(policy.model, "saying", lambda *_: iter(
+            [Spoken([said], [[sure, *[1.0] * (len(said) - 1)]])]))
+        seen = msgspec.structs.replace(observation(), instruction_id=instruction_id)
+        return policy.think(seen)
+
+    other, one = SUBTASKS
+    policy.reset()
+    first = think(one, 0.6)
+    kept = think(other, 0.6)
+    assert first.subtask == kept.subtask == one
+    assert torch.equal(kept.payload.code, first.payload.code)
+    assert think(other, 0.9).subtask == other
+    assert think(one, 0.6, instruction_id=1).subtask == one
+    policy.reset()
+    assert think(other, 0.6).subtask == other
 
 
 @pytest.mark.parametrize("changes", [

@@ -24,6 +24,7 @@ from policy.words import STOP_WORDS, split
 
 HALF_OPEN = 0.5     # a gripper is told to open or to close, as operators do
 SURE = 0.5      # System 2 must be surer than this of every word that says what is meant
+CHANGES = 0.8   # and surer than this of the first (what to do next) to change its mind
 
 
 class Thought(NamedTuple):
@@ -59,6 +60,7 @@ class DualPolicy:
         self._device = next(model.parameters()).device
         self._noise = torch.Generator().manual_seed(0)
         self._latents = 0
+        self._last: Latent | None = None        # of this episode
         self._instructions: dict[str, tuple[Tensor, Tensor]] = {}   # the last one, as tokens
 
     @classmethod
@@ -78,6 +80,7 @@ class DualPolicy:
     def reset(self, seed: int = 0) -> None:
         """A new episode: the noise of its chunks begins at `seed`."""
         self._noise.manual_seed(seed)
+        self._last = None
 
     def think(self, observation: Observation) -> Latent:
         """System 2, on one observation."""
@@ -107,11 +110,27 @@ class DualPolicy:
         phrase = model.body.tokenizer.decode(words)
         asked = said if model.config.code == "instruction" else phrase
         self._latents += 1
-        yield Latent(
+        self._last = self._decided(Latent(
             latent_id=self._latents, observation_ns=observation.stamp_ns,
             instruction_id=observation.instruction_id, weights_version=self.weights_version,
             subtask=phrase, understood=self.understands(said, likely),
-            payload=Thought(z, model.code([asked])))
+            payload=Thought(z, model.code([asked]))), likely)
+        yield self._last
+
+    def _decided(self, new: Latent, likely: list[float]) -> Latent:
+        """With the words before, where the new ones are a close call.
+
+        A picture may look alike before and after something was done (a hand above a button). There
+        System 2 is about as sure of either, and changing its words at every run keeps the arm to
+        and fro; so it stays with what it said until it is sure of something else.
+        """
+        last = self._last
+        if last is None or not last.understood or last.instruction_id != new.instruction_id \
+                or not likely or likely[0] >= CHANGES:
+            return new
+        before: Thought = last.payload
+        return msgspec.structs.replace(new, subtask=last.subtask, payload=Thought(
+            new.payload.latents, before.code))
 
     @torch.no_grad()
     def act(self, observation: Observation, latent: Latent, held: Held | None = None) -> Chunk:
