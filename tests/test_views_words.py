@@ -42,7 +42,7 @@ def test_numbers_and_reasons_are_written_as_people_write_them(said, wanted):
 
 def test_rows_tell_length_label_drops_and_who_drove():
     (row,) = rows_of([summary(3, dropped=2, label="failure")], {summary(3).episode: "You"})
-    assert (row.number, row.length, row.drops, row.driver) == (1, "00:08.4", "2 drops", "You")
+    assert (row.number, row.length, row.drops, row.driver) == (1, "00:08.4", "2 drops", "ada")
     assert (row.label_word, row.label_icon) == ("Failure", "circle-x")
     (unread,) = rows_of([summary(1)])
     assert unread.driver == "–"

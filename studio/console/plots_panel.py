@@ -25,7 +25,8 @@ class PlotsPanel:
                                  for plot in PLOTS]
             with dpg.plot(width=-1, height=-1, no_mouse_pos=True, no_menus=True,
                           no_box_select=True) as self._item:
-                dpg.add_plot_legend(location=dpg.mvPlot_Location_NorthWest, horizontal=True)
+                dpg.add_plot_legend(location=dpg.mvPlot_Location_North, horizontal=True,
+                                    outside=True)
                 self._x = dpg.add_plot_axis(dpg.mvXAxis, no_label=True)
                 self._y = dpg.add_plot_axis(dpg.mvYAxis, label=self._plot.unit)
             dpg.set_axis_limits(self._x, -10.0, 0.0)

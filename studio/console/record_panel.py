@@ -42,15 +42,15 @@ class RecordPanel:
 
     def _build_plan(self, plan: Plan) -> None:
         with dpg.group(horizontal=True):
-            self._task = dpg.add_combo(self._task_names, default_value=plan.task, width=-128,
+            self._task = dpg.add_combo(self._task_names, default_value=plan.task, width=-148,
                                        callback=lambda _, task: self._ui.do("task", task))
-            self._new = dpg.add_button(label="", width=120,
+            self._new = dpg.add_button(label="", width=140,
                                        callback=lambda: self._ui.do("new scene"))
         with dpg.group(horizontal=True):
             self._words = dpg.add_input_text(
-                hint="Say what to do, then Enter", width=-128, on_enter=True,
+                hint="Say what to do, then Enter", width=-148, on_enter=True,
                 callback=lambda _, text: self._say(text))
-            self._phrases = dpg.add_combo((), width=120, no_preview=False, default_value="Phrases",
+            self._phrases = dpg.add_combo((), width=140, no_preview=False, default_value="Phrases",
                                           callback=lambda _, text: self._phrase(text),
                                           height_mode=dpg.mvComboHeight_Large)
         with dpg.group(horizontal=True):

@@ -32,7 +32,7 @@ class TimelinePanel:
         palette = self._ui.themes.palette
         with dpg.plot(width=-1, height=-1, no_menus=True, no_box_select=True, no_mouse_pos=True,
                       pan_button=dpg.mvMouseButton_Middle) as self._plot:
-            dpg.add_plot_legend(location=dpg.mvPlot_Location_NorthWest, horizontal=True)
+            dpg.add_plot_legend(location=dpg.mvPlot_Location_North, horizontal=True, outside=True)
             self._x = dpg.add_plot_axis(dpg.mvXAxis, label="s from now")
             self._y = dpg.add_plot_axis(dpg.mvYAxis, label="rad")
             self._proposed = dpg.add_line_series([], [], label="Proposed", parent=self._y)

@@ -92,7 +92,8 @@ def _row(number: int, summary: EpisodeSummary, driver: str) -> EpisodeRow:
         label_icon=icon, label_tone=tone, judged_by=summary.label_by, note=plain(summary.note),
         length=duration(summary.duration_s),
         drops=counted(summary.dropped, "drop") if summary.dropped else "no drops",
-        dropped=summary.dropped, driver=driver, operator=summary.operator,
+        dropped=summary.dropped,
+        driver=driver.replace("You", summary.operator or "You", 1), operator=summary.operator,
         trashed=summary.trashed, recovered=summary.recovered)
 
 
