@@ -191,6 +191,12 @@ def test_pictures_taken_before_the_end_arrive_after_it_and_are_kept():
     desk.robot.disconnect()
 
 
+def test_no_episode_is_recorded_under_another_tasks_name_than_its_scenes(desk):
+    desk.do(ResetScene("push-button", 1))
+    assert "set up for push-button" in desk.refused(StartEpisode("open-drawer"))
+    desk.do(StartEpisode("push-button", practice=True))
+
+
 def test_a_second_episode_is_refused_while_one_is_open(desk):
     desk.ticks(2)
     episode = desk.do(StartEpisode("push-button"))

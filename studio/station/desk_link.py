@@ -52,7 +52,7 @@ class ConsoleLeft(msgspec.Struct, tag=True, frozen=True):
 
 
 class EndDesk(msgspec.Struct, tag=True, frozen=True):
-    """Hold the arm, close the open episode as interrupted, and end every process."""
+    """Hold the arm, close the open episode with a note that says so, and end every process."""
 
 
 DeskRequest = UseDevices | OpenStore | OpenWeb | ConsoleHere | ConsoleLeft | EndDesk

@@ -192,6 +192,9 @@ class Station:
             return Reply(False, f"episode {self.feed.episode} is still open: end or discard it")
         if self.resetting:
             return Reply(False, "the scene is set up as soon as the last episode is written: wait")
+        if isinstance(self.loop.robot, Resettable) and self.loop.task not in ("", command.task):
+            return Reply(False, f"the scene is set up for {self.loop.task}: set it up for "
+                         f"{command.task} first")
         if not command.practice and (refusal := self._keeps_nothing()):
             return Reply(False, f"{refusal}: nothing would be kept")
         self.loop.begin_scene(command.task, command.instruction or self.loop.instruction,
