@@ -5,6 +5,8 @@ killed and be started again without the arm or the recording noticing. Knows wha
 refuses to know how any of it looks.
 """
 
+import asyncio
+import logging
 import os
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"    # read once, when Gradio is imported
@@ -34,7 +36,7 @@ from studio.web.viewer import ViewerFiles, viewer
 
 __all__ = ["WebConfig", "run"]
 
-_PATIENCE_S = 3             # for requests that are being answered when the desk ends
+_PATIENCE_S = 1             # for requests that are being answered when the desk ends
 
 
 def application(parts: Parts) -> access.Guard:
@@ -51,16 +53,30 @@ def application(parts: Parts) -> access.Guard:
     return access.Guard(app, access.rules_for(parts.config.host, parts.config.password))
 
 
+class _EndIsNoError(logging.Filter):
+    """Gradio keeps a request open for every page; that it is cut off at the end is no news."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line is worth telling."""
+        cut_off = record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError)
+        return not cut_off and "timeout graceful shutdown exceeded" not in record.getMessage()
+
+
+_END_IS_NO_ERROR = _EndIsNoError()
+
+
 @contextmanager
 def serving(parts: Parts) -> Iterator[str]:
     """Serve in a thread; gives the address to open."""
     host, port = parts.config.host, parts.config.port
     if access.is_local(host):
         port = free_port(port)
+    logging.getLogger("uvicorn.error").addFilter(_END_IS_NO_ERROR)
     server = uvicorn.Server(uvicorn.Config(
         application(parts), host=host, port=port, log_level="warning", access_log=False,
         timeout_graceful_shutdown=_PATIENCE_S))
     listener = server.config.bind_socket()
+    listener.listen()           # from here on nobody who comes is turned away
     thread = threading.Thread(target=server.run, args=([listener],), name="web-server")
     thread.start()
     try:

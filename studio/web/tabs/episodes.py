@@ -126,7 +126,7 @@ def build(parts: Parts, picked: gr.State) -> None:
         now = Asked(*given)
         return [*listing.drawn(now), episode_pieces.about(listing.row(now.focus))]
 
-    for event in (left.text.input, left.task.input, left.label.input, left.trashed.input):
+    for event in (left.text.change, left.task.input, left.label.input, left.trashed.input):
         event(draw({"page": 0}), asked, drawn, trigger_mode="always_last", **QUIET)
     left.back.click(draw(turn=-1), asked, drawn, **QUIET)
     left.on.click(draw(turn=+1), asked, drawn, **QUIET)
