@@ -110,7 +110,7 @@ class Health:
             stamp_ns=tick.stamp_ns, tick=tick.number, mode=loop.ownership.mode,
             reason=loop.ownership.reason, epoch=loop.ownership.epoch,
             owners=tuple(row["owner"].tolist()), guards=int(row["guards"]),
-            task=loop.task, instruction=loop.instruction,
+            task=loop.task, instruction=loop.instruction, seed=loop.seed,
             phase="" if sim is None else str(int(sim["phase"])),
             success=sim is not None and bool(sim["success"]),
             episode=self._feed.episode, episode_s=self._feed.seconds(tick.stamp_ns),

@@ -216,6 +216,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     recorder: RecorderHealth
     policy: PolicyHealth | None = None  # None: nobody but people drives here
     problems: tuple[str, ...] = ()      # what the operator should do something about
+    seed: int = 0                       # of the scene
     human_buttons: int = 0              # bit i is button i
     human_report: str = ""              # what the device said last, as it said it
     resetting: bool = False             # the scene is set up once the last episode is written

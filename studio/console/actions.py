@@ -1,0 +1,138 @@
+"""What an operator can want, by name, whichever key or widget said so.
+
+Knows the names and whom to ask; refuses to know keys, widgets and how answers look.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from recorders.clock import Clock
+from studio.console.keys import KeyThread
+from studio.console.library import Library
+from studio.console.operator_state import OperatorState
+from studio.station.commands import (
+    Disarm,
+    Pause,
+    Rearm,
+    RestoreEpisode,
+    SetInstruction,
+    SetSpeed,
+)
+from studio.station.desk_client import DeskClient
+from studio.station.desk_link import OpenWeb, UseDevices
+from studio.station.messages import Mode
+from studio.views.chunk_timeline import ChunkEdit, refusal
+from studio.views.recording_flow import ACTIONS, act
+from studio.views.settings import remember_instruction
+
+_PLANNED = {"countdown": "countdown_s", "limit": "limit_s", "note": "note"}
+
+
+class Actions:
+    """Carries out what somebody asked for.
+
+    Args:
+        operator: the state that wishes change.
+        client: what the station says.
+        keys: stop at once, on a link of their own.
+        library: the store's episodes.
+        clock: the machine's.
+
+    Attributes:
+        recolour: shows another palette; set by who has panels.
+        newest_chunk: the chunk that an edit may bend, if there is one.
+    """
+
+    def __init__(self, operator: OperatorState, client: DeskClient, keys: KeyThread,
+                 library: Library, clock: Clock) -> None:
+        self._operator, self._client, self._keys = operator, client, keys
+        self._library, self._clock = library, clock
+        self.recolour: Callable[[str], None] = lambda palette: None
+        self.newest_chunk: Callable[[], Any] = lambda: None
+
+    def do(self, action: str, value: Any = None) -> None:
+        """Carry out an action; see `recording_flow.ACTIONS` and the methods below."""
+        operator, snapshot = self._operator, self._client.snapshot
+        operator.events.say("do", action=action, value=value)
+        if action == "main":
+            action = "end" if snapshot is not None and snapshot.episode else "record"
+        if action in ACTIONS:
+            if snapshot is None:
+                operator.say("The station says nothing yet", bad=True)
+                return
+            operator.take(act(operator.flow, action, operator.plan, snapshot,
+                              self._clock.now_ns(),
+                              label_before=self._label_of(operator.flow.last)))
+        elif action in _PLANNED:
+            operator.change_plan(**{_PLANNED[action]: value})
+            operator.keep_settings()
+        else:
+            getattr(self, f"_do_{action.replace(' ', '_')}")(value)
+
+    def _label_of(self, episode: str) -> str:
+        return next((one.label for one in self._library.listing.summaries
+                     if one.episode == episode), "unlabelled")
+
+    def _do_stop(self, _value: Any) -> None:
+        self._keys.stop_now()
+
+    def _do_pause(self, _value: Any) -> None:
+        self._operator.ask(Pause())
+
+    def _do_disarm_or_rearm(self, _value: Any) -> None:
+        snapshot = self._client.snapshot
+        stopped = snapshot is not None and snapshot.mode in (Mode.STOP, Mode.FAULT)
+        self._operator.ask(Rearm() if stopped else Disarm())
+
+    def _do_speed(self, value: Any) -> None:
+        self._operator.ask(SetSpeed(float(value)))
+        self._operator.keep_settings(speed=float(value))
+
+    def _do_task(self, value: Any) -> None:
+        self._operator.change_plan(task=str(value))
+        self._operator.keep_settings(task=str(value))
+        if self._operator.plan.resettable:
+            self.do("new scene")
+
+    def _do_instruction(self, value: Any) -> None:
+        self._operator.ask(SetInstruction(str(value)))
+        self._operator.settings = remember_instruction(self._operator.settings, str(value))
+        self._operator.keep_settings()
+
+    def _do_practice(self, value: Any) -> None:
+        on = not self._operator.plan.practice if value is None else bool(value)
+        self._operator.change_plan(practice=on)
+
+    def _do_choose(self, episode: Any) -> None:
+        self._operator.change_flow(last=str(episode))
+
+    def _do_restore(self, _value: Any) -> None:
+        if self._operator.flow.last:
+            self._operator.ask(RestoreEpisode(self._operator.flow.last))
+
+    def _do_devices(self, value: UseDevices) -> None:
+        self._operator.say(f"Changing to {value.robot} and {value.teleop}")
+        self._operator.ask(value)
+
+    def _do_web(self, _value: Any) -> None:
+        url = self._client.state.web_url if self._client.state else ""
+        self._operator.say(f"The web console is at {url}" if url else "Starting the web console")
+        if not url:
+            self._operator.ask(OpenWeb())
+
+    def _do_mute(self, _value: Any) -> None:
+        self._operator.sounds.muted = not self._operator.sounds.muted
+        self._operator.keep_settings(muted=self._operator.sounds.muted)
+
+    def _do_palette(self, _value: Any) -> None:
+        palette = "light" if self._operator.settings.palette == "dark" else "dark"
+        self._operator.keep_settings(palette=palette)
+        self.recolour(palette)
+
+    def _do_chunk_edit(self, edit: ChunkEdit) -> None:
+        newest = self.newest_chunk()
+        why = refusal(edit, newest) if newest is not None else "there is no chunk"
+        self._operator.events.say("chunk edit", chunk=edit.chunk, first=edit.first,
+                                  steps=len(edit.values), refused=why)
+        self._operator.say(why or f"Chunk {edit.chunk} changed from step {edit.first} on; nothing "
+                           "drives by it here", bad=bool(why))
