@@ -11,49 +11,16 @@ import pytest
 from recorders.clock import ManualClock
 from recorders.episode import EpisodeHeader
 from recorders.episode_reader import EpisodeReader
-from recorders.episode_writer import EpisodeWriter
 from recorders.store import DemoStore
 from recorders.streams import Batch
 from studio import cli
 from studio.sim.operator import ScriptedOperator
 from studio.sim.robot import SimRobot
-from studio.station.messages import RecorderHealth
 from studio.station.session import Session, SessionPlan
 from studio.station.station import Station
+from studio.station.store_sink import StoreSink
 
 TASKS = ("push-button", "press-force", "push-button")
-
-
-class StoreSink:
-    """What the recorder process does, without the process."""
-
-    def __init__(self, store: DemoStore) -> None:
-        self._store = store
-        self._writer: EpisodeWriter | None = None
-
-    @property
-    def writer(self) -> EpisodeWriter:
-        assert self._writer is not None
-        return self._writer
-
-    def begin(self, header) -> None:
-        self._writer = self._store.begin(header)
-
-    def append(self, batches) -> None:
-        for batch in batches:
-            self.writer.append(batch)
-
-    def event(self, t_mono_ns: int, kind: str, **fields: Any) -> None:
-        self.writer.event(t_mono_ns, kind, **fields)
-
-    def end(self, ended_mono_ns: int, detector: Any, label: str, note: str) -> None:
-        self.writer.commit(ended_mono_ns, detector)
-
-    def discard(self) -> None:
-        self.writer.discard()
-
-    def health(self) -> RecorderHealth:
-        return RecorderHealth(alive=True)
 
 
 @pytest.fixture(scope="module")
