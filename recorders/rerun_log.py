@@ -100,6 +100,14 @@ class EpisodeLog:
             self._recording.send_columns(f"state/{lane}", self._times.at(stamp_ns),
                                          rr.StateChange.columns(state=[value]))
 
+    def place_again(self) -> None:
+        """Log where every body is with the next rows, also of those that stand still.
+
+        A live server forgets what is old, and whoever came later would see no arm at rest.
+        """
+        if self._scene is not None:
+            self._scene.forget()
+
     def _open_scene(self, model_xml: str) -> Scene3D | None:
         try:
             scene = Scene3D(model_xml)

@@ -128,6 +128,10 @@ class Scene3D:
 
         return self._motion(place, states)
 
+    def forget(self) -> None:
+        """Let every body count as moved in the next frame."""
+        self._last.clear()
+
     @property
     def state_sizes(self) -> tuple[int, int]:
         """How many numbers a state of this model has: without the controls, and with them."""

@@ -94,6 +94,14 @@ def test_a_body_that_stands_still_is_not_logged_again() -> None:
     assert scene.motion(("joint1", "gripper"), frames[-1:]) == []
 
 
+def test_a_body_at_rest_is_logged_again_for_those_who_come_late() -> None:
+    scene = Scene3D(TWO_LINKS)
+    rest = np.array([[0.1, 0.0]])
+    everything = {body.entity for body in scene.motion(("joint1", "gripper"), rest)}
+    scene.forget()
+    assert {body.entity for body in scene.motion(("joint1", "gripper"), rest)} == everything
+
+
 def test_a_recorded_state_places_furniture_and_cubes_too() -> None:
     spec = build_scene()
     model = spec.compile()

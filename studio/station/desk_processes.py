@@ -15,6 +15,9 @@ from studio.station.supervisor import WorkerSpec
 
 ROBOT, STATION, RECORDER, RRD, RERUN = "robot", "station", "recorder", "rrd", "rerun"
 CONSOLE, WEB = "console", "web"
+# Whoever opens the live view is sent all that is kept before what happens now; a browser that draws
+# without a GPU takes a second for 5 MB. This is a minute of two small cameras with depth.
+LIVE_MEMORY = "96MB"
 # Who draws goes first, who drives stops before who holds, and the last episode is written last.
 END_ORDER = (CONSOLE, WEB, RERUN, STATION, ROBOT, RECORDER, RRD)
 LAST_S = 15.0               # to write what still waits, and the last episodes' Rerun files
@@ -81,7 +84,7 @@ def rrd_worker(desk: DeskConfig) -> WorkerSpec:
 def rerun_worker(desk: DeskConfig, links: Endpoints) -> WorkerSpec:
     """Serves the live view."""
     return WorkerSpec(name=RERUN, role="rerun", restart=True, config={
-        "links": links, "rate_hz": desk.rate_hz})
+        "links": links, "rate_hz": desk.rate_hz, "memory_limit": LIVE_MEMORY})
 
 
 def console_worker(links: Endpoints, name: str = CONSOLE) -> WorkerSpec:

@@ -29,6 +29,7 @@ from studio.station.wire import decode_batches, unpack
 from studio.station.worker import Life
 
 COLLECT_S = 0.1
+PLACE_AGAIN_NS = 5 * NS_PER_S   # so long whoever comes late may wait for an arm that rests
 # Messages that may wait here: two seconds of ticks, for the moments in which a new recording opens.
 BACKLOG = 200
 
@@ -70,7 +71,7 @@ class LiveView:
         self._episode: str | None = None
         self._instruction = ""
         self._problems: tuple[str, ...] = ()
-        self._missed = self._idle = 0
+        self._missed = self._idle = self._placed_ns = 0
 
     def show(self, batches: Iterable[Batch]) -> None:
         """Log rows and pictures into the present recording."""
@@ -90,6 +91,9 @@ class LiveView:
             self._begin(snapshot.episode, started_ns)
         assert self._log is not None
         stamp_ns = snapshot.stamp_ns
+        if stamp_ns - self._placed_ns >= PLACE_AGAIN_NS:
+            self._placed_ns = stamp_ns
+            self._log.place_again()
         if snapshot.phase:
             self._log.state(stamp_ns, "phase", snapshot.phase)
         if snapshot.instruction and snapshot.instruction != self._instruction:
