@@ -158,14 +158,14 @@ class RecordPanel:
         if left_s > 0:
             label, theme, tip = f"{icon('x')}  Cancel, {int(left_s) + 1} s left", themes.primary, ""
         elif seen.banner.recording:
-            label, theme, tip = f"{icon('square')}  End and keep   →", themes.stop, controls.end
+            label, theme, tip = f"{icon('square')}  End and keep   →", themes.primary, controls.end
             if seen.snapshot is not None and seen.snapshot.practice:
                 label = f"{icon('square')}  End practice   →"
         elif seen.plan.practice:
             label, theme, tip = (f"{icon('graduation-cap')}  Practise   Enter", themes.primary,
                                  controls.record)
         else:
-            label, theme, tip = (f"{icon('disc')}  Record   Enter", themes.primary,
+            label, theme, tip = (f"{icon('record')}  Record   Enter", themes.primary,
                                  controls.record)
         shown.settings(self._main, label=label, enabled=not tip)
         shown.theme(self._main, themes.off if tip else theme)
