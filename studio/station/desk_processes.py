@@ -16,8 +16,8 @@ from studio.station.supervisor import WorkerSpec
 ROBOT, STATION, RECORDER, RRD, RERUN = "robot", "station", "recorder", "rrd", "rerun"
 CONSOLE, WEB = "console", "web"
 # Whoever opens the live view is sent all that is kept before what happens now; a browser that draws
-# without a GPU takes a second for 5 MB. This is a minute of two small cameras with depth.
-LIVE_MEMORY = "96MB"
+# without a GPU takes a second for 5 MB. This is half a minute of two small cameras with depth.
+LIVE_MEMORY = "48MB"
 # Who draws goes first, who drives stops before who holds, and the last episode is written last.
 END_ORDER = (CONSOLE, WEB, RERUN, STATION, ROBOT, RECORDER, RRD)
 LAST_S = 15.0               # to write what still waits, and the last episodes' Rerun files

@@ -94,8 +94,8 @@ def _strip(view: PlayerView) -> str:
     if view.trim is not None:
         spans = ((0.0, view.trim.start_s), (view.trim.end_s, length_s))
         gone = "".join(
-            f'<rect class="idle" x="{start / length_s * STRIP_WIDTH:.1f}" y="0" '
-            f'width="{(end - start) / length_s * STRIP_WIDTH:.1f}" height="{STRIP_HEIGHT}"></rect>'
+            f'<i class="idle" style="left:{100 * start / length_s:.2f}%;'
+            f'width:{100 * (end - start) / length_s:.2f}%"></i>'
             for start, end in spans if end > start)
     marks = "".join(
         f'<i class="event" data-at-s="{mark.at_s}" data-what="{escape(plain(mark.what)[:120])}" '
@@ -103,7 +103,7 @@ def _strip(view: PlayerView) -> str:
         f'title="{duration(mark.at_s)} {escape(plain(mark.what)[:120])}"></i>'
         for mark in view.marks)
     return (f'<div class="strip"><svg viewBox="0 0 {STRIP_WIDTH} {STRIP_HEIGHT}" '
-            f'preserveAspectRatio="none" aria-hidden="true">{area}{gone}</svg>{marks}'
+            f'preserveAspectRatio="none" aria-hidden="true">{area}</svg>{gone}{marks}'
             '<i class="now" data-now></i></div>'
             '<div class="legend">Speed of the arm; idle time is hatched, ticks are events</div>')
 

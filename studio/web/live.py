@@ -113,7 +113,7 @@ def camera_tiles(view: DeskView) -> list[pieces.Tile]:
 
 
 def problems_of(view: DeskView) -> list[str]:
-    """What somebody should do something about."""
+    """What somebody should do something about, but for what the banner says already."""
     said: list[str] = []
     if view.state is not None and view.state.problem:
         said.append(view.state.problem)
@@ -122,7 +122,8 @@ def problems_of(view: DeskView) -> list[str]:
         error = view.snapshot.recorder.error
         if error and error not in said:
             said.append(error)
-    return [sentence(one) for one in said]
+    banner = banner_for_onlookers(view).detail
+    return [one for one in map(sentence, said) if one != banner]
 
 
 def _stale(age_ms: float, silent: bool) -> str:

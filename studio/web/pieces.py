@@ -79,7 +79,7 @@ def scene(snapshot: Snapshot | None, phase: str = "") -> str:
         ("Phase", text(verdict or "–")),
         ("Episode", text(snapshot.episode or "none open")),
         ("Speed", f"{snapshot.speed_scale:.0%}"),
-        ("Committed since the start", f"{recorder.committed:,}"),
+        ("Committed", f"{recorder.committed:,} since the start"),
         ("Last", text(f"{recorder.last_label} · {recorder.last_episode}"
                       if recorder.last_episode else "–"))])
 

@@ -35,14 +35,14 @@ class _List:
 
     def __init__(self) -> None:
         with gr.Row(elem_id="filter"):
-            self.text = gr.Textbox(label="Filter", placeholder="Task, instruction, note…",
-                                   elem_id="filter-text", scale=2, min_width=150)
+            self.text = gr.Textbox(label="Filter", placeholder="Words…",
+                                   elem_id="filter-text", scale=2, min_width=120)
             self.task = gr.Dropdown([ANY], value=ANY, label="Task", elem_id="filter-task",
-                                    min_width=130, allow_custom_value=True)
+                                    min_width=120, allow_custom_value=True)
             self.label = gr.Dropdown([ANY, *(look[0] for look in LABEL_LOOKS.values())],
                                      value=ANY, label="Label", elem_id="filter-label",
-                                     min_width=110)
-            self.trashed = gr.Checkbox(label="In the trash", elem_id="filter-trash", min_width=110)
+                                     min_width=104)
+            self.trashed = gr.Checkbox(label="Trash", elem_id="filter-trash", min_width=72)
         with gr.Row(elem_id="pager"):
             self.back = button("chevron-left", "", "page-back", size="sm", min_width=44)
             self.where = html(elem_id="page-words")
@@ -83,7 +83,7 @@ class _One:
                 self.quality = html(elem_id="quality")
                 self.trim = html(elem_id="trim")
                 self.keep_trim = button("scissors", "Keep the proposal as a note", "keep-trim",
-                                        size="sm")
+                                        size="sm", visible=False)
 
 
 def build(parts: Parts, picked: gr.State) -> None:
@@ -98,8 +98,8 @@ def build(parts: Parts, picked: gr.State) -> None:
             right = _One()
     asked = [left.text, left.task, left.label, left.trashed, page, picked, focus]
     drawn = [left.rows, left.where, page, left.task, picked, right.selection]
-    one = [right.player, right.about, right.quality, right.trim, right.note, right.task,
-           right.words]
+    one = [right.player, right.about, right.quality, right.trim, right.keep_trim, right.note,
+           right.task, right.words]
 
     def draw(change: dict[str, Any] | None = None, turn: int = 0) -> Any:
         def listed(*given: Any) -> list[Any]:

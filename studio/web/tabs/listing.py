@@ -80,15 +80,16 @@ class Listing:
         return (*before, episode)
 
     def one(self, episode: str) -> list[Any]:
-        """The player, what is known, quality, idle time, and the fields of one episode."""
+        """The player, what is known, quality, idle time and its button, and the three fields."""
         row = self.row(episode)
         if row is None:
-            return [episode_pieces.player(None), "", "", "", "", "", ""]
+            return [episode_pieces.player(None), "", "", "", gr.update(visible=False), "", "", ""]
         library = self._parts.library()
         view = library.player(episode)
         return [episode_pieces.player(view), episode_pieces.about(row),
-                pieces.quality(library.quality(episode)), episode_pieces.trim(view), row.note,
-                row.task, row.instruction_full]
+                pieces.quality(library.quality(episode)), episode_pieces.trim(view),
+                gr.update(visible=view.trim is not None), row.note, row.task,
+                row.instruction_full]
 
     def selection(self, picked: Sequence[str], focus: str) -> str:
         """On which episodes the buttons act, in words."""
