@@ -358,9 +358,8 @@ def test_a_recorder_that_dies_over_an_end_does_not_forbid_the_next_episode(desk:
         pass
     desk.recorder.finish()
     desk.recorder = Recorder(desk.store, desk.context, desk.links, desk.clock)
-    desk.until(lambda: desk.client.health().alive)
-    assert desk.client.health().interrupted == (header(0).episode,)
-    assert not desk.client.health().writing
+    desk.until(lambda: desk.client.health().interrupted == (header(0).episode,))
+    desk.until(lambda: desk.client.health().alive and not desk.client.health().writing)
     assert recorded(desk, 1)
 
 

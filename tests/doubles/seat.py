@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recorders.clock import NS_PER_S, SystemClock
-from studio.station.commands import Reply
+from studio.station.commands import Arm, Reply
 from studio.station.desk import Desk
 from studio.station.desk_client import DeskClient
 from studio.station.desk_link import DeskState, UseDevices
@@ -60,6 +60,10 @@ class Seat:
         reply = self.client.ask(command, timeout_s=PATIENCE_S)
         assert reply.accepted, reply.reason
         return reply.value
+
+    def arm(self) -> None:
+        """As soon as the arm has said where it is."""
+        self.until(lambda: self.client.ask(Arm(), timeout_s=PATIENCE_S).accepted)
 
     def asked(self, request: Any) -> Reply:
         return self.client.ask_desk(request, timeout_s=PATIENCE_S)
