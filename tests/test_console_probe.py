@@ -9,7 +9,8 @@ import pytest
 from doubles.desktop import ROOT, missing, virtual_screen
 
 from studio.console.app import ConsoleConfig
-from studio.console.probe import display_problem
+from studio.console.probe import display_problem, screen_size
+from studio.console.window import within
 from studio.station.endpoints import private_endpoints
 
 needs_xvfb = pytest.mark.skipif(bool(missing()), reason=missing())
@@ -28,6 +29,17 @@ def test_a_display_without_opengl_is_refused_and_one_with_it_is_not(tmp_path):
         assert "OpenGL" in display_problem(screen.display)
     with virtual_screen(tmp_path, (640, 480)) as screen:
         assert display_problem(screen.display) == ""
+
+
+@needs_xvfb
+def test_a_window_is_never_larger_than_the_screen_so_that_the_stop_is_in_sight(
+        tmp_path, monkeypatch):
+    with virtual_screen(tmp_path, (1280, 720)) as screen:
+        monkeypatch.setenv("DISPLAY", screen.display)
+        assert screen_size() == (1280, 720)
+    assert within((1600, 930), (1280, 720)) == (1280, 720)
+    assert within((1000, 700), (1280, 720)) == (1000, 700)
+    assert within((1600, 930), (0, 0)) == (1600, 930)       # nobody knows the screen
 
 
 @pytest.mark.parametrize("display", ["", ":4711"])

@@ -15,10 +15,10 @@ import msgspec
 from recorders.clock import NS_PER_S
 from studio.console.console import Console
 from studio.console.event_log import EventLog
-from studio.console.probe import display_problem
+from studio.console.probe import display_problem, screen_size
 from studio.console.toolkit import dpg
 from studio.console.window import open_context as open_toolkit
-from studio.console.window import open_window, run_callbacks
+from studio.console.window import open_window, run_callbacks, within
 from studio.devices.interfaces import DeviceError
 from studio.station.bus import Endpoints, open_context
 from studio.station.worker import Life
@@ -60,13 +60,14 @@ def run(config: bytes, life: Life) -> None:
     folder = Path(told.folder) if told.folder else settings_folder()
     settings, complaint = load_settings(folder)
     events = EventLog(told.events, life.clock)
-    with open_toolkit(folder, settings.window), open_context() as context:
+    size = within(settings.window, screen_size())
+    with open_toolkit(folder, size), open_context() as context:
         console = Console(context, told.links, life.clock, settings, folder, events,
                           name=told.name, task=told.task, complaint=complaint)
         left = False
         try:
             give_way()
-            open_window(settings.window)
+            open_window(size)
             life.ready("the window is open")
             frames = _draw(console, life, RedrawLimits() if told.limit_redraws else None)
             left = not dpg.is_dearpygui_running()

@@ -33,15 +33,37 @@ def display_problem(display: str | None = None) -> str:
         ctypes.CDLL("libGL.so.1")
     except OSError:
         return f"OpenGL is missing: {_APT} libgl1 libgl1-mesa-dri, or use `tandem web`"
-    x11.XOpenDisplay.restype = ctypes.c_void_p
-    x11.XOpenDisplay.argtypes = [ctypes.c_char_p]
-    connection = x11.XOpenDisplay(name.encode())
+    connection = _opened(x11, name)
     if not connection:
         return f"the display {name!r} cannot be opened: {_ELSEWHERE}"
     number = ctypes.pointer(ctypes.c_int())
     x11.XQueryExtension.argtypes = [ctypes.c_void_p, ctypes.c_char_p,
                                     *[ctypes.POINTER(ctypes.c_int)] * 3]
     drawn = x11.XQueryExtension(connection, b"GLX", number, number, number)
-    x11.XCloseDisplay.argtypes = [ctypes.c_void_p]
     x11.XCloseDisplay(connection)
     return "" if drawn else f"the display {name!r} has no OpenGL (GLX): {_ELSEWHERE}"
+
+
+def screen_size() -> tuple[int, int]:
+    """Width and height of the display's screen in pixels; (0, 0) where nobody knows."""
+    if sys.platform != "linux":
+        return 0, 0
+    try:
+        x11 = ctypes.CDLL("libX11.so.6")
+    except OSError:
+        return 0, 0
+    connection = _opened(x11, os.environ.get("DISPLAY", ""))
+    if not connection:
+        return 0, 0
+    x11.XDisplayWidth.argtypes = x11.XDisplayHeight.argtypes = [ctypes.c_void_p, ctypes.c_int]
+    size = x11.XDisplayWidth(connection, 0), x11.XDisplayHeight(connection, 0)
+    x11.XCloseDisplay(connection)
+    return size
+
+
+def _opened(x11: ctypes.CDLL, name: str) -> int | None:
+    """A connection to a display, or None."""
+    x11.XOpenDisplay.restype = ctypes.c_void_p
+    x11.XOpenDisplay.argtypes = [ctypes.c_char_p]
+    x11.XCloseDisplay.argtypes = [ctypes.c_void_p]
+    return x11.XOpenDisplay(name.encode())

@@ -17,6 +17,15 @@ TITLE = "Tandem Studio"
 LEAST = (960, 600)
 
 
+def within(wanted: tuple[int, int], screen: tuple[int, int]) -> tuple[int, int]:
+    """The size wanted, but no larger than the screen: the stop must be in sight, also where no
+    window manager sees to it. A screen of (0, 0) is unknown.
+    """
+    width, height = (min(want, have) if have else want
+                     for want, have in zip(wanted, screen, strict=True))
+    return width, height
+
+
 @contextmanager
 def open_context(folder: Path, size: tuple[int, int]) -> Iterator[None]:
     """The toolkit's one context, with docking, and the layout that was left here last.
@@ -46,7 +55,8 @@ def open_context(folder: Path, size: tuple[int, int]) -> Iterator[None]:
 def open_window(size: tuple[int, int]) -> None:
     """Show the window; everything in it was made before."""
     dpg.create_viewport(title=TITLE, width=size[0], height=size[1], x_pos=0, y_pos=0,
-                        min_width=LEAST[0], min_height=LEAST[1], vsync=False)
+                        min_width=min(LEAST[0], size[0]), min_height=min(LEAST[1], size[1]),
+                        vsync=False)
     dpg.setup_dearpygui()
     dpg.show_viewport()
 
