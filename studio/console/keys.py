@@ -18,7 +18,8 @@ from studio.station.bus import CommandClient, Endpoints, StationSilent
 from studio.station.commands import Command, Keys, Reply, Stop
 from studio.views.keymap import KeyEdges, driving
 
-POLL_NS = NS_PER_S // 50
+POLL_NS = NS_PER_S // 125     # shorter than the quickest tap of a key
+SAY_NS = NS_PER_S // 50       # what is held is repeated so often, and said at once when it changes
 _PATIENCE_S = 0.1
 _PAUSE_NS = NS_PER_S // 2       # after a station did not answer
 STOP = "stop"
@@ -48,7 +49,7 @@ class KeyThread:
         self._open_hands = open_hands
         self._actions: queue.Queue[str] = queue.Queue()
         self._stop_asked, self._ending = threading.Event(), threading.Event()
-        self._quiet_until_ns = 0
+        self._quiet_until_ns = self._say_ns = 0
         self.typing = self.keyboard_drives = self.focused = self.down = False
         self.held: frozenset[str] = frozenset()
         self.touched = threading.Event()
@@ -104,9 +105,12 @@ class KeyThread:
 
     def _drive(self, station: CommandClient[Command, Reply], hands: Hands) -> None:
         self.focused = hands.focused
-        self.held = driving(hands.held, focused=hands.focused, typing=self.typing)
+        before, self.held = self.held, driving(hands.held, focused=hands.focused,
+                                               typing=self.typing)
         now_ns = self._clock.now_ns()
-        if self.keyboard_drives and hands.focused and now_ns >= self._quiet_until_ns:
+        due = now_ns >= self._say_ns or self.held != before
+        if self.keyboard_drives and hands.focused and due and now_ns >= self._quiet_until_ns:
+            self._say_ns = now_ns + SAY_NS
             reply = self._ask(station, Keys(tuple(sorted(self.held)), now_ns), _PATIENCE_S)
             if not reply.accepted:
                 self._quiet_until_ns = now_ns + _PAUSE_NS
