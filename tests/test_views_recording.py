@@ -56,6 +56,17 @@ def test_recording_twice_is_refused_in_words():
     assert turn.asks == () and "end or discard" in turn.notice
 
 
+def test_nothing_is_recorded_of_an_arm_that_follows_nobody():
+    idle = snapshot(Mode.IDLE)
+    refused = act(Flow(), "record", PLAN, idle, 0)
+    assert refused.asks == () and "hold Arm first" in refused.notice
+    # After a new scene the arm is about to be armed again: recording waits for that.
+    waiting = act(Flow(arm_next=True), "record", PLAN, idle, 0)
+    arming = follow(waiting.flow, PLAN, idle, 0)
+    assert arming.asks == (Arm(),) and arming.flow.record_next
+    assert follow(arming.flow, PLAN, READY, S).flow.counts_s(S) > 0
+
+
 def test_an_episode_ends_with_a_label_and_the_note():
     assert act(Flow(), "failure", PLAN, OPEN, 0).asks == (EndEpisode("failure", "dropped once"),)
     assert act(Flow(), "end", PLAN, OPEN, 0).asks == (EndEpisode("", "dropped once"),)

@@ -115,13 +115,14 @@ def test_stop_works_always_even_when_nothing_else_does():
 
 def test_buttons_say_why_they_do_not_work():
     idle, recording = controls(snapshot()), controls(snapshot(Mode.HUMAN, episode="e"))
-    assert idle.record == "" and "No episode is open" in idle.end
+    assert idle.record == "Hold Arm first" and controls(snapshot(Mode.ARMED)).record == ""
+    assert "No episode is open" in idle.end
     assert recording.end == "" and "end or discard" in recording.record
     assert "end or discard" in recording.devices
     assert "by hand" in controls(snapshot(), resettable=False).new_scene
 
 
 def test_without_a_recorder_only_practice_may_begin():
-    without = snapshot(recorder=recorder(alive=False))
+    without = snapshot(Mode.ARMED, recorder=recorder(alive=False))
     assert "practice" in controls(without).record
     assert controls(without, practice=True).record == ""

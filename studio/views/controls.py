@@ -55,7 +55,8 @@ def controls_of(snapshot: Snapshot | None, state: DeskState | None, flow: Flow, 
     return Controls(
         arm=first[0].remedy if first else "",
         rearm="" if stopped else "Nothing is stopped",
-        record=open_refusal or no_recorder,
+        record=open_refusal or no_recorder or (
+            "Hold Arm first" if snapshot.mode is Mode.IDLE and not flow.arm_next else ""),
         end="" if is_open else "No episode is open",
         discard=nothing, rerecord=nothing, label=nothing,
         undo="" if flow.undo else "Nothing to undo",

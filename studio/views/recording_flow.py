@@ -119,13 +119,17 @@ def act(flow: Flow, action: str, plan: Plan, snapshot: Snapshot, now_ns: int, *,
         now_ns: the machine's monotonic clock.
         label_before: of the last episode, so that a label can be taken back.
     """
-    counting, is_open = flow.starts_ns > 0, bool(snapshot.episode)
+    counting, arming, is_open = flow.starts_ns > 0, flow.arm_next, bool(snapshot.episode)
     flow = _with(flow, starts_ns=0, arm_next=False, record_next=False)
     if counting and action in ("record", "discard", "finish", "end"):
         return Turn(flow, notice="Countdown cancelled")
     if action == "record":
-        return Turn(flow, notice="An episode is open: end or discard it first") if is_open \
-            else begin(flow, plan, now_ns)
+        if is_open:
+            return Turn(flow, notice="An episode is open: end or discard it first")
+        if snapshot.mode is Mode.IDLE:      # it may be about to be armed, after a new scene
+            return Turn(_with(flow, arm_next=True, record_next=True)) if arming else \
+                Turn(flow, notice="The arm follows nobody: hold Arm first", cues=("refused",))
+        return begin(flow, plan, now_ns)
     if action == "end":
         return _end(flow, "", plan, snapshot) if is_open else _new_scene(flow, plan, snapshot, 1)
     if action in LABELS:
