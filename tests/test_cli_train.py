@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,13 @@ def test_a_seed_and_a_number_of_steps_decide_the_weights_also_of_a_resumed_run(t
     assert code == 0 and answer["step"] == 6
     steps = [report.step for report in read_reports(tmp_path / "one")]
     assert steps == sorted(steps) and steps[-1] == 6
+
+
+def test_minutes_may_be_counted_as_work(tandem, tmp_path):
+    before_s = time.process_time()
+    code, answer = tandem("--to", tmp_path / "run", "--minutes", 0.02, "--cpu-time", *SMALL)
+    assert code == 0 and answer["step"] > 0
+    assert 0.02 <= answer["minutes"] <= (time.process_time() - before_s) / 60
 
 
 def test_ctrl_c_leaves_a_usable_checkpoint_and_resume_goes_on(tandem, tmp_path, store):

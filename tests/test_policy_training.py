@@ -1,6 +1,8 @@
 """The training loop on a small real network: exact, interruptible, and honest about trouble."""
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from policy.training.optimizer import AdamWConfig, NamedAdamW
 from policy.training.progress import Grown, HeldOut, Learned, Problem, Report, Saved
 from policy.training.schedule import Budget, multiplier_of, rate_share
 from policy.training.train_config import TrainConfig
-from recorders.clock import NS_PER_S, ManualClock
+from recorders.clock import NS_PER_S, CpuClock, ManualClock
 
 STEP_NS = NS_PER_S // 10        # how long a step takes under the manual clock
 
@@ -299,3 +301,16 @@ def test_a_budget_of_steps_tells_how_long_the_rest_takes():
     assert Budget(steps=10).left_s(0.0, 4, 0.5) == pytest.approx(3.0)
     assert Budget(minutes=2.0).left_s(0.5, 4, math.nan) == pytest.approx(90.0)
     assert Budget(minutes=2.0).share(5.0, 1) == 1.0
+
+
+def test_a_budget_of_work_is_used_up_by_work_alone():
+    clock, shared_out = CpuClock(), CpuClock(cores=2)
+    before_ns = clock.now_ns()
+    subprocess.run([sys.executable, "-c", "sum(range(30_000_000))"], check=True)
+    waited_ns = clock.now_ns() - before_ns
+    sum(range(30_000_000))
+    worked_ns = clock.now_ns() - before_ns - waited_ns
+    assert waited_ns < worked_ns / 2
+    assert shared_out.now_ns() == pytest.approx(clock.now_ns() / 2, rel=0.01)
+    with pytest.raises(RuntimeError):
+        clock.wait_until(before_ns)

@@ -54,6 +54,9 @@ class Train:
     """Of all chance; a resumed run keeps its own."""
     threads: int = 1
     """Cores for arithmetic; one more is used now and then to read pictures."""
+    cpu_time: bool = False
+    """Count --minutes as work done (CPU time over --threads), not by the clock on the wall: the
+    same training on a busy machine as on a quiet one."""
     device: str = "cpu"
     """Where to train: cpu, or cuda for a GPU."""
     json: bool = False
@@ -67,7 +70,7 @@ class Train:
 
         from policy.data.batches import TrainingSet
         from policy.training.curves import CurveLog
-        from recorders.clock import SystemClock
+        from recorders.clock import CpuClock, SystemClock
 
         if self.device.startswith("cuda") and not torch.cuda.is_available():
             raise UsersMistakeError("this machine has no GPU that torch can use: --device cpu")
@@ -82,7 +85,8 @@ class Train:
         with training.run.locked(), stop_on_ctrl_c() as stopping, \
                 screen.progress("training", 100) as progress:
             narrator = Narrator(screen, progress)
-            trainer = training.trainer(SystemClock(), [narrator.on_report], stopping,
+            clock = CpuClock(self.threads) if self.cpu_time else SystemClock()
+            trainer = training.trainer(clock, [narrator.on_report], stopping,
                                        follow_every_s=_FOLLOW_EVERY_S if self.follow else 0.0)
             self._require_left(training, trainer.share_used)
             trainer.listen(CurveLog(training.run.path, trainer.step, screen.say))

@@ -43,6 +43,8 @@ class TrainPeer:
     """Of all chance."""
     threads: int = 1
     """Cores for arithmetic."""
+    cpu_time: bool = False
+    """Count --minutes as work done (CPU time over --threads), not by the clock on the wall."""
     device: str = "cpu"
     """Where to train: cpu, or cuda for a GPU."""
     json: bool = False
@@ -58,7 +60,7 @@ class TrainPeer:
 
         from policy.peers.recipes import begin
         from policy.training.schedule import Budget
-        from recorders.clock import SystemClock
+        from recorders.clock import CpuClock, SystemClock
 
         if self.device != "cpu" and not torch.cuda.is_available():
             raise UsersMistakeError("this machine has no GPU that torch can use: --device cpu")
@@ -72,7 +74,8 @@ class TrainPeer:
         with peer.run.locked(), stop_on_ctrl_c() as stopping, \
                 screen.progress("training", 100) as progress:
             narrator = Narrator(screen, progress)
-            ending = peer.trainer(SystemClock(), (narrator.on_report,), stopping).train()
+            clock = CpuClock(self.threads) if self.cpu_time else SystemClock()
+            ending = peer.trainer(clock, (narrator.on_report,), stopping).train()
         if ending.stopped:
             screen.say(f"stopped; {ending.checkpoint or 'nothing was kept'}")
             raise KeyboardInterrupt

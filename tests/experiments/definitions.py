@@ -95,8 +95,8 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     def command(self, seed: int) -> tuple[str, ...]:
         """The words after `tandem` that train with this seed."""
         stores = tuple(str(DATA / name) for name in self.stores)
-        common = ("--to", str(self.run(seed)), "--minutes", f"{self.minutes:g}", "--seed",
-                  str(seed), "--threads", str(self.threads))
+        common = ("--to", str(self.run(seed)), "--minutes", f"{self.minutes:g}", "--cpu-time",
+                  "--seed", str(seed), "--threads", str(self.threads))
         if self.kind == "dual":
             changes = ("--set", *self.settings) if self.settings else ()
             return ("train", *stores, *common, "--config", self.config, *changes, "--json")

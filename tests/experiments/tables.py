@@ -119,7 +119,8 @@ def footnotes(rows: Sequence[Row], found: dict[str, list[Result]]) -> list[str]:
     lines = [f"Code: {'; '.join(codes)}.", f"Machine: {'; '.join(machines)}.",
              f"Run {min(m.began for m in made)} to {max(m.ended for m in made)} (UTC); load "
              f"before a job {spread([m.machine.load for m in made], '.1f')}. `cores` is what a "
-             "training got of the machine: well below 1, its minutes were not minutes.",
+             "training got of the machine: well below 1, its minutes were not minutes, unless its "
+             "command counts them in `--cpu-time`.",
              "Intervals: Wilson over all trials of all seeds, as if trials of one policy were "
              "independent.", "", "Commands, of the first seed that was run:"]
     firsts = [(row, found[row.key][0]) for row in rows if found[row.key]]
