@@ -99,11 +99,11 @@ def test_a_missing_recorder_is_advice_because_practice_works_without():
     assert any(not check.passed for check in checks)
 
 
-NOTHING_DONE = Flow()
+NOTHING_DONE, HEALTHY = Flow(), desk()
 
 
-def controls(state, flow=NOTHING_DONE, **how):
-    return controls_of(state, desk(), flow, **dict(silent=False, practice=False, resettable=True)
+def controls(state, flow=NOTHING_DONE, at=HEALTHY, **how):
+    return controls_of(state, at, flow, **dict(silent=False, practice=False, resettable=True)
                        | how)
 
 
@@ -111,6 +111,24 @@ def test_stop_works_always_even_when_nothing_else_does():
     for state, silent in ((None, True), (snapshot(), True), (snapshot(Mode.FAULT), False)):
         assert controls(state, silent=silent).stop == ""
     assert controls(snapshot(), silent=True).record != ""
+
+
+@pytest.mark.parametrize("said", [None, snapshot(), snapshot(Mode.HUMAN, episode="e")])
+def test_a_silent_station_can_be_brought_back_by_other_devices(said):
+    """Whatever it said last: a device that could not be opened must not be the last choice."""
+    wrong = desk(problem="the station did not start: no SpaceMouse is plugged in")
+    silent = controls(said, at=wrong, silent=True)
+    assert (silent.devices, silent.stop) == ("", "")
+    others = {name: getattr(silent, name) for name in silent.__struct_fields__
+              if name not in ("devices", "stop")}
+    assert all(others.values()), others
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_devices_wait_for_a_desk_that_is_starting_something(silent):
+    busy = controls(snapshot(), at=desk(busy="starting the robot"), silent=silent)
+    assert busy.devices == "Wait: starting the robot"
+    assert controls(snapshot(), at=None, silent=silent).devices == "The desk says nothing"
 
 
 def test_buttons_say_why_they_do_not_work():

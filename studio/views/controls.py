@@ -40,12 +40,14 @@ def controls_of(snapshot: Snapshot | None, state: DeskState | None, flow: Flow, 
         snapshot: the newest of the station.
         state: the newest of the desk.
         flow: of the recording.
-        silent: the station has said nothing for a second.
+        silent: the station has said nothing for a second; then only the stop works, and another
+            choice of devices, which may bring it back.
         practice: the next episode is not kept.
         resettable: the robot's scene is set up by a command.
     """
     if snapshot is None or silent:
-        return Controls(**dict.fromkeys(Controls.__struct_fields__, _SILENT) | {"stop": ""})
+        return Controls(**dict.fromkeys(Controls.__struct_fields__, _SILENT)
+                        | {"stop": "", "devices": _desk_refuses(state)})
     is_open, stopped = bool(snapshot.episode), snapshot.mode in (Mode.STOP, Mode.FAULT)
     first = failed(checks_of(snapshot, state, silent))
     recorder = snapshot.recorder
@@ -62,4 +64,11 @@ def controls_of(snapshot: Snapshot | None, state: DeskState | None, flow: Flow, 
         undo="" if flow.undo else "Nothing to undo",
         new_scene=open_refusal or ("Re-arm first" if stopped else "") or (
             "" if resettable else "Set a real robot's scene up by hand"),
-        devices=open_refusal)
+        devices=_desk_refuses(state) or open_refusal)
+
+
+def _desk_refuses(state: DeskState | None) -> str:
+    """Why the desk starts nothing anew now; empty if it would."""
+    if state is None:
+        return "The desk says nothing"
+    return f"Wait: {state.busy}" if state.busy else ""
