@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from doubles.seat import seated, window_worker
+from doubles.seat import BLIND, seated, window_worker
 
 from recorders.clock import SystemClock
 from recorders.episode_reader import EpisodeReader
@@ -132,20 +132,66 @@ def test_another_store_is_opened_beside_the_running_station(store: Path, tmp_pat
         assert not refusal.accepted and "open: end or discard it first" in refusal.reason
 
 
-def test_a_device_that_is_not_there_leaves_a_reason_and_another_one_can_be_chosen() -> None:
+NOT_THERE = {"teleop": "leader:so101_leader", "teleop_options": {"fields": {"port": "/dev/no"}}}
+
+
+def test_devices_that_cannot_be_opened_are_refused_and_those_before_are_back() -> None:
     with seated(task=TASK) as seat:
         seat.ready()
         assert "gamepad, keyboard" in seat.chosen(teleop="telepathy").reason
         assert "valid are" in seat.chosen(robot="industrial").reason
         robot = seat.pid("robot")
+        seat.do(ResetScene(TASK, 5))
+        seat.until(lambda: seat.snapshot.seed == 5)
         seat.arm()
-        assert seat.chosen(teleop="leader:so101_leader",
-                           teleop_options={"port": "/dev/nowhere"}).accepted
-        assert seat.state.problem.startswith("the station did not start: ")
-        assert seat.chosen(teleop="none").accepted
-        assert not seat.state.problem and seat.state.teleop == "none"
+        assert seat.chosen(**NOT_THERE).accepted
+        assert not seat.state.problem and seat.state.teleop == "keyboard"
+        assert seat.state.refused.startswith("the station did not start: ")
+        assert seat.state.refused.endswith("; back to sim and keyboard")
+        assert seat.state.refused in seat.state.news
         assert seat.pid("robot") == robot           # it held the arm all the time
         seat.sees(Mode.IDLE)                        # and nobody armed it
+        seat.until(lambda: seat.snapshot.task == TASK)
+        assert seat.snapshot.seed == 5
+        assert seat.chosen(teleop="none").accepted
+        assert not seat.state.refused and seat.state.teleop == "none"
+
+
+def test_cameras_that_there_are_not_are_refused_and_the_arm_is_there_again() -> None:
+    with seated(task=TASK) as seat:
+        seat.ready()
+        robot = seat.pid("robot")
+        assert seat.chosen(robot_options={"cameras": ["ceiling"]}).accepted
+        assert "ceiling" in seat.state.refused and "front, wrist" in seat.state.refused
+        assert seat.state.robot_options == BLIND and not seat.state.problem
+        assert seat.pid("robot") != robot
+        seat.arm()
+
+
+def test_with_nothing_to_go_back_to_there_is_a_reason_and_another_device_can_be_chosen() -> None:
+    with seated(task=TASK, teleop="gamepad", teleop_options={"layout": "round"}) as seat:
+        seat.ready()
+        assert seat.state.problem.startswith("the station did not start: gamepad refuses")
+        robot = seat.pid("robot")
+        assert seat.chosen(teleop="gamepad", teleop_options={"layout": "square"}).accepted
+        assert "the station did not start" in seat.state.problem and not seat.state.refused
+        assert seat.chosen().accepted
+        assert not seat.state.problem
+        assert seat.pid("robot") == robot
+        seat.sees(Mode.IDLE)
+
+
+def test_the_scene_stays_when_somebody_else_drives_or_other_cameras_look() -> None:
+    with seated(task=TASK) as seat:
+        seat.ready()
+        seat.do(ResetScene("put-cube-in-bin", 7))
+        seat.until(lambda: seat.snapshot.seed == 7)
+        robot = seat.pid("robot")
+        for devices in ({"teleop": "none"}, {"robot_options": BLIND | {"depth": False}}):
+            assert seat.chosen(**devices).accepted and not seat.state.refused
+            seat.until(lambda: seat.snapshot.task == "put-cube-in-bin")
+            assert seat.snapshot.seed == 7
+            assert (seat.pid("robot") == robot) == (devices == {"teleop": "none"})
 
 
 def test_a_dead_robot_is_named_and_started_anew_only_when_a_person_asks() -> None:

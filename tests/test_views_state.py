@@ -3,6 +3,7 @@
 import pytest
 from doubles.snapshots import STREAMS, desk, recorder, snapshot
 
+from studio.station.desk_link import DeskState
 from studio.station.messages import Mode, Owner, StreamHealth
 from studio.views.banner import banner_of
 from studio.views.checks import checks_of, failed
@@ -102,7 +103,7 @@ def test_a_missing_recorder_is_advice_because_practice_works_without():
 NOTHING_DONE, HEALTHY = Flow(), desk()
 
 
-def controls(state, flow=NOTHING_DONE, at=HEALTHY, **how):
+def controls(state, flow=NOTHING_DONE, at: DeskState | None = HEALTHY, **how):
     return controls_of(state, at, flow, **dict(silent=False, practice=False, resettable=True)
                        | how)
 

@@ -76,7 +76,7 @@ class Desk:
             context, links.desk, DeskRequest)
         self._states = LatestPublisher(context, links.desk_state)
         self._station = StationView(context, links)
-        self._work = DeskWork(config, links, self._supervisor, clock, self._set_first_scene)
+        self._work = DeskWork(config, links, self._supervisor, clock, self._set_scene)
         self._consoles: dict[str, int] = {}     # name -> when it last said that it is there
         self._gone: Set[str] = frozenset()      # consoles of ours whose end was seen
         self._next_state_ns = 0
@@ -93,9 +93,10 @@ class Desk:
         chosen = self.config
         return DeskState(
             stamp_ns=self._clock.now_ns(), busy=self._work.busy, problem=self._work.problem,
-            robot=chosen.robot, robot_options=chosen.robot_options, teleop=chosen.teleop,
-            teleop_options=chosen.teleop_options, task=chosen.task, rate_hz=chosen.rate_hz,
-            store=chosen.store, live_url=said.get(RERUN, ""), web_url=said.get(WEB, ""),
+            refused=self._work.refused, robot=chosen.robot, robot_options=chosen.robot_options,
+            teleop=chosen.teleop, teleop_options=chosen.teleop_options, task=chosen.task,
+            rate_hz=chosen.rate_hz, store=chosen.store,
+            live_url=said.get(RERUN, ""), web_url=said.get(WEB, ""),
             processes=processes_of(self._supervisor), consoles=tuple(self._consoles),
             news=tuple(self._news))
 
@@ -128,9 +129,13 @@ class Desk:
         self._news.append(line)
         self._say(line)
 
-    def _set_first_scene(self) -> None:
-        if self.config.task:
-            self._station.set_scene(self.config.task)
+    def _set_scene(self) -> None:
+        """The scene that stood there before, if the robot knows its task; else the first one."""
+        task, seed = self._station.scene
+        if task not in tasks_of(self.config.robot):
+            task, seed = self.config.task, 0
+        if task:
+            self._station.set_scene(task, seed)
 
     # ---- what is asked --------------------------------------------------------------------------
 

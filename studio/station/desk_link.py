@@ -16,6 +16,8 @@ class UseDevices(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     """Work with another robot, teleoperator or cameras; refused while an episode is open.
 
     The station's processes are started anew; the arm holds meanwhile and is not armed afterwards.
+    The robot's process stays if its robot and options do, and so does the scene. What cannot be
+    opened is refused in `DeskState.refused`, and what worked before is brought back.
     """
 
     robot: str
@@ -74,7 +76,8 @@ class DeskState(msgspec.Struct, frozen=True, kw_only=True):
         stamp_ns: the machine's monotonic clock.
         busy: what is being started now; empty when the station works.
         problem: why the station does not work, and what to do; empty when it does.
-        robot, robot_options, teleop, teleop_options: as last asked for.
+        refused: why what was asked for last could not be opened; what worked before is back.
+        robot, robot_options, teleop, teleop_options: what it works with, or would if it could.
         task: whose scene was asked for on the command line; the robot's first one if none was.
         rate_hz: of the control loop.
         store: folder of the store; empty when nothing is kept.
@@ -87,6 +90,7 @@ class DeskState(msgspec.Struct, frozen=True, kw_only=True):
     stamp_ns: int
     busy: str = ""
     problem: str = ""
+    refused: str = ""
     robot: str = ""
     robot_options: dict[str, Any] = {}
     teleop: str = ""

@@ -27,11 +27,15 @@ class StationView:
         self._snapshots = LatestSubscriber(context, links.watch, SNAPSHOT)
         self._commands: CommandClient[Command, Reply] = CommandClient(context, links.command, Reply)
         self._snapshot: Snapshot | None = None
+        self.scene: tuple[str, int] = ("", 0)
+        """Task and seed of the scene that was set up last, by whomever."""
 
     def look(self) -> None:
         """Take the newest snapshot."""
         if (frames := self._snapshots.newest()) is not None:
             self._snapshot = unpack(frames[0], _snapshots)
+            if self._snapshot.task:
+                self.scene = (self._snapshot.task, self._snapshot.seed)
 
     @property
     def episode(self) -> str:
@@ -48,10 +52,10 @@ class StationView:
             return "an episode is open"
         return "" if self._snapshot.mode in _AT_REST else "the arm is armed"
 
-    def set_scene(self, task: str) -> None:
+    def set_scene(self, task: str, seed: int) -> None:
         """Set up a task's scene, so that there is something to see; a refusal is no harm."""
         with suppress(StationSilent):
-            self._commands.call(ResetScene(task, 0), SCENE_S)
+            self._commands.call(ResetScene(task, seed), SCENE_S)
 
     def close(self) -> None:
         """Let go of the links."""

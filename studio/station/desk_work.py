@@ -46,14 +46,16 @@ class DeskWork:
 
     Attributes:
         busy: what is being started; empty when nothing is.
+        refused: why the devices that were chosen last are not the ones that are used: they could
+            not be opened, and those before are back; empty if they are.
     """
 
     def __init__(self, config: DeskConfig, links: Endpoints, supervisor: Supervisor, clock: Clock,
                  when_driving: Callable[[], None]) -> None:
-        self.config, self.busy = config, "starting"
+        self.config, self.busy, self.refused = config, "starting", ""
         self._links, self._supervisor, self._clock = links, supervisor, clock
         self._when_driving = when_driving
-        self._failure = ""
+        self._failure = self._untold = ""
         self._work: Iterator[None] | None = self._begin()
 
     @property
@@ -70,7 +72,7 @@ class DeskWork:
         return any(state.name == name for state in self._supervisor.states())
 
     def go_on(self) -> str:
-        """Take the next step; returns why the work failed, once, if it did."""
+        """Take the next step; returns what failed in it, if anything did."""
         if self._work is None:
             return ""
         try:
@@ -79,16 +81,22 @@ class DeskWork:
             self._work, self.busy = None, ""
         except WorkerFailed as failed:
             self._work, self.busy, self._failure = None, "", str(failed)
-            return self._failure
-        return ""
+            self._untold = self._failure
+        told, self._untold = self._untold, ""
+        return told
 
     def use(self, wanted: DeskConfig) -> None:
-        """Work with other devices; asked for the same again, all is started anew."""
-        before, self.config = self.config, wanted
+        """Work with other devices; asked for the same again, all is started anew.
+
+        Devices that cannot be opened are refused: those that worked before are brought back.
+        """
+        before, self.config, self.refused = self.config, wanted, ""
         same_robot = (wanted.robot, wanted.robot_options) == (before.robot, before.robot_options)
         keep_robot = same_robot and wanted != before and self.runs(ROBOT)
+        worked = self.runs(STATION) and self.runs(ROBOT) and wanted != before
+        work = self._change_devices(keep_robot=keep_robot)
         self._take_on("starting the station with other devices",
-                      self._change_devices(keep_robot=keep_robot))
+                      self._or_back_to(before, work, keep_robot=keep_robot) if worked else work)
 
     def record_into(self, path: str) -> None:
         """Work with another store, or with none."""
@@ -121,6 +129,16 @@ class DeskWork:
         for name in (RERUN, STATION, *([] if keep_robot else [ROBOT])):
             self._supervisor.stop(name)
         yield from self._start_station()
+
+    def _or_back_to(self, before: DeskConfig, work: Iterator[None], *, keep_robot: bool
+                    ) -> Iterator[None]:
+        """Do it; if it fails, go back to the devices that worked before."""
+        try:
+            yield from work
+        except WorkerFailed as failed:
+            self.refused = f"{failed}; back to {before.robot} and {before.teleop}"
+            self._untold, self.config = self.refused, before
+            yield from self._change_devices(keep_robot=keep_robot)
 
     def _change_store(self, *, keep_station: bool) -> Iterator[None]:
         yield
