@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from recorders.clock import NS_PER_S
+from recorders.reduced_pictures import misfit
 from recorders.store_errors import StoreError
 from recorders.streams import STAMP_COLUMNS, StreamSpec
 
@@ -125,6 +126,8 @@ def require_recordable(header: EpisodeHeader) -> None:
             if image.encoding not in _ENCODINGS:
                 raise StoreError(f"image '{stream.name}/{image.name}' has encoding "
                                  f"'{image.encoding}': valid are {', '.join(sorted(_ENCODINGS))}")
+            if problem := misfit(image, stream.images):
+                raise StoreError(f"image '{stream.name}/{image.name}': {problem}")
 
 
 def _require_distinct(what: str, names: list[str]) -> None:

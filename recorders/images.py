@@ -5,6 +5,10 @@ read as those bytes, so what `encode` makes must be what zarr-python's codec wou
 file knows the three encodings and the Zarr metadata that names them. It knows no files, no streams
 and no shards, and it refuses to resize or to convert colours.
 
+JPEG keeps colours at half the resolution of brightness (4:2:0). In a picture of 640 x 480 nobody
+sees that; a reduced copy, whose every pixel counts, is kept 4:4:4: 42 instead of 34 dB on the
+simulated cameras for a third more bytes.
+
 All codecs release the GIL. JPEG carries no checksum of its own: a flipped bit or a missing half
 decodes to a picture that merely looks wrong, so stored pictures are guarded by a CRC beside them.
 """
@@ -18,6 +22,7 @@ from numcodecs.zstd import Zstd
 from recorders.streams import Encoding
 
 JPEG_LEVEL = 95             # 38 dB on photographs, and 18 times cheaper to make than AV1
+FINE_COLOURS = "444"
 JPEGXL_EFFORT = 1           # higher efforts save few bytes and miss 30 Hz on one core
 ZSTD_LEVEL = 1
 
@@ -37,19 +42,21 @@ def picture_dtype(encoding: Encoding) -> np.dtype:
     return np.dtype("<u2") if encoding == "zstd" else np.dtype("u1")
 
 
-def encode(picture: np.ndarray, encoding: Encoding) -> bytes:
+def encode(picture: np.ndarray, encoding: Encoding, *, fine_colours: bool = False) -> bytes:
     """Encode one picture.
 
     Args:
         picture: u1 (H, W, 3) for "jpeg" and "jpegxl-lossless", u2 (H, W) for "zstd".
         encoding: one of `ENCODINGS`.
+        fine_colours: keep a JPEG's colours at full resolution, as reduced pictures do.
 
     Raises:
         ValueError: if the picture's type or shape does not belong to the encoding.
     """
     _check(picture, encoding)
     if encoding == "jpeg":
-        return bytes(imagecodecs.jpeg8_encode(picture, level=JPEG_LEVEL))
+        return bytes(imagecodecs.jpeg8_encode(picture, level=JPEG_LEVEL,
+                                              subsampling=FINE_COLOURS if fine_colours else None))
     if encoding == "jpegxl-lossless":
         return bytes(imagecodecs.jpegxl_encode(picture, effort=JPEGXL_EFFORT, lossless=True))
     return bytes(_zstd.encode(np.ascontiguousarray(picture, "<u2")))
@@ -95,10 +102,12 @@ def decode(
     return out
 
 
-def zarr_codecs(encoding: Encoding) -> list[dict[str, Any]]:
+def zarr_codecs(encoding: Encoding, *, fine_colours: bool = False) -> list[dict[str, Any]]:
     """The inner codecs of an image array's shards, as they stand in its zarr.json."""
     if encoding == "jpeg":
-        return [{"name": "imagecodecs_jpeg", "configuration": {"level": JPEG_LEVEL}}]
+        subsampling = {"subsampling": FINE_COLOURS} if fine_colours else {}
+        return [{"name": "imagecodecs_jpeg",
+                 "configuration": {"level": JPEG_LEVEL, **subsampling}}]
     if encoding == "jpegxl-lossless":
         return [{"name": "imagecodecs_jpegxl",
                  "configuration": {"effort": JPEGXL_EFFORT, "lossless": True}}]

@@ -146,13 +146,13 @@ def lanes(streams: Sequence[StreamSpec]) -> list[Lane]:
 
 
 def cameras(streams: Sequence[StreamSpec]) -> list[Camera]:
-    """Every picture of every camera."""
+    """Every picture of every camera; its reduced copy would show the same again."""
     found = []
     for spec in streams:
         names = {column.name for column in spec.columns}
         found += [Camera(entity=f"{CAMERAS}/{spec.name}", stream=spec.name, image=image,
                          posed=CAMERA_POSE in names, intrinsic=CAMERA_INTRINSICS in names)
-                  for image in spec.images]
+                  for image in spec.original_images]
     return found
 
 

@@ -103,7 +103,8 @@ def _picture_slices(stream: StreamReader) -> Iterator[Batch]:
     bounds = [0, *(np.flatnonzero(np.diff(seconds)) + 1).tolist(), len(rows)]
     for start, stop in pairwise(bounds):
         yield Batch(stream.spec.name, rows[start:stop], tuple(
-            {image: stream.images(image).encoded(row) for image in stream.image_names}
+            {image.name: stream.images(image.name).encoded(row)
+             for image in stream.spec.original_images}
             for row in range(start, stop)))
 
 

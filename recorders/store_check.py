@@ -15,6 +15,7 @@ from recorders.commit_log import CommitLog
 from recorders.episode import EpisodeSummary, is_episode_id
 from recorders.files import PARTIAL_SUFFIX
 from recorders.interrupted import Interrupted
+from recorders.reduced_pictures import misfit
 from recorders.shard_writer import CRC_BYTES, EMPTY, INDEX_BYTES, decode_index
 from recorders.store_folders import StoreFolders
 from recorders.streams import StreamSpec
@@ -120,20 +121,25 @@ def _faults_of_stream(
             yield from _faults_of_chunk(chunk_path(array, number, 1 + len(column.shape)), deep)
     for image in spec.images:
         array = folder / image.name
-        yield from _faults_of_metadata(array, image_json(image, rows))
+        if problem := misfit(image, spec.images):
+            yield folder.parent / "zarr.json", f"'{spec.name}/{image.name}': {problem}"
+        yield from _faults_of_metadata(array, image_json(image, rows),
+                                       ("attributes",) if image.reduced_from else ())
         for number in range(-(-rows // PICTURES_PER_SHARD)):
             path = chunk_path(array, number, 1 + len(picture_shape(image)))
             pictures = min(PICTURES_PER_SHARD, rows - number * PICTURES_PER_SHARD)
             yield from _faults_of_shard(path, pictures, deep)
 
 
-def _faults_of_metadata(array: Path, wanted: bytes) -> Iterator[tuple[Path, str]]:
+def _faults_of_metadata(
+    array: Path, wanted: bytes, more: tuple[str, ...] = ()
+) -> Iterator[tuple[Path, str]]:
     found = _read_json(array / "zarr.json")
     if found is None:
         yield array / "zarr.json", "it is missing or no JSON, so the array cannot be read"
         return
     expected = msgspec.json.decode(wanted)
-    for key in ("shape", "data_type", "chunk_grid", "codecs", "dimension_names"):
+    for key in ("shape", "data_type", "chunk_grid", "codecs", "dimension_names", *more):
         if found.get(key) != expected[key]:
             yield array / "zarr.json", f"{key} is {found.get(key)} instead of {expected[key]}"
 

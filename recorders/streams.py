@@ -36,11 +36,13 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 class ImageField(msgspec.Struct, frozen=True, kw_only=True):
     """A picture that comes with every row of a stream."""
 
-    name: str                           # "rgb" or "depth"
+    name: str                           # "rgb", "depth", or "rgb_small" of a large "rgb"
     height: int
     width: int
     encoding: Encoding                  # "jpeg"/"jpegxl-lossless": u1 (H, W, 3); "zstd": <u2 (H, W)
     unit: str = ""                      # depth: metres per count, for example "0.001 m"
+    reduced_from: str = ""              # of a copy: the same camera's picture that it was made from
+    factor: int = 1                     # of a copy: a pixel is the mean of factor × factor of it
 
 
 class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +52,11 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     rate_hz: float
     columns: tuple[Column, ...] = ()
     images: tuple[ImageField, ...] = ()
+
+    @property
+    def original_images(self) -> tuple[ImageField, ...]:
+        """What the camera itself saw: the pictures without their reduced copies."""
+        return tuple(image for image in self.images if not image.reduced_from)
 
     @property
     def row_dtype(self) -> np.dtype:

@@ -17,6 +17,7 @@ from recorders import align
 from recorders.clock import NS_PER_S
 from recorders.episode_reader import EpisodeReader
 from recorders.picture_cache import PictureCache
+from recorders.reduced_pictures import picture_for
 from recorders.shard_reader import FrameReader
 
 
@@ -80,6 +81,7 @@ class WindowSampler:
         frames: int = 2,
         actions: ActionWindow | None = None,
         state: tuple[str, str] | None = None,
+        size: tuple[int, int] | None = None,
         pool: Executor | None = None,
         cache: PictureCache | None = None,
     ) -> None:
@@ -92,6 +94,9 @@ class WindowSampler:
             frames: pictures per camera: the newest and those before it.
             actions: which actions to give.
             state: stream and column of the robot's state.
+            size: (height, width) in which pictures are wanted: where an episode has a reduced copy
+                that is at least as large, it is read instead, and given as it is. None for
+                pictures as they were taken.
             pool: threads that decode a window's pictures side by side (decoding releases the GIL);
                 without it the caller's own thread does, which costs less CPU in all.
             cache: keeps decoded pictures between windows, prepared as it was told to; by default
@@ -110,6 +115,7 @@ class WindowSampler:
         self._frames = frames
         self._actions = actions
         self._state = state
+        self._size = size
         self._map = pool.map if pool else map
         self._cache = PictureCache() if cache is None else cache
         self._require_streams()
@@ -150,7 +156,8 @@ class WindowSampler:
             image_valid[camera] = (rows >= 0) & (wanted >= 0)
             rows = np.maximum(rows, 0)
             image_ns[camera] = episode[camera].stamps_ns[rows]
-            frames += [episode[camera].images(picture)] * self._frames
+            chosen = picture_for(episode[camera].spec.images, picture, self._size)
+            frames += [episode[camera].images(chosen)] * self._frames
             rows_of_frames += rows.tolist()
         images = self._pictures(frames, rows_of_frames)
         moment_ns = int(moments_ns[-1])

@@ -58,7 +58,7 @@ def image_json(image: ImageField, rows: int) -> bytes:
     axes = ["y", "x", "channel"][:len(shape)]
     sharding = {"name": "sharding_indexed", "configuration": {
         "chunk_shape": [1, *shape],
-        "codecs": [*zarr_codecs(image.encoding), _CRC32C],
+        "codecs": [*zarr_codecs(image.encoding, fine_colours=bool(image.reduced_from)), _CRC32C],
         "index_codecs": [_LITTLE, _CRC32C],
         "index_location": "start",
     }}
@@ -66,7 +66,14 @@ def image_json(image: ImageField, rows: int) -> bytes:
         shape=(rows, *shape), chunk=(PICTURES_PER_SHARD, *shape),
         dtype=picture_dtype(image.encoding), codecs=[sharding],
         dimensions=["row", *(f"{image.name}_{axis}" for axis in axes)],
-        attributes={"unit": image.unit} if image.unit else {}))
+        attributes=image_attributes(image)))
+
+
+def image_attributes(image: ImageField) -> dict[str, Any]:
+    """What an image array says about itself, where there is something to say."""
+    unit = {"unit": image.unit} if image.unit else {}
+    copy = {"reduced_from": image.reduced_from, "factor": image.factor}
+    return unit | (copy if image.reduced_from else {})
 
 
 def picture_shape(image: ImageField) -> tuple[int, ...]:

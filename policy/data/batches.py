@@ -25,6 +25,7 @@ from policy.data.proprioception import layout, smallest_spread
 from policy.data.signals import EpisodeSignals
 from policy.interfaces import PolicySpec
 from recorders.picture_cache import PictureCache
+from recorders.reduced_pictures import picture_for
 from recorders.streams import StreamSpec
 
 MAX_AGE_STEPS = 64
@@ -272,7 +273,9 @@ class TrainingSet:
         return out
 
     def _padded(self, one: Demonstration, at: int, camera: str) -> np.ndarray:
-        frames = one.episode[camera].images(self.spec.cameras[camera])
+        stream = one.episode[camera]
+        frames = stream.images(picture_for(stream.spec.images, self.spec.cameras[camera],
+                                           self.spec.picture_size))
         return self._pictures.read(frames, int(one.picture_rows[camera][at]))
 
     def _cloud(self, one: Demonstration, at: int, rng: np.random.Generator) -> np.ndarray:

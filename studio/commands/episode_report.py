@@ -46,7 +46,9 @@ def print_episode(screen: Screen, path: Path) -> dict[str, Any]:
 
 def _carries(episode: EpisodeReader, stream: str) -> str:
     spec = episode[stream].spec
-    pictures = [f"{i.name} {i.width}×{i.height} {i.encoding}" for i in spec.images]
+    pictures = [f"{i.name} {i.width}×{i.height} {i.encoding}"
+                + (f" ({i.reduced_from} reduced {i.factor} times)" if i.reduced_from else "")
+                for i in spec.images]
     names = [*pictures, *(column.name for column in spec.columns)]
     more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
     return ", ".join(names[:_SHOWN_NAMES]) + more

@@ -14,6 +14,7 @@ from recorders.array_layout import DamagedRecording, UnknownLayout
 from recorders.episode import EpisodeSummary
 from recorders.episode_reader import EpisodeReader
 from recorders.images import UnreadablePicture
+from recorders.reduced_pictures import picture_for
 from recorders.store import DemoStore, StoreError
 from studio.views.chunk_timeline import Chunk, cut_chunks
 from studio.views.episode_rows import who_drove
@@ -133,7 +134,8 @@ def thumbnail(episode: EpisodeReader) -> np.ndarray:
     width, height = THUMB
     for stream in episode.streams.values():
         if "rgb" in stream.image_names and len(stream):
-            picture = stream.images("rgb")[len(stream) // 2]
+            shown = picture_for(stream.spec.images, "rgb", (height, width))
+            picture = stream.images(shown)[len(stream) // 2]
             rows = np.linspace(0, picture.shape[0] - 1, height).astype(int)
             columns = np.linspace(0, picture.shape[1] - 1, width).astype(int)
             return picture[np.ix_(rows, columns)].astype(np.float32) / 255.0

@@ -13,6 +13,8 @@ import msgspec
 import numpy as np
 
 from recorders.images import encode
+from recorders.picture_pair import encode_colours
+from recorders.reduced_pictures import with_reduced
 from recorders.streams import Batch, Column, Encoding, ImageField, StreamSpec
 from studio.devices.interfaces import DeviceError
 
@@ -172,7 +174,7 @@ def _batch(spec: StreamSpec, snapshot: Snapshot, shot: Shot) -> Batch:
     for name in ("t_mono_ns", "t_wall_ns", "t_device_ns", "seq"):
         row[name] = getattr(snapshot, name)
     row["world_from_camera"], row["intrinsics"] = shot.world_from_camera, shot.intrinsics
-    images: dict[str, bytes | memoryview] = {"rgb": encode(shot.rgb, spec.images[0].encoding)}
+    images = encode_colours(shot.rgb, "rgb", spec.images)
     if shot.metres is not None:
         images["depth"] = encode(_counts(shot.metres), "zstd")
     return Batch(spec.name, row, (images,))
@@ -185,8 +187,8 @@ def _counts(metres: np.ndarray) -> np.ndarray:
 
 def camera_stream(name: str, *, height: int, width: int, rate_hz: float, depth: bool,
                   encoding: Encoding) -> StreamSpec:
-    """The stream of one camera."""
-    images = [ImageField(name="rgb", height=height, width=width, encoding=encoding)]
+    """The stream of one camera; large pictures get a reduced copy beside them."""
+    images = [*with_reduced(ImageField(name="rgb", height=height, width=width, encoding=encoding))]
     if depth:
         images.append(ImageField(name="depth", height=height, width=width, encoding="zstd",
                                  unit=f"{_DEPTH_UNIT_M} m"))

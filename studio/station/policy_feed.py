@@ -21,6 +21,7 @@ from policy.data.proprioception import proprioception, require_parts
 from policy.data.signals import latest, require_columns
 from policy.interfaces import Observation, PolicySpec
 from recorders.images import decode
+from recorders.reduced_pictures import picture_for
 from recorders.streams import Batch, ImageField, StreamSpec
 from studio.devices.interfaces import DeviceError
 from studio.station.control_loop import TickRecord
@@ -34,7 +35,7 @@ class Shown(msgspec.Struct, frozen=True):
     """An observation, and what it belongs to.
 
     Attributes:
-        epoch: of the ownership at the observation's stamp.
+        epoch: of the ownership just before the observation's stamp.
         scene: of the assignment; a new one means that the policy is to be reset with `seed`.
     """
 
@@ -64,13 +65,19 @@ class PolicyFeed:
         require_parts(spec.proprioception, self._streams, "this robot")
         require_columns([("tick", "epoch"), *command_columns(spec.action_space)], self._streams,
                         "this robot")
-        self._fields = {camera: _picture_of(self._streams, camera, picture)
+        self._fields = {camera: _picture_of(self._streams, camera, picture, spec.picture_size)
                         for camera, picture in spec.cameras.items()}
         self._first = next(iter(spec.cameras))
         self._signals = LiveSignals(self._streams)
         self._scene, self._since_ns = -1, 0
         self._depth = _picture_of(self._streams, self._first, DEPTH) if spec.cloud_points else None
         self._begin(0, 0)
+
+    @property
+    def pictures(self) -> dict[str, tuple[str, ...]]:
+        """Camera to the pictures that are looked at: the reduced copy where it is large enough."""
+        seen = {camera: (field.name,) for camera, field in self._fields.items()}
+        return seen | ({self._first: (*seen[self._first], DEPTH)} if self._depth else {})
 
     def on_tick(self, tick: TickRecord) -> None:
         """Take a tick's batches, as a subscriber of the control loop."""
@@ -124,14 +131,15 @@ class PolicyFeed:
             base=base_at(self._signals, moments_ns, self._spec.action_space)[0],
             instruction=assignment.instruction, instruction_id=assignment.instruction_id,
             cloud=None if self._depth is None else self._cloud(newest, images[self._first]))
-        epoch = int(latest(self._signals, "tick", "epoch", moments_ns)[0])
+        # What is seen in the moment of a change is not newer than it: hence the nanosecond.
+        epoch = int(latest(self._signals, "tick", "epoch", moments_ns - 1)[0])
         self._deliver(Shown(observation, epoch, assignment.scene, assignment.seed))
 
     def _seen(self, camera: str, moment_ns: int) -> np.ndarray:
         """The newest picture of the moment, or the oldest kept if all are newer."""
         kept, field = self._pictures[camera], self._fields[camera]
         at = next((one for one in reversed(kept) if one.stamp_ns <= moment_ns), kept[0])
-        picture = decode(at.images[self._spec.cameras[camera]], field.encoding,
+        picture = decode(at.images[field.name], field.encoding,
                          (field.height, field.width, 3))
         return prepare_picture(picture, self._spec.picture_size)
 
@@ -155,11 +163,12 @@ class _Picture(msgspec.Struct, frozen=True):
     images: Mapping[str, bytes | memoryview]
 
 
-def _picture_of(streams: Sequence[StreamSpec], camera: str, picture: str) -> ImageField:
+def _picture_of(streams: Sequence[StreamSpec], camera: str, picture: str,
+                size: tuple[int, int] | None = None) -> ImageField:
     for spec in streams:
-        for field in spec.images:
-            if (spec.name, field.name) == (camera, picture):
-                return field
+        fields = {field.name: field for field in spec.images}
+        if spec.name == camera and picture in fields:
+            return fields[picture_for(spec.images, picture, size)]
     there = ", ".join(f"{spec.name}/{field.name}" for spec in streams for field in spec.images)
     raise DeviceError(f"the policy wants to see {camera}/{picture}, but this robot has only "
                       f"{there or 'no cameras'}: choose a policy trained with its cameras")

@@ -20,7 +20,7 @@ from policy.interfaces import Chunk, Observation, Policy, PolicySpec
 from recorders.clock import NS_PER_S, Clock
 from recorders.streams import Batch, StreamSpec
 from studio.station.messages import Assignment, PolicyHealth
-from studio.station.policy_feed import DEPTH, PolicyFeed, Shown
+from studio.station.policy_feed import PolicyFeed, Shown
 from studio.station.policy_link import Answer, PolicyStatus, Timings, spread
 
 RATE_NS = 2 * NS_PER_S      # over which rates are counted
@@ -148,9 +148,8 @@ class PolicyTurns:
 
     def status(self) -> PolicyStatus:
         """How it goes."""
-        spec, usage, now_ns = self.policy.spec, self._speeds.usage, self._clock.now_ns()
+        usage, now_ns = self._speeds.usage, self._clock.now_ns()
         latent = self._speeds.buffer.newest
-        first = next(iter(spec.cameras))
         health = PolicyHealth(
             alive=True, name=self._name, weights_version=self.policy.weights_version,
             subtask="" if latent is None else latent.subtask,
@@ -162,9 +161,7 @@ class PolicyTurns:
             deadline_misses=self._misses, spoiled=self._spoiled,
             act_ms=spread(usage.act_ns), think_ms=spread(usage.think_ns),
             answer_ms=spread(self._answer_ns), age_ms=spread(usage.age_ns), problem=self._problem)
-        return PolicyStatus(health, {
-            camera: (picture, DEPTH) if spec.cloud_points and camera == first else (picture,)
-            for camera, picture in spec.cameras.items()})
+        return PolicyStatus(health, self._feed.pictures)
 
     # ---- inside ----------------------------------------------------------------------------------
 

@@ -188,5 +188,5 @@ def _pictures(spec: StreamSpec, row: int) -> dict[str, bytes | memoryview]:
 
 def _picture(image: ImageField, row: int) -> bytes:
     if image.name == "depth":
-        return encode(np.full((HEIGHT, WIDTH), DEPTH_COUNTS, np.uint16), "zstd")
-    return encode(np.full((HEIGHT, WIDTH, 3), row, np.uint8), image.encoding)
+        return encode(np.full((image.height, image.width), DEPTH_COUNTS, np.uint16), "zstd")
+    return encode(np.full((image.height, image.width, 3), row, np.uint8), image.encoding)
