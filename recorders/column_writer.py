@@ -13,7 +13,7 @@ import imagecodecs
 import numpy as np
 
 from recorders.checksums import with_checksum
-from recorders.files import write_atomically
+from recorders.files import make_folder, write_atomically
 from recorders.streams import StreamSpec
 from recorders.zarr_metadata import CHUNK_ROWS, ZSTD_LEVEL, chunk_path, column_json, columns_of
 
@@ -61,7 +61,7 @@ class ColumnWriter:
             self._write_chunk(self._chunks, self._join())
         for column in self._columns:
             folder = self._folder / column.name
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder, inside=self._folder.parent)
             write_atomically(folder / "zarr.json", column_json(column, self.rows))
 
     def _join(self) -> np.ndarray:
@@ -75,5 +75,5 @@ class ColumnWriter:
             values[:len(rows)] = rows[column.name]
             data = with_checksum(bytes(imagecodecs.zstd_encode(values, ZSTD_LEVEL)))
             path = chunk_path(self._folder / column.name, number, values.ndim)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent, inside=self._folder.parent)
             write_atomically(path, data)

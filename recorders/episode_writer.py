@@ -54,6 +54,11 @@ class EpisodeWriter:
         """Whether it still takes batches."""
         return not self._closed
 
+    @property
+    def kept(self) -> bool:
+        """Whether it is committed; a full disk closes and keeps it by itself."""
+        return self._summary is not None
+
     def append(self, batch: Batch) -> None:
         """Take rows of one stream; they survive a SIGKILL when this returns.
 

@@ -43,6 +43,21 @@ def write_all(file: int, parts: Iterable[bytes | memoryview]) -> int:
     return total
 
 
+def make_folder(folder: Path, *, inside: Path) -> None:
+    """Make a folder, and what is missing between it and `inside`, which must be there.
+
+    A store that somebody moves away while it is written must not be made anew, piece by piece,
+    where it was.
+
+    Raises:
+        FileNotFoundError: if `inside` is not there.
+    """
+    made = inside
+    for name in folder.relative_to(inside).parts:
+        made /= name
+        made.mkdir(exist_ok=True)
+
+
 def partial_of(path: Path) -> Path:
     """Where a file lies until it is whole."""
     return path.with_name(path.name + PARTIAL_SUFFIX)

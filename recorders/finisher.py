@@ -19,6 +19,7 @@ class Finisher:
     def __init__(self) -> None:
         self._jobs: Queue[tuple[Path, Path] | None] = Queue()
         self._error: Exception | None = None
+        self._failed: list[tuple[Path, Path]] = []
         self._thread = Thread(target=self._run, name="store-finisher", daemon=True)
         self._thread.start()
 
@@ -39,6 +40,12 @@ class Finisher:
                 f"a committed episode is not safe from a power cut yet ({error}): its journal is "
                 f"kept, and opening the store for writing tries again") from error
 
+    def try_again(self) -> None:
+        """Finish what could not be finished, because its folder was away for a while."""
+        again, self._failed, self._error = self._failed, [], None
+        for job in again:
+            self._jobs.put(job)
+
     def close(self) -> None:
         """Finish everything and end the thread. Raises as `drain` does."""
         self._jobs.put(None)
@@ -51,6 +58,7 @@ class Finisher:
                 finish(*job)
             except Exception as error:      # the edge of this thread: its owner raises it
                 self._error = error
+                self._failed.append(job)
             self._jobs.task_done()
         self._jobs.task_done()
 

@@ -13,7 +13,7 @@ import numpy as np
 from recorders.clock import NS_PER_S
 from recorders.column_writer import ColumnWriter
 from recorders.episode import Detector, EpisodeSummary
-from recorders.files import bytes_of_tree, write_atomically
+from recorders.files import bytes_of_tree, make_folder, write_atomically
 from recorders.journal import Event, JournalHeader
 from recorders.streams import StreamSpec
 from recorders.zarr_metadata import group_json, image_json
@@ -55,7 +55,7 @@ class StreamGroup:
         """Say how many pictures of an image array may be read."""
         image = next(image for image in self.spec.images if image.name == name)
         folder = self.folder / name
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, inside=self.folder.parent)
         write_atomically(folder / "zarr.json", image_json(image, rows))
 
 

@@ -181,6 +181,7 @@ def rebuild(
     journal: JournalReader, folder: Path, replay: Replay, recovered: bool, trashed: bool
 ) -> EpisodeSummary:
     """Write an episode's group from its journal; over what is there already, if need be."""
+    folder.mkdir(exist_ok=True)
     group = EpisodeGroup(folder, journal.header)
     for record in journal:
         if isinstance(record, RowsRecord):

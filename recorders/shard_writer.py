@@ -12,7 +12,7 @@ from pathlib import Path
 import google_crc32c
 import numpy as np
 
-from recorders.files import fsync_path, partial_of, write_all
+from recorders.files import fsync_path, make_folder, partial_of, write_all
 from recorders.journal import Placement
 from recorders.zarr_metadata import PICTURES_PER_SHARD, chunk_path
 
@@ -50,7 +50,7 @@ class Shard:
         self._names_synced = False
         self._index = empty_index()
         self._size = INDEX_BYTES
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent, inside=array.parent)
         self._file = os.open(partial_of(path), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
         try:
             write_all(self._file, [encode_index(self._index)])

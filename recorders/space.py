@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 from pathlib import Path
+from typing import Literal
 
 from recorders.files import means_full
 from recorders.store_errors import DiskFull, StoreLocked
@@ -16,6 +17,21 @@ from recorders.store_errors import DiskFull, StoreLocked
 # Closing an hour's episode of a few hundred columns takes some 10 MB at most: part-filled chunks,
 # metadata, and the line in the log.
 RESERVE_BYTES = 16 * 2**20
+
+# What may have become of a store's folder while it was open: moved or unmounted, deleted, or
+# another one lies in its place.
+Lost = Literal["", "gone", "deleted", "replaced"]
+
+_LOST: dict[Lost, str] = {
+    "gone": "the store {} is not there any more: bring it back, or open another one",
+    "deleted": "the store {} was deleted: open it again to begin an empty one, or open another",
+    "replaced": "another store lies at {} now: open it again",
+}
+
+
+def what_became(store: Path, lost: Lost) -> str:
+    """The same in a sentence that says what to do; empty for a store that is there."""
+    return _LOST[lost].format(store) if lost else ""
 
 
 class WriterLock:
@@ -34,6 +50,15 @@ class WriterLock:
                 f"or open the store for reading") from None
         # Always of the same length: overwriting needs no space on a full disk.
         os.pwrite(self._file, f"{os.getpid():<15}\n".encode(), 0)
+
+    def lost(self) -> Lost:
+        """Whether the store is still where it was; looks at names only."""
+        ours = os.fstat(self._file)
+        try:
+            theirs = self.path.stat()
+        except OSError:
+            return "gone" if ours.st_nlink else "deleted"
+        return "" if os.path.samestat(ours, theirs) else "replaced"
 
     def release(self) -> None:
         """Let others write."""
@@ -91,9 +116,17 @@ class Reserve:
             DiskFull: if there is not enough.
         """
         if not self.fill():
-            store = self.path.parent
-            raise DiskFull(
-                f"the disk of {store} has {free_bytes(store) >> 20} MiB left, less than the "
+            raise DiskFull(self._too_little())
+
+    def lacking(self) -> str:
+        """Why the space cannot be taken now, and what to do; empty if it can be, or is."""
+        taken = self.path.stat().st_size if self.path.exists() else 0
+        wanted = self.size_bytes - taken
+        return self._too_little() if wanted > free_bytes(self.path.parent) else ""
+
+    def _too_little(self) -> str:
+        store = self.path.parent
+        return (f"the disk of {store} has {free_bytes(store) >> 20} MiB left, less than the "
                 f"{self.size_bytes >> 20} MiB that are kept for closing an episode: free some "
                 f"space")
 

@@ -34,7 +34,7 @@ from recorders.labels_and_trash import (
 )
 from recorders.recovery import RecoveryReport, put_in_order, recover
 from recorders.robot_models import keep_model
-from recorders.space import RESERVE_BYTES, free_bytes, is_locked
+from recorders.space import RESERVE_BYTES, Lost, free_bytes, is_locked, what_became
 from recorders.store_check import Problem, check_store
 from recorders.store_copy import copy_episodes
 from recorders.store_description import cannot_write, create_store, require_store
@@ -55,7 +55,6 @@ __all__ = [
     "DamagedJournal", "DemoStore", "DiskFull", "NoSuchEpisode", "NotAStore", "Problem",
     "StoreError", "StoreLocked", "StoreReadOnly", "UnknownFormat",
 ]
-
 
 class DemoStore:
     """A store that was opened. Use `DemoStore.open`.
@@ -166,6 +165,23 @@ class DemoStore:
     def free_bytes(self) -> int:
         """How much room is left on the store's disk, the reserve not counted."""
         return free_bytes(self.path)
+
+    @property
+    def lost(self) -> Lost:
+        """What became of the folder since it was opened; empty as a rule. Tells writers only."""
+        return self._hands.lock.lost() if self._hands else ""
+
+    def obstacle(self) -> str:
+        """Why no episode can be begun now, and what to do; empty if one can be."""
+        hands = self._require_hands()
+        try:
+            return what_became(self.path, self.lost) or hands.reserve.lacking()
+        except OSError as error:
+            return str(cannot_write(self.path, error))
+
+    def catch_up(self) -> None:
+        """Do what waited while the folder was away."""
+        self._require_hands().finisher.try_again()
 
     def interrupted(self) -> list[Interrupted]:
         """Episodes that were begun and neither committed nor discarded; the open one left out."""

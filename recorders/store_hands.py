@@ -29,7 +29,8 @@ class StoreHands(msgspec.Struct, frozen=True):
         """Finish what is under way and let others write. Raises as `Finisher.close` does."""
         try:
             self.finisher.close()
-            self.reserve.give_up()      # a store that nobody writes keeps no space from others
+            if not self.lock.lost():    # another store's space is not ours to give up
+                self.reserve.give_up()  # a store that nobody writes keeps no space from others
         finally:
             self.lock.release()
 

@@ -78,7 +78,7 @@ class Desk:
     def until(self, condition: Callable[[], bool]) -> None:
         """Let the recorder work until a condition holds; bounded by the test's time-out."""
         while not condition():
-            self.recorder._report()
+            self.recorder._tell()
             self.recorder.step(timeout_ms=5)
 
     def written(self) -> None:
@@ -175,7 +175,7 @@ def test_rows_that_do_not_fit_are_counted_but_words_wait_and_keep_their_order(
                         reserve_bytes=SMALL_RESERVE) as store:
         recorder = Recorder(store, context, links, SystemClock())
         while client.health().committed < 1:
-            recorder._report()
+            recorder._tell()
             recorder.step(timeout_ms=5)
         (episode,) = store.episodes()
         assert episode.steps == 3

@@ -72,7 +72,7 @@ def station_worker(desk: DeskConfig, links: Endpoints) -> WorkerSpec:
 def recorder_worker(desk: DeskConfig, links: Endpoints) -> WorkerSpec:
     """Writes the store."""
     return WorkerSpec(name=RECORDER, role="recorder", restart=True, patience_s=LAST_S, config={
-        "store": desk.store, "links": links})
+        "store": desk.store, "links": links, "create": False})
 
 
 def rrd_worker(desk: DeskConfig) -> WorkerSpec:

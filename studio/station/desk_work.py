@@ -6,10 +6,12 @@ needs which; refuses to know who asked.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import msgspec
 
 from recorders.clock import NS_PER_S, Clock
+from recorders.store import DemoStore, StoreError
 from studio.station.desk_processes import (
     RECORDER,
     RERUN,
@@ -121,6 +123,7 @@ class DeskWork:
         if self.config.web:
             self.serve_web()
         self._start(robot_worker(self.config, self._links))     # it takes longest
+        self._make_store()
         yield from self._open_store()
         yield from self._start_station()
 
@@ -147,6 +150,12 @@ class DeskWork:
         yield from self._open_store()
         if not keep_station:
             yield from self._start_station()
+
+    def _make_store(self) -> None:
+        """Once: a recorder that is started again must not make one where one was moved away."""
+        with suppress(StoreError, OSError):         # the recorder says the same in a moment
+            if self.config.store:
+                DemoStore.open(self.config.store, create=True).close()
 
     def _open_store(self) -> Iterator[None]:
         for name in (RECORDER, RRD):

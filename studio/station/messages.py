@@ -139,6 +139,8 @@ class RecorderHealth(msgspec.Struct, frozen=True):
     last_commit_ms: float = 0.0  # from "stop" to "committed"
     error: str = ""
     interrupted: tuple[str, ...] = ()   # episodes left unfinished: to be kept or discarded
+    unable: str = ""            # why no episode can be begun, and what to do; empty if one can
+    cut_short: str = ""         # an episode that the recorder could not take to its end
 
 
 class Spread(msgspec.Struct, frozen=True):

@@ -11,7 +11,6 @@ store. Refuses to know robots and devices.
 
 import getpass
 import secrets
-import shutil
 from pathlib import Path
 from typing import cast
 
@@ -24,28 +23,23 @@ from recorders.episode import Detector, Label
 from recorders.episode_writer import EpisodeWriter
 from recorders.store import DemoStore
 from recorders.store_errors import StoreError
-from studio.station.bus import Endpoints, LatestPublisher, LosslessReceiver, open_context
+from studio.station.bus import Endpoints, LosslessReceiver, open_context
 from studio.station.closed_episodes import carry_out
 from studio.station.commands import AboutEpisode, LabelEpisode, SettleInterrupted
-from studio.station.messages import RecorderHealth
 from studio.station.record_link import (
-    STATUS,
     Append,
     Begin,
     Discard,
     End,
     Envelope,
     Happened,
-    RecorderStatus,
     Say,
     envelope_decoder,
 )
-from studio.station.wire import Frame, WireError, decode_batches, pack, unpack
+from studio.station.recorder_report import RecorderReport
+from studio.station.wire import Frame, WireError, decode_batches, unpack
 from studio.station.worker import Life
 
-STATUS_NS = NS_PER_S // 10
-DISK_NS = NS_PER_S
-LOW_DISK_BYTES = 2 << 30    # five minutes of two cameras at 30 Hz; said before it is an error
 FINISH_NS = 3 * NS_PER_S    # for what waits at the end; then a station that speaks on is cut off
 AT_ONCE = 64                # messages between two looks at the clock
 
@@ -57,6 +51,9 @@ class RecorderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Folder of the demonstration store; made if it is missing."""
     links: Endpoints
     """Where the station's links listen."""
+    create: bool = True
+    """Make the store if it is missing; False where somebody made it, so that a recorder that is
+    started again does not put an empty store in the place of one that was moved away."""
 
 
 class Recorder:
@@ -73,20 +70,11 @@ class Recorder:
                  clock: Clock) -> None:
         self._store, self._clock = store, clock
         self._receiver = LosslessReceiver(context, links.record)
-        self._publisher = LatestPublisher(context, links.recorder_status)
-        self._incarnation = secrets.token_hex(8)
+        self._report = RecorderReport(store, context, links, clock, secrets.token_hex(8))
         self._session, self._expected = "", 0
         self._writer: EpisodeWriter | None = None
         self._dtypes: dict[str, np.dtype] = {}
-        self._disk_free = shutil.disk_usage(store.path).free
-        self._next_disk_ns = self._next_status_ns = 0
         self._sender_ended = self._joined_late = False
-        self._unsaid = ""           # why the last thing said of a closed episode could not be done
-        self._health = RecorderHealth(
-            alive=True, store=str(store.path), interrupted=self._interrupted())
-
-    def _interrupted(self) -> tuple[str, ...]:
-        return tuple(episode.episode for episode in self._store.interrupted())
 
     def step(self, timeout_ms: int = 50) -> None:
         """Take what arrived, waiting for it up to `timeout_ms`; keep the reports going."""
@@ -96,8 +84,18 @@ class Recorder:
         elif self._sender_ended:        # and it left nothing more
             self._sender_ended = False
             self._leave_interrupted("the station ended")
-        self._sync()
-        self._report_if_due()
+        if self._writer is not None and self._writer.open:
+            self._look_after(self._writer)
+        self._report.tell_if_due(self._session, self._expected)
+
+    def require_store(self) -> None:
+        """Go on only with the store that was opened.
+
+        Raises:
+            StoreError: another one lies in its place, and no episode is open that would be lost.
+        """
+        if self._store.lost == "replaced" and self._writer is None:
+            raise StoreError(self._store.obstacle())
 
     def finish(self) -> None:
         """Write what still waits; leave an open episode as interrupted; close the links."""
@@ -105,9 +103,9 @@ class Recorder:
         while self._receiver.wait(20) and self._clock.now_ns() < deadline_ns:
             self._take_some()
         self._leave_interrupted("the recorder was ended")
-        self._report()
+        self._tell()
         self._receiver.close()
-        self._publisher.close()
+        self._report.close()
 
     def _take_some(self) -> None:
         for _ in range(AT_ONCE):
@@ -117,7 +115,7 @@ class Recorder:
                 self._take(unpack(frames[0], envelope_decoder), frames[1:])
             except WireError as error:
                 self._fail(f"a message of the station is lost: {error}")
-            except StoreError as error:
+            except (StoreError, OSError) as error:
                 self._writer_failed(error)
 
     def _take(self, envelope: Envelope, frames: list[memoryview]) -> None:
@@ -130,16 +128,16 @@ class Recorder:
             self._say(message.about)
         elif self._writer is None:
             pass        # the rest of an episode that failed, which was said when it did
+        elif isinstance(message, End):
+            self._commit(self._writer, message, envelope.sent_ns)
+        elif isinstance(message, Discard):
+            self._discard(self._writer)
+        elif not self._writer.open:
+            pass        # a full disk closed and kept it, and its end is still to come
         elif isinstance(message, Append):
             self._append(self._writer, frames)
         elif isinstance(message, Happened):
             self._writer.event(message.t_mono_ns, message.kind, **message.fields)
-        elif isinstance(message, End):
-            self._commit(self._writer, message, envelope.sent_ns)
-        elif isinstance(message, Discard):
-            self._writer.discard()
-            self._writer = None
-            self._report()
 
     def _notice_gap(self, envelope: Envelope) -> None:
         if envelope.session != self._session:
@@ -153,16 +151,21 @@ class Recorder:
             self._fail("the recorder was started while an episode was being recorded: what its "
                        "predecessor wrote is kept as interrupted; record the episode anew")
             return
-        if (lost := envelope.number - self._expected) and self._writer is not None:
+        lost = envelope.number - self._expected
+        if lost and self._writer is not None and self._writer.open:
             self._writer.event(envelope.sent_ns, "lost-messages", count=lost)
             self._fail(f"{lost} messages of episode {self._writer.header.episode} were lost before "
                        f"they reached the recorder: the machine is too slow; discard the episode")
 
     def _begin(self, message: Begin) -> None:
         self._leave_interrupted("the next episode began")
-        header = message.header
-        self._health, self._unsaid = msgspec.structs.replace(self._health, error=""), ""
-        self._writer = self._store.begin(header)
+        header, self._report.unsaid = message.header, ""
+        self._report.note(error="", cut_short="")
+        try:
+            self._writer = self._store.begin(header)
+        except (StoreError, OSError) as error:
+            self._report.note(cut_short=header.episode)
+            raise StoreError(f"episode {header.episode} is not recorded: {error}") from error
         self._dtypes = {spec.name: spec.row_dtype for spec in header.streams}
 
     def _append(self, writer: EpisodeWriter, frames: list[memoryview]) -> None:
@@ -172,83 +175,92 @@ class Recorder:
 
     def _commit(self, writer: EpisodeWriter, message: End, stopped_ns: int) -> None:
         verdicts: dict[str, Detector] = {"success": "success", "failure": "failure"}
-        self._writer = None
+        if writer.open and self._store.lost:
+            return      # `step` cuts it short
         summary = writer.commit(message.ended_mono_ns, verdicts.get(message.detector, ""))
+        self._writer = None
         took_ms = (self._clock.now_ns() - stopped_ns) / 1e6
-        self._health = msgspec.structs.replace(
-            self._health, committed=self._health.committed + 1, last_episode=summary.episode,
-            last_label=summary.label, last_commit_ms=took_ms)
+        self._report.note(committed=self._report.health.committed + 1,
+                          last_episode=summary.episode, last_label=summary.label,
+                          last_commit_ms=took_ms)
         if message.label or message.note:
             label = cast(Label, message.label or summary.label)
             self._store.label(summary.episode, label, message.note, by=summary.operator)
-            self._health = msgspec.structs.replace(self._health, last_label=label)
-        self._report()
+            self._report.note(last_label=label)
+        self._tell()
+
+    def _discard(self, writer: EpisodeWriter) -> None:
+        self._writer, episode = None, writer.discard().episode
+        self._store.trash(episode, by=getpass.getuser())    # of one that a full disk had closed
+        self._tell()
 
     def _say(self, about: AboutEpisode) -> None:
         """A refusal of the store is shown until the next word, and ends nothing."""
         try:
+            if self._store.lost:
+                raise StoreError(self._store.obstacle())
             carry_out(self._store, about, getpass.getuser())
-            self._unsaid = ""
+            self._report.unsaid = ""
+            last = self._report.health.last_episode
+            if isinstance(about, LabelEpisode) and about.episode == last:
+                self._report.note(last_label=self._store.episode(last).label)
         except (StoreError, OSError) as error:
-            self._unsaid = " ".join(str(error).split())
-        if isinstance(about, LabelEpisode) and about.episode == self._health.last_episode:
-            self._health = msgspec.structs.replace(
-                self._health, last_label=self._store.episode(about.episode).label)
+            self._report.unsaid = " ".join(str(error).split())
         if isinstance(about, SettleInterrupted):
-            self._health = msgspec.structs.replace(self._health, interrupted=self._interrupted())
-        self._report()
+            self._report.look_for_interrupted()
+        self._tell()
 
-    def _sync(self) -> None:
-        if self._writer is not None:
-            try:
-                self._writer.sync_if_due()
-            except StoreError as error:
-                self._writer_failed(error)
+    def _look_after(self, writer: EpisodeWriter) -> None:
+        if self._store.lost:
+            self._cut_short(f"episode {writer.header.episode} was cut short: "
+                            f"{self._store.obstacle()}")
+            return
+        try:
+            writer.sync_if_due()
+        except StoreError as error:
+            self._writer_failed(error)
 
-    def _writer_failed(self, error: StoreError) -> None:
+    def _writer_failed(self, error: StoreError | OSError) -> None:
         """The store refused a batch, or takes no more; what it acknowledged is safe either way."""
         if self._writer is not None and not self._writer.open:
+            self._cut_short(str(error))
+        else:
+            self._fail(str(error))
+        self._report.look()
+
+    def _cut_short(self, why: str) -> None:
+        """The open episode takes no more: the store kept it as it is, or it is interrupted."""
+        writer = self._writer
+        assert writer is not None
+        self._report.note(cut_short=writer.header.episode)
+        if not writer.kept:
             self._writer = None
-        self._fail(str(error))
+            writer.abandon()
+            self._report.note(
+                interrupted=(*self._report.health.interrupted, writer.header.episode))
+        self._fail(why)
+        self._tell()
 
     def _leave_interrupted(self, why: str) -> None:
-        if (writer := self._writer) is None:
+        writer, self._writer = self._writer, None
+        if writer is None or writer.kept:
             return
-        self._writer = None
         episode = writer.header.episode
         try:
             writer.event(self._clock.now_ns(), "interrupted", why=why)
         except StoreError as error:
             self._fail(str(error))
         writer.abandon()
-        self._health = msgspec.structs.replace(
-            self._health, interrupted=(*self._health.interrupted, episode))
-        self._fail(f"episode {episode} was interrupted ({why}): keep or discard it with "
-                   f"`tandem data recover`")
+        self._report.note(interrupted=(*self._report.health.interrupted, episode))
+        self._fail(f"episode {episode} was interrupted ({why}): keep or discard it in the list of "
+                   "episodes, or with `tandem data recover`")
 
     def _fail(self, sentence: str) -> None:
         """Lost data is an error that stays until the next episode begins."""
-        self._health = msgspec.structs.replace(self._health, error=sentence)
+        self._report.note(error=sentence)
 
-    def _report_if_due(self) -> None:
-        now_ns = self._clock.now_ns()
-        if now_ns >= self._next_disk_ns:
-            self._next_disk_ns = now_ns + DISK_NS
-            self._disk_free = shutil.disk_usage(self._store.path).free
-        if now_ns >= self._next_status_ns:
-            self._report()
-
-    def _report(self) -> None:
-        now_ns = self._clock.now_ns()
-        self._next_status_ns = now_ns + STATUS_NS
-        error = self._health.error or self._unsaid
-        if not error and self._disk_free < LOW_DISK_BYTES:
-            error = (f"only {self._disk_free / 1e9:.1f} GB are free where {self._store.path} lies: "
-                     f"free some space before it is full")
-        health = msgspec.structs.replace(self._health, disk_free_bytes=self._disk_free, error=error,
-                                         changes=self._store.changes)
-        self._publisher.publish(STATUS, [pack(RecorderStatus(
-            now_ns, self._incarnation, self._session, self._expected, health))])
+    def _tell(self) -> None:
+        self._report.tell(self._session, self._expected)
 
 
 def run(config: bytes, life: Life) -> None:
@@ -259,11 +271,12 @@ def run(config: bytes, life: Life) -> None:
     """
     told = msgspec.json.decode(config, type=RecorderConfig)
     path = Path(told.store)
-    with (DemoStore.open(path, write=True, create=True, clock=life.clock) as store,
+    with (DemoStore.open(path, write=True, create=told.create, clock=life.clock) as store,
           open_context() as context):
         recorder = Recorder(store, context, told.links, life.clock)
         life.ready()
         while not life.stopping:
             recorder.step()
+            recorder.require_store()
             life.beat()
         recorder.finish()

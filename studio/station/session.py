@@ -212,7 +212,9 @@ class Session:
                 self._leave_to_person()
                 self._go(Step.RESET, tick)
             else:
-                self._note(tick, "the operator ended it")
+                recorder = self._station.health.recorder
+                self._note(tick, recorder.error if recorder.cut_short == self._episode
+                           else "the operator ended it")
             return
         if words := self._edits.new_words(tick.latest, self._station.loop.instruction):
             self._station.handle(SetInstruction(words))

@@ -84,6 +84,8 @@ class Station:
         if self.feed.open and not self.feed.practice and not self.health.recorder.alive:
             ownership.on(Event.TROUBLE, "the recorder has died: what it acknowledged is safe; "
                          "it is being restarted, arm again when it is back")
+        if self.feed.open and self.health.recorder.cut_short == self.feed.episode:
+            self.feed.end("", "", "")       # the recorder says why; the arm is free to go on
         if self._next_scene is not None and not self._being_written:
             self._set_scene(self._next_scene)
 
@@ -195,7 +197,8 @@ class Station:
         if isinstance(self.loop.robot, Resettable) and self.loop.task not in ("", command.task):
             return Reply(False, f"the scene is set up for {self.loop.task}: set it up for "
                          f"{command.task} first")
-        if not command.practice and (refusal := self._keeps_nothing()):
+        if not command.practice and (
+                refusal := self._keeps_nothing() or self.health.recorder.unable):
             return Reply(False, f"{refusal}: nothing would be kept")
         self.loop.begin_scene(command.task, command.instruction or self.loop.instruction,
                               command.seed)

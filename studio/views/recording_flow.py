@@ -72,6 +72,7 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
         ending: the episode that was ended and is not committed yet.
         last: the episode that labels and the bin speak of while none is open.
         undo: what can be taken back, newest last.
+        cut_short: the last episode that the recorder could not take to its end, as was told.
     """
 
     starts_ns: int = 0
@@ -81,6 +82,7 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     ending: str = ""
     last: str = ""
     undo: tuple[Undo, ...] = ()
+    cut_short: str = ""
 
     def counts_s(self, now_ns: int) -> float:
         """Seconds left of the countdown; 0 without one."""
@@ -230,14 +232,20 @@ def follow(flow: Flow, plan: Plan, snapshot: Snapshot, now_ns: int) -> Turn:
         stopped = flow.starts_ns or flow.arm_next or flow.record_next
         return Turn(_with(flow, starts_ns=0, arm_next=False, record_next=False),
                     notice="Stopped: the countdown was cancelled" if stopped else "")
+    recorder = snapshot.recorder
+    if recorder.cut_short not in ("", flow.cut_short):
+        return Turn(_with(flow, starts_ns=0, arm_next=False, record_next=False, ending="", last="",
+                          cut_short=recorder.cut_short), cues=("refused",), notice=recorder.error)
+    if not flow.last and flow.cut_short and recorder.last_episode == flow.cut_short:
+        return Turn(_with(flow, last=flow.cut_short))       # it was kept: labels speak of it
     if flow.starts_ns:
         return _count(flow, plan, now_ns)
     if flow.arm_next and snapshot.mode is Mode.IDLE and snapshot.position:
         return Turn(_with(flow, arm_next=False), asks=(Arm(),))
     if flow.record_next and not flow.arm_next and snapshot.mode in _DRIVABLE:
         return begin(_with(flow, record_next=False), plan, now_ns)
-    if flow.ending and snapshot.recorder.last_episode == flow.ending:
-        label = snapshot.recorder.last_label or "unlabelled"
+    if flow.ending and recorder.last_episode == flow.ending:
+        label = recorder.last_label or "unlabelled"
         return Turn(_with(flow, ending=""), cues=("saved",), notice=f"Saved as {label}")
     if snapshot.episode and plan.limit_s > 0:
         return _limit(flow, plan, snapshot)
