@@ -1,10 +1,10 @@
 """The two recorders that are compared, behind one small surface.
 
-Ours is the real chain: pictures encoded in the camera's thread, handed to `RecorderClient`, through
-the bus to the recorder's process, into a store. LeRobot's is `LeRobotDataset` as `lerobot-record`
-makes it: four image-writer threads a camera, or `streaming_encoding=True`; everything else by
-default. Both get the same pictures and the same numbers; LeRobot, which knows one rate, gets the
-100 Hz rows of a frame side by side in one vector.
+Ours is the real chain: pictures encoded in the camera's thread with their reduced copies, handed to
+`RecorderClient`, through the bus to the recorder's process, into a store. LeRobot's is
+`LeRobotDataset` as `lerobot-record` makes it: four image-writer threads a camera, or
+`streaming_encoding=True`; everything else by default. Both get the same pictures and the same
+numbers; LeRobot, which knows one rate, gets the 100 Hz rows of a frame side by side in one vector.
 """
 
 import logging
@@ -23,7 +23,8 @@ from footage import FPS, HEIGHT, WIDTH, Work
 from recorders.clock import NS_PER_S, SystemClock
 from recorders.episode import EpisodeHeader, new_episode_id
 from recorders.episode_reader import EpisodeReader
-from recorders.images import encode
+from recorders.picture_pair import encode_colours
+from recorders.reduced_pictures import with_reduced
 from recorders.store import DemoStore
 from recorders.streams import STAMP_COLUMNS, Batch, ImageField, StreamSpec
 from studio.station.bus import open_context, private_endpoints
@@ -84,8 +85,8 @@ class TandemSide:
 
     def __init__(self, folder: Path, streams: tuple[StreamSpec, ...]) -> None:
         self._store = folder / "store"
-        self._cameras = tuple(StreamSpec(name=name, rate_hz=FPS, images=(
-            ImageField(name="rgb", height=HEIGHT, width=WIDTH, encoding="jpeg"),))
+        self._cameras = tuple(StreamSpec(name=name, rate_hz=FPS, images=with_reduced(
+            ImageField(name="rgb", height=HEIGHT, width=WIDTH, encoding="jpeg")))
             for name in CAMERAS)
         self._streams = (*streams, *self._cameras)
         self._clock = SystemClock()
@@ -107,7 +108,7 @@ class TandemSide:
         def work(picture: np.ndarray, number: int, stamp_ns: int) -> Batch:
             row = np.zeros(1, spec.row_dtype)
             row["t_mono_ns"], row["seq"] = stamp_ns, number
-            return Batch(camera, row, ({"rgb": encode(picture, "jpeg")},))
+            return Batch(camera, row, (encode_colours(picture, "rgb", spec.images),))
 
         return work
 

@@ -115,7 +115,8 @@ CHECKS: tuple[Check, ...] = (
     *(Check("reading", f"{what}, {kind} time, times faster than {rival}", limit, "x",
             times_faster(what, rival, f"{kind}_ms"), at_least=True)
       for size in SIZES
-      for what, lerobot in ((size, "lerobot"), (f"training on {size}", "lerobot uint8"))
+      for what, lerobot in ((f"{size} at 128x96", "lerobot"),
+                            (f"training on {size}", "lerobot uint8"))
       for rival, limit in ((lerobot, 8.0), ("zarr-python", 3.0)) for kind in ("wall", "cpu")),
     Check("opening", "open and list 10,000 episodes", 0.5, "s",
           lambda found: found["seconds"]["DemoStore.open + episodes"]),
@@ -133,6 +134,9 @@ SHOWN: tuple[tuple[str, str, str, Callable[[Any], list[float]]], ...] = (
      of_loop("with cameras, recorder and Rerun", "p99_ms")),
     ("loop", "lateness p99, the same beside a trainer", "ms",
      of_loop("the same beside a trainer", "p99_ms")),
+    *(("reading", f"{size}, full, CPU time, times faster than {rival}", "x",
+       times_faster(f"{size}, full", rival, "cpu_ms"))
+      for size in SIZES for rival in ("lerobot", "zarr-python")),
     ("recording", "stop to committed, LeRobot's default", "s", of_side("lerobot", "commit_s")),
     ("recording", "stop to committed, LeRobot streaming", "s",
      of_side("lerobot streaming", "commit_s")),
