@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 import zmq
+from doubles.rollout_desk import Hand
 from doubles.rule_policy import RulePolicy
 from doubles.rule_policy_files import LOADER, VersionedRule, write
 from hypothesis import given
@@ -272,7 +273,8 @@ class Desk:
         self.robot = SimRobot(self.clock, image_size=(24, 32), cameras=("front",), depth=False)
         self.robot.connect()
         self.station = Station(clock=self.clock, robot=self.robot,
-                               teleop=AbsentTeleoperator(self.clock), sink=StoreSink(None))
+                               teleop=(hand := Hand(self.clock)), sink=StoreSink(None))
+        self.hand = hand
         self.said: list[str] = []
         self.policy = RemotePolicy(context, links, self.station.loop,
                                    note=lambda kind, says: self.said.append(says))
@@ -441,6 +443,26 @@ def test_a_policy_that_was_replaced_before_its_silence_was_noticed_does_not_driv
         speaker.speak()
     assert desk.mode is Mode.AUTO and not desk.health.unconfirmed
     assert desk.policy.player.chunk.weights_version == 2
+
+
+@pytest.mark.gl
+def test_a_policy_that_was_lost_while_a_person_drove_is_not_handed_the_arm(desk, speaker):
+    while not desk.health.alive:
+        speaker.speak()
+    desk.begin()
+    while desk.health.taken < 3:
+        speaker.speak()
+    desk.hand.pushing = True
+    speaker.speak()
+    assert desk.mode is Mode.HUMAN
+    desk.until(lambda: not desk.health.alive)
+    assert desk.mode is Mode.HUMAN and desk.moves()             # the hand goes on
+    while not desk.health.alive:
+        speaker.speak()
+    desk.hand.pushing = False
+    while desk.mode is Mode.HUMAN:
+        speaker.speak()
+    assert desk.mode is Mode.ARMED
 
 
 @pytest.mark.gl

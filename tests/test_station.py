@@ -463,8 +463,13 @@ def test_a_session_gives_up_with_the_reason_when_the_arm_is_stopped():
 class Still:
     """What drives in AUTO, and wants nothing."""
 
-    def wish(self, now_ns: int, commanded: np.ndarray, epoch: int, *, driving: bool) -> None:
+    chunk = None
+
+    def wish(self, now_ns: int, commanded: np.ndarray, epoch: int, *, driving: bool,
+             asked: np.ndarray | None) -> None:
         return None
+
+    def rest(self, now_ns: int) -> None: ...
 
     def flush(self, instruction_id: int) -> None: ...
 

@@ -102,8 +102,8 @@ class ChunkPlayer:
         self._oldest_words = 0
         self._drop()
 
-    def wish(self, now_ns: int, commanded: np.ndarray, epoch: int, *,
-             driving: bool = True) -> np.ndarray | None:
+    def wish(self, now_ns: int, commanded: np.ndarray, epoch: int, *, driving: bool = True,
+             asked: np.ndarray | None = None) -> np.ndarray | None:
         """Where the policy wants the arm to be.
 
         Args:
@@ -111,6 +111,7 @@ class ChunkPlayer:
             commanded: (D,) what the robot was last told.
             epoch: of the ownership; a new one drops everything planned before.
             driving: the arm follows; otherwise somebody else drives it, and this is only told.
+            asked: (D,) where the arm was last asked to be, if not by this player alone.
 
         Returns:
             (D,) or None if there is nothing to play.
@@ -126,7 +127,7 @@ class ChunkPlayer:
             if self._refusal(chunk):
                 self.played.refused += 1
             else:
-                self._take(chunk, now_ns, commanded, driving)
+                self._take(chunk, now_ns, commanded, driving, asked)
         self._last_ns = now_ns
         if self._path is None:
             return None
@@ -135,6 +136,10 @@ class ChunkPlayer:
         if not driving:
             self._solution = None
         return self._joints_at(target, commanded) if self._path.space == "tool" else target
+
+    def rest(self, now_ns: int) -> None:
+        """A tick in which nobody may drive: a change of owner comes after it."""
+        self._last_ns = now_ns
 
     # ---- inside ----------------------------------------------------------------------------------
 
@@ -159,11 +164,13 @@ class ChunkPlayer:
             return "the chunk was planned from before the last change of who drives"
         return ""
 
-    def _take(self, chunk: Chunk, now_ns: int, commanded: np.ndarray, driving: bool) -> None:
+    def _take(self, chunk: Chunk, now_ns: int, commanded: np.ndarray, driving: bool,
+              asked: np.ndarray | None) -> None:
         """Play a chunk from now on, beginning where the arm is going, without a jump."""
         space, base_ns = chunk.space, chunk.first_ns - chunk.step_ns
-        here = (self._path.at(now_ns) if self._path is not None and self._path.space == space
-                else self._in_space(space, commanded))
+        alone = self._path is not None and self._path.space == space and asked is None
+        here = (self._path.at(now_ns) if alone and self._path is not None
+                else self._in_space(space, commanded if asked is None else asked))
         base = self._in_space(space, self._commanded_at(base_ns))
         stamps_ns = base_ns + chunk.step_ns * np.arange(len(chunk.targets) + 1, dtype=np.int64)
         knots = np.concatenate((base[None], self._bounded(chunk, base)))

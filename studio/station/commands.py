@@ -53,7 +53,14 @@ class StartEpisode(msgspec.Struct, tag=True, frozen=True):
 
 
 class StartPolicy(msgspec.Struct, tag=True, frozen=True):
-    """Let the policy drive; also how a person hands back. Moving the device takes over."""
+    """Let the policy drive. Moving the device takes over, letting go of it hands back."""
+
+
+class SetSharing(msgspec.Struct, tag=True, frozen=True):
+    """What a person gets who steps in while the policy drives; holds from the next time on."""
+
+    human: tuple[float, ...] = (1.0,) * 6   # x y z roll pitch yaw: 1 yours, 0 the policy's, or both
+    hand_back: bool = True                  # letting go of the device hands the arm back
 
 
 class EndEpisode(msgspec.Struct, tag=True, frozen=True):
@@ -125,7 +132,8 @@ AboutEpisode = (LabelEpisode | RelabelEpisode | TrashEpisode | RestoreEpisode
 """What is said of episodes that are not open; the recorder does it, in the order of asking."""
 
 Command = (Arm | Disarm | Stop | Rearm | Pause | SetSpeed | ResetScene | StartEpisode | StartPolicy
-           | EndEpisode | DiscardEpisode | SetInstruction | Keys | Shutdown | AboutEpisode)
+           | SetSharing | EndEpisode | DiscardEpisode | SetInstruction | Keys | Shutdown
+           | AboutEpisode)
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -14,20 +14,14 @@ import numpy as np
 from recorders.clock import NS_PER_S, Clock
 from recorders.streams import Batch, StreamSpec
 from studio.devices.interfaces import HumanInput, RobotDriver, Teleoperator
+from studio.station.arbitration import Arbiter, Decision, Proposals
 from studio.station.clutch import Clutch
 from studio.station.guards import Finding, Guards, wrench_in
 from studio.station.kinematics import ArmKinematics
-from studio.station.messages import Assignment, Guard, Mode, Owner, tick_stream
+from studio.station.messages import Assignment, Guard, Mode, tick_stream
 from studio.station.ownership import Event, Ownership
 from studio.station.safety import MotionLimiter, SafeCommand, SafetyLimits
-
-
-class Proposals(msgspec.Struct, frozen=True):
-    """What everybody who may drive wants in this tick: joints (D,), or None for nothing."""
-
-    human_input: HumanInput
-    human: np.ndarray | None
-    policy: np.ndarray | None = None
+from studio.station.shared_control import SharedControl
 
 
 class TickRecord(msgspec.Struct, frozen=True):
@@ -50,9 +44,18 @@ class TickRecord(msgspec.Struct, frozen=True):
 class Player(Protocol):
     """What drives in AUTO; see chunk_player.py."""
 
-    def wish(self, now_ns: int, commanded: np.ndarray, epoch: int, *,
-             driving: bool) -> np.ndarray | None:
+    @property
+    def chunk(self) -> object:
+        """What is being played."""
+        ...
+
+    def wish(self, now_ns: int, commanded: np.ndarray, epoch: int, *, driving: bool,
+             asked: np.ndarray | None) -> np.ndarray | None:
         """Joints (D,) for this tick, or None to hold. Must return at once."""
+        ...
+
+    def rest(self, now_ns: int) -> None:
+        """Nobody may drive in this tick."""
         ...
 
     def flush(self, instruction_id: int) -> None:
@@ -88,6 +91,7 @@ class ControlLoop:
         kinematics = self.kinematics = ArmKinematics(robot.info)
         self.limiter = MotionLimiter(robot.info, limits, kinematics, dt_s)
         self.clutch = Clutch(kinematics, limits, dt_s)
+        self.arbiter = Arbiter(self.ownership, SharedControl(kinematics, limits, dt_s))
         self.guards = Guards(limits, rate_hz, len(robot.info.joint_names))
         self.subscribers: list[Subscriber] = []
         self.between_ticks: Callable[[], None] = lambda: None
@@ -118,11 +122,12 @@ class ControlLoop:
         now_ns = self.clock.now_ns()
         batches = self._observe()
         proposals, mistrust = self._propose(now_ns)
-        wish, finding = self._arbitrate(now_ns, proposals)
-        command = self._make_safe(wish, finding)
+        finding = self._inspect(now_ns)
+        decision = self.arbiter.decide(now_ns, proposals, finding)
+        command = self._make_safe(decision, finding)
         self._send(command)
         flags = finding.flags | mistrust | command.guards
-        return self._tell(now_ns, lateness_ns, batches, proposals, wish, command, flags)
+        return self._tell(now_ns, lateness_ns, batches, proposals, decision, command, flags)
 
     def arm(self) -> str:
         """Begin to hold the measured posture; returns why not, or an empty string."""
@@ -172,40 +177,36 @@ class ControlLoop:
                 "stamp_ns": now_ns, "task": self.task, "instruction": self.instruction,
                 "rows": self.latest, "led": self.ownership.mode is Mode.HUMAN})
         human, mistrust = self.guards.trust(self.teleop.read(), now_ns)
+        mode, here = self.ownership.mode, self.limiter.position
         if not self._synced or not self.ownership.may_move:
             self.clutch.release()
-            return Proposals(human, None), mistrust
-        if self.ownership.mode is Mode.AUTO and not human.enabled:
+            if self.player is not None:
+                self.player.rest(now_ns)
+            return Proposals(human, here), mistrust
+        if mode is Mode.AUTO and not human.enabled:
             self.clutch.release()       # a gripper button of before the policy means nothing now
-        wish = self.clutch.wish(human, self.limiter.position)
+        wish = self.clutch.wish(human, here)
         planned = None if self.player is None else self.player.wish(
-            now_ns, self.limiter.position, self.ownership.epoch,
-            driving=self.ownership.mode is Mode.AUTO)
-        return Proposals(human, wish, planned), mistrust
+            now_ns, here, self.ownership.epoch, asked=self.arbiter.asked,
+            driving=mode in (Mode.AUTO, Mode.SHARED, Mode.HANDBACK))
+        plan = None if self.player is None else self.player.chunk
+        return Proposals(human, here, wish, planned, plan), mistrust
 
-    def _arbitrate(self, now_ns: int, proposals: Proposals) -> tuple[np.ndarray | None, Finding]:
+    def _inspect(self, now_ns: int) -> Finding:
         finding = self.guards.inspect(
             now_ns, fault=self.robot.fault, arm=self.latest.get("arm"),
             wrench=wrench_in(self.latest.get("contact")),
             sent=self.limiter.position, driven=self._synced and self.ownership.may_move)
         if finding.event is not None:
             self.ownership.on(finding.event, finding.reason)
-        if proposals.human_input.enabled:
-            self.ownership.on(Event.INPUT)
-        elif self.ownership.mode is Mode.HUMAN:
-            self.ownership.on(Event.RELEASE)
-        if not self.ownership.may_move or finding.brake:
-            return finding.back_off if self.ownership.may_move else None, finding
-        by_mode = {Mode.HUMAN: proposals.human, Mode.ARMED: proposals.human,
-                   Mode.AUTO: proposals.policy}
-        return by_mode.get(self.ownership.mode), finding
+        return finding
 
-    def _make_safe(self, wish: np.ndarray | None, finding: Finding) -> SafeCommand:
+    def _make_safe(self, decision: Decision, finding: Finding) -> SafeCommand:
         if finding.brake:
             self.clutch.release()       # whatever was asked before the trouble is forgotten
             if self.player is not None:
                 self.player.release()
-        return self.limiter.step(wish, speed_scale=self.speed_scale)
+        return self.limiter.step(decision.wish, speed_scale=self.speed_scale)
 
     def _send(self, command: SafeCommand) -> None:
         mode = self.ownership.mode
@@ -214,13 +215,14 @@ class ControlLoop:
             self.robot.send(command.position)
 
     def _tell(self, now_ns: int, lateness_ns: int, batches: list[Batch], proposals: Proposals,
-              wish: np.ndarray | None, command: SafeCommand, flags: Guard) -> TickRecord:
+              decision: Decision, command: SafeCommand, flags: Guard) -> TickRecord:
         row = np.zeros(1, self._dtype)
         human, arm = proposals.human_input, self.latest.get("arm")
         row["t_mono_ns"], row["t_wall_ns"], row["seq"] = now_ns, self.clock.wall_ns(), self.number
         row["lateness_ns"], row["mode"] = lateness_ns, self.ownership.mode
         row["epoch"], row["guards"] = self.ownership.epoch, flags | self._mode_flags()
-        row["owner"], row["speed_scale"] = self._owners(proposals, wish), self.speed_scale
+        row["owner"], row["speed_scale"] = decision.owner, self.speed_scale
+        row["human_share"], row["intervention"] = decision.human_share, self.arbiter.intervention
         if arm is not None:
             row["observation_ns"], row["observation_seq"] = arm["t_mono_ns"], arm["seq"]
         row["human_ns"], row["human_raw"] = human.stamp_ns, human.raw
@@ -231,7 +233,7 @@ class ControlLoop:
         row["tool_target"] = np.nan if self.clutch.target is None else self.clutch.target
         row["proposed_human"] = np.nan if proposals.human is None else proposals.human
         row["proposed_policy"] = np.nan if proposals.policy is None else proposals.policy
-        row["blended"] = np.nan if wish is None else wish
+        row["blended"] = np.nan if decision.wish is None else decision.wish
         row["sent"], row["sent_velocity"] = command.position, command.velocity
         row["sent_tool"] = self.kinematics.forward(command.position)
         tick = TickRecord(self.number, now_ns, row, (*batches, Batch("tick", row)), self.latest,
@@ -245,15 +247,3 @@ class ControlLoop:
     def _mode_flags(self) -> Guard:
         stopped = Guard.STOPPED if self.ownership.mode is Mode.STOP else Guard.NONE
         return stopped | (Guard.CLUTCH_OPEN if self.ownership.mode is Mode.ARMED else Guard.NONE)
-
-    def _owners(self, proposals: Proposals, wish: np.ndarray | None) -> np.ndarray:
-        mode, d = self.ownership.mode, len(self.limiter.position)
-        driven = Owner.HOLD if wish is None else Owner.POLICY
-        whole = {Mode.IDLE: Owner.NOBODY, Mode.FAULT: Owner.NOBODY, Mode.STOP: Owner.SAFETY,
-                 Mode.HUMAN: Owner.HUMAN, Mode.AUTO: driven}.get(mode, Owner.HOLD)
-        if wish is not None and wish is not proposals.human and wish is not proposals.policy:
-            whole = Owner.SAFETY                # backing off
-        owners = np.full(d, whole, dtype=np.uint8)
-        if mode is Mode.ARMED and wish is not None and wish is proposals.human:
-            owners[-1] = Owner.HUMAN            # a gripper button needs no clutch
-        return owners

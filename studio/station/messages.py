@@ -82,6 +82,8 @@ def tick_stream(info: RobotInfo, rate_hz: float) -> StreamSpec:
         Column(name="epoch", dtype="<i4"),
         Column(name="owner", dtype="u1", shape=wide, names=names,
                values=tuple(owner.name for owner in Owner)),
+        Column(name="human_share", dtype="<f4", shape=(7,), names=(*twist, "gripper")),
+        Column(name="intervention", dtype="<i4"),       # counts from 1; 0: nobody stepped in
         Column(name="guards", dtype="<u4", values=tuple(str(guard.name) for guard in Guard)),
         Column(name="speed_scale", dtype="<f4"),
         Column(name="observation_ns", dtype="<i8", unit="ns"),   # stamp of the arm sample used

@@ -17,7 +17,9 @@ class Event(Enum):
     DISARM = "disarm"
     PAUSE = "pause"
     INPUT = "human input"           # the clutch closed
+    JOIN = "join in"                # the clutch closed, and the person takes some axes only
     RELEASE = "release"             # the clutch opened
+    YIELD = "hand back"             # the clutch opened, and the policy is to go on
     PLAY = "let the policy drive"
     STOP = "stop"
     REARM = "re-arm"
@@ -33,8 +35,14 @@ TABLE: dict[tuple[Mode, Event], Mode] = {
     (M.HOLD, Event.ARM): M.ARMED,
     (M.ARMED, Event.INPUT): M.HUMAN,
     (M.AUTO, Event.INPUT): M.HUMAN,         # one motion takes over: no pause, no key first
+    (M.HANDBACK, Event.INPUT): M.HUMAN,
     (M.HUMAN, Event.INPUT): M.HUMAN,
-    (M.HUMAN, Event.RELEASE): M.ARMED,
+    (M.AUTO, Event.JOIN): M.SHARED,
+    (M.HANDBACK, Event.JOIN): M.SHARED,
+    (M.SHARED, Event.JOIN): M.SHARED,
+    **{(mode, Event.RELEASE): M.ARMED for mode in (M.HUMAN, M.SHARED)},
+    **{(mode, Event.YIELD): M.HANDBACK for mode in (M.HUMAN, M.SHARED)},
+    (M.HANDBACK, Event.PLAY): M.AUTO,       # once it has planned from where the arm is
     (M.ARMED, Event.PLAY): M.AUTO,
     (M.STOP, Event.REARM): M.IDLE,
     (M.FAULT, Event.REARM): M.IDLE,
@@ -44,7 +52,7 @@ TABLE: dict[tuple[Mode, Event], Mode] = {
     **{(mode, Event.STOP): M.STOP for mode in Mode},
     **{(mode, Event.FAULT): M.FAULT for mode in Mode if mode is not M.STOP},
 }
-DRIVER = {M.HUMAN: "human", M.AUTO: "policy", M.SHARED: "both"}
+DRIVER = {M.HUMAN: "human", M.AUTO: "policy", M.HANDBACK: "policy", M.SHARED: "both"}
 
 
 class Ownership:

@@ -44,7 +44,8 @@ class RemotePolicy:
                  note: Callable[..., Any] = lambda kind, **fields: None) -> None:
         self.player = ChunkPlayer(loop.kinematics, len(loop.robot.info.joint_names),
                                   limits or SafetyLimits(), 1 / loop.spec.rate_hz)
-        self._link, self._note, self._ownership = StationEnd(context, links), note, loop.ownership
+        self._link, self._note = StationEnd(context, links), note
+        self._ownership, self._arbiter = loop.ownership, loop.arbiter
         self._incarnation = ""          # who speaks; see `PolicyEnd`
         self._unconfirmed = False
         self._scene, self._since_ns, self._heard_ns = -1, 0, -ALIVE_NS
@@ -102,12 +103,15 @@ class RemotePolicy:
         before = self._incarnation
         if self._link.status is not None:
             self._incarnation = self._link.status.incarnation
-        if self._ownership.mode is not Mode.AUTO:
-            return
         another = self._incarnation != before
-        self._unconfirmed = another or not self._alive(now_ns)
-        if self._unconfirmed:       # the epoch ends with it: what was planned is never played
-            self._ownership.on(Event.TROUBLE, ANOTHER if another else SILENT)
+        lost = another or not self._alive(now_ns)
+        if self._ownership.mode in (Mode.HUMAN, Mode.SHARED):
+            if lost:                # the hand goes on; it will not be handed to this policy
+                self._arbiter.dismiss()
+        elif self._ownership.mode in (Mode.AUTO, Mode.HANDBACK):
+            self._unconfirmed = lost
+            if lost:                # the epoch ends with it: what was planned is never played
+                self._ownership.on(Event.TROUBLE, ANOTHER if another else SILENT)
 
     def _counts(self) -> tuple[int, int, int, int]:
         played = self.player.played

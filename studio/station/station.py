@@ -24,6 +24,7 @@ from studio.station.commands import (
     Reply,
     ResetScene,
     SetInstruction,
+    SetSharing,
     SetSpeed,
     Shutdown,
     StartEpisode,
@@ -37,6 +38,7 @@ from studio.station.ownership import Event
 from studio.station.recording import EpisodeFeed, RecordSink
 from studio.station.safety import SafetyLimits
 from studio.station.scene_notes import SceneNotes
+from studio.station.shared_control import Sharing, refusal_of_sharing
 
 ACCEPTED = Reply(True)
 
@@ -231,7 +233,18 @@ class Station:
         policy = self.health.policy(self.loop.clock.now_ns())
         if policy is not None and not policy.alive:
             return Reply(False, "the policy says nothing: wait until it is there again")
-        return self._change(Event.PLAY)
+        if not self.loop.arbiter.play():
+            return Reply(False, self.loop.ownership.refusal(Event.PLAY))
+        return ACCEPTED
+
+    @_obey.register
+    def _(self, command: SetSharing) -> Reply:
+        sharing = Sharing(command.human, command.hand_back)
+        if refusal := refusal_of_sharing(sharing):
+            return Reply(False, refusal)
+        self.loop.arbiter.sharing = sharing
+        self.feed.event("sharing", human=list(sharing.human), hand_back=sharing.hand_back)
+        return ACCEPTED
 
     @_obey.register
     def _(self, command: EndEpisode) -> Reply:
