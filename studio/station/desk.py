@@ -15,7 +15,8 @@ import msgspec
 import zmq
 
 from recorders.clock import NS_PER_S, Clock
-from recorders.store import DemoStore, StoreError
+from recorders.store import DemoStore, StoreError, StoreLocked
+from recorders.store_folders import StoreFolders
 from studio.devices.interfaces import DeviceError
 from studio.station.bus import CommandServer, Endpoints, LatestPublisher
 from studio.station.commands import Reply
@@ -48,6 +49,7 @@ from studio.station.wire import pack
 STATE_NS = NS_PER_S // 5
 CONSOLE_SILENT_NS = 5 * NS_PER_S    # a console says every second that it is there
 NEWS = 40                   # lines that a console can still read
+REASON_LETTERS = 500        # of a refusal that quotes what was typed
 ACCEPTED = Reply(True)
 
 
@@ -156,8 +158,8 @@ class Desk:
         if refusal := self._not_now():
             return Reply(False, refusal)
         try:
-            require_operator(request.teleop)
             require_robot(request.robot)
+            require_operator(request.teleop, request.robot)
         except DeviceError as refusal:
             return Reply(False, str(refusal))
         tasks = tasks_of(request.robot)
@@ -171,16 +173,22 @@ class Desk:
     def _(self, request: OpenStore) -> Reply:
         if refusal := self._not_now():
             return Reply(False, refusal)
-        path = str(Path(request.path).expanduser().absolute()) if request.path else ""
-        if path == self.config.store and (self._work.runs(RECORDER) or not path):
+        if not request.path:
+            if self.config.store:
+                self._work.record_into("")
             return ACCEPTED
+        path = request.path
         try:
-            if path:
-                DemoStore.open(path, write=True, create=True).close()
-        except (StoreError, OSError) as refusal:
-            return Reply(False, str(refusal))
+            path = str(Path(path).expanduser().absolute())
+            there = StoreFolders(Path(path)).description.exists()
+            DemoStore.open(path, write=True, create=True).close()
+        except (StoreError, OSError, ValueError, RuntimeError) as refusal:  # or no name of a file
+            ours = path == self.config.store and self._work.runs(RECORDER)
+            if ours and isinstance(refusal, StoreLocked):
+                return ACCEPTED             # the recorder has it open already
+            return Reply(False, " ".join(str(refusal).split())[:REASON_LETTERS])
         self._work.record_into(path)
-        return ACCEPTED
+        return Reply(True, "" if there else f"a new store was made: {path}")
 
     @_obey.register
     def _(self, request: OpenWeb) -> Reply:

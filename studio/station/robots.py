@@ -22,7 +22,9 @@ OPEN_ROBOT = "studio.station.robots:open_robot"     # for a process of its own (
 SCRIPTED, EXPERT = "scripted", "expert"
 SCRIPTS = (SCRIPTED, EXPERT)
 NOBODY = "none"             # a desk without a device: only a policy drives
+LEADER = "leader:"          # before the LeRobot type of a leader arm
 _SIM_NAMES = ("sim", "tandem_sim")                  # recordings carry the second
+_SIM_CAMERAS = ("front", "wrist")                   # the simulator itself is slow to import
 _GYM = "gym:"
 
 
@@ -71,6 +73,21 @@ def tasks_of(robot: str) -> Mapping[str, RobotTask]:
         from studio.sim.gym.catalog import tasks_of_environment
 
         return tasks_of_environment(robot)
+    raise _unknown(robot)
+
+
+def cameras_of(robot: str) -> tuple[str, ...]:
+    """Names of a robot's cameras, which its option `cameras` may narrow; imports no simulator.
+
+    Raises:
+        DeviceError: for an unknown robot; the message lists the valid ones.
+    """
+    if robot in _SIM_NAMES:
+        return _SIM_CAMERAS
+    if robot.startswith(_GYM):
+        from studio.sim.gym.catalog import cameras_of_environment
+
+        return cameras_of_environment(robot)
     raise _unknown(robot)
 
 
@@ -145,14 +162,32 @@ def operator_names() -> list[str]:
     return sorted({*SCRIPTS, *teleoperator_names()})
 
 
-def require_operator(name: str) -> None:
+def operators_for(robot: str) -> list[str]:
+    """Who can sit at a desk with a robot: any device, its own script, nobody.
+
+    The last one stands for every LeRobot type.
+    """
+    stranger = ({*SCRIPTS} - {script_for(robot)}).pop()
+    return sorted({NOBODY, *operator_names()} - {stranger}, key=lambda name: (LEADER in name, name))
+
+
+def require_operator(name: str, robot: str = "") -> None:
     """Refuse who cannot sit at a desk; nobody can.
+
+    Args:
+        name: who shall drive.
+        robot: what shall be driven; without it any script will do.
 
     Raises:
         DeviceError: naming the valid ones.
     """
-    valid = sorted({NOBODY, *operator_names()})
-    if name not in valid and not name.startswith("leader:"):
+    valid = operators_for(robot) if robot else sorted({NOBODY, *operator_names()})
+    if name.startswith(LEADER) and name != LEADER and "<" not in name:
+        return
+    if name in SCRIPTS and name not in valid:
+        raise DeviceError(f"{name} does not know what to do with {robot}: valid are "
+                          f"{', '.join(valid)}")
+    if name not in valid or "<" in name:
         raise DeviceError(f"unknown teleop {name!r}: valid are {', '.join(valid)}")
 
 

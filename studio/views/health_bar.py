@@ -12,7 +12,7 @@ import msgspec
 from studio.station.messages import Snapshot, StreamHealth
 from studio.views.words import age, size
 
-WELL, WARNING, FAULT = "ready", "warning", "fault"
+WELL, WARNING, FAULT, OFFLINE = "ready", "warning", "fault", "offline"
 _LOW_DISK, _NO_DISK = 5_000_000_000, 500_000_000    # about an hour and five minutes of recording
 _STALE_MS = 1000.0
 _SLOW_SHARE = 0.9
@@ -34,12 +34,14 @@ class Gauge(msgspec.Struct, frozen=True):
     tip: str = ""
 
 
-def gauges(snapshot: Snapshot | None, *, rate_hz: float = 100.0, missed: int = 0,
-           dropped_before: Mapping[str, int] = MappingProxyType({})) -> tuple[Gauge, ...]:
+def gauges(snapshot: Snapshot | None, *, silent: bool = False, rate_hz: float = 100.0,
+           missed: int = 0, dropped_before: Mapping[str, int] = MappingProxyType({})
+           ) -> tuple[Gauge, ...]:
     """The gauges from left to right; none before the station spoke.
 
     Args:
         snapshot: the newest of the station.
+        silent: the station has said nothing for a second: no value is known any more.
         rate_hz: what the control loop is to reach.
         missed: ticks that this console was too slow for.
         dropped_before: stream -> drops that are no news any more, such as those from before the
@@ -47,10 +49,14 @@ def gauges(snapshot: Snapshot | None, *, rate_hz: float = 100.0, missed: int = 0
     """
     if snapshot is None:
         return ()
-    return (_control(snapshot, rate_hz), _lateness(snapshot, rate_hz),
-            *(_stream(stream, dropped_before.get(stream.name, 0))
-              for stream in snapshot.streams), _recorder(snapshot),
-            _disk(snapshot), _policy(snapshot), _screen(missed))
+    of_station = (_control(snapshot, rate_hz), _lateness(snapshot, rate_hz),
+                  *(_stream(stream, dropped_before.get(stream.name, 0))
+                    for stream in snapshot.streams), _recorder(snapshot),
+                  _disk(snapshot), _policy(snapshot))
+    if silent:
+        of_station = tuple(Gauge(gauge.name, "–", OFFLINE, "Not known: the station says nothing")
+                           for gauge in of_station)
+    return (*of_station, _screen(missed))
 
 
 def _control(snapshot: Snapshot, rate_hz: float) -> Gauge:

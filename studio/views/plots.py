@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+OLD = "Old: the station says nothing"
 _STEP = 0.5         # axes move in steps, so that they do not tremble with every sample
 
 

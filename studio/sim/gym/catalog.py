@@ -33,13 +33,14 @@ class _Family(NamedTuple):
     world: str              # made with the tasks by name
     skill: str              # made with the name of a task
     single: bool            # one task, so none stands in the robot's name
+    cameras: tuple[str, ...]
 
 
 _FAMILIES = MappingProxyType({
     "metaworld": _Family("metaworld", "studio.sim.gym.metaworld", "MetaworldWorld",
-                         "metaworld_skill", single=False),
+                         "metaworld_skill", single=False, cameras=("front", "wrist")),
     "pusht": _Family("gym-pusht", "studio.sim.gym.pusht", "PushTWorld", "pusht_skill",
-                     single=True),
+                     single=True, cameras=("front",)),
 })
 
 
@@ -109,6 +110,15 @@ def packages() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[facts.package] = ""
     return found
+
+
+def cameras_of_environment(robot: str) -> tuple[str, ...]:
+    """Names of the cameras of an environment, without opening it.
+
+    Raises:
+        DeviceError: for an unknown environment.
+    """
+    return _facts(robot).cameras
 
 
 def require_installed(robot: str) -> None:

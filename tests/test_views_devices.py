@@ -1,0 +1,178 @@
+"""What the devices panel offers, asks for and shows; and what is old when the station is silent."""
+
+import msgspec
+import pytest
+from doubles.snapshots import STREAMS, desk, snapshot
+
+from studio.devices.interfaces import DeviceError, DeviceStatus
+from studio.sim.gym.metaworld import MetaworldWorld
+from studio.sim.gym.pusht import PushTWorld
+from studio.sim.scene import CAMERA_NAMES
+from studio.station.messages import StreamHealth
+from studio.station.robots import cameras_of, require_operator
+from studio.views.camera_words import caption, why_old
+from studio.views.device_choices import (
+    LEADER_ARM,
+    Choice,
+    cameras,
+    changed,
+    choice_of,
+    operator_words,
+    operators,
+    robots,
+    with_robot,
+)
+from studio.views.device_values import UNKNOWN, device_of
+from studio.views.health_bar import gauges
+from studio.views.icons import ICONS
+
+SPACEMOUSE = desk(teleop="spacemouse")
+
+
+# ---- what may be chosen ----
+
+@pytest.mark.parametrize("robot", robots())
+def test_who_is_offered_can_sit_at_that_robot_and_has_words_and_an_icon(robot):
+    for name in operators(robot):
+        require_operator("leader:so101_leader" if name == LEADER_ARM else name, robot)
+        words, sign = operator_words(name)
+        assert words and sign in ICONS
+    assert {"keyboard", "spacemouse", "gamepad", LEADER_ARM, "none"} < set(operators(robot))
+
+
+def test_a_script_is_offered_only_where_it_knows_the_tasks():
+    assert "scripted" in operators("sim") and "expert" not in operators("sim")
+    assert "expert" in operators("gym:pusht") and "scripted" not in operators("gym:pusht")
+    for script, robot in (("expert", "sim"), ("scripted", "gym:pusht")):
+        with pytest.raises(DeviceError, match=f"does not know what to do with {robot}: valid are"):
+            require_operator(script, robot)
+
+
+@pytest.mark.parametrize("name", ["leader:", "leader:<lerobot type>", "telepathy", ""])
+def test_a_placeholder_is_nobody_who_could_drive(name):
+    with pytest.raises(DeviceError, match="valid are"):
+        require_operator(name, "sim")
+
+
+def test_no_placeholder_is_offered():
+    assert not any("<" in name for name in (*robots(), *operators("sim")))
+
+
+def test_the_cameras_that_are_offered_are_those_that_there_are():
+    assert cameras_of("sim") == tuple(CAMERA_NAMES)
+    assert cameras_of("gym:metaworld/push-v3") == MetaworldWorld.cameras
+    assert cameras_of("gym:pusht") == PushTWorld.cameras
+    assert cameras("some robot of the future") == ()
+
+
+@pytest.mark.parametrize("used", [
+    desk(), desk(teleop="none", robot_options={"cameras": ["wrist"], "depth": False}),
+    desk(robot="gym:pusht", teleop="expert", robot_options={"image_size": [96, 96]}),
+    desk(teleop="leader:so101_leader",
+         teleop_options={"fields": {"port": "/dev/ttyACM0", "id": "left"}, "unit": "deg"})])
+def test_what_is_used_asked_for_again_is_the_same(used):
+    request = changed(choice_of(used), used)
+    assert (request.robot, request.robot_options) == (used.robot, used.robot_options)
+    assert (request.teleop, request.teleop_options) == (used.teleop, used.teleop_options)
+
+
+def test_another_device_keeps_the_robots_options_and_leaves_the_old_devices_behind():
+    used = desk(robot_options={"depth": False, "cameras": ["front"]}, teleop="gamepad",
+                teleop_options={"layout": "ds"})
+    request = changed(msgspec.structs.replace(choice_of(used), teleop="keyboard"), used)
+    assert request.robot_options == {"depth": False, "cameras": ["front"]}
+    assert (request.teleop, request.teleop_options) == ("keyboard", {})
+
+
+def test_a_leader_arm_is_asked_for_by_its_type_and_port():
+    choice = Choice(teleop=LEADER_ARM, leader_type=" so101_leader ", leader_port="/dev/ttyACM0",
+                    cameras=("front", "wrist"))
+    request = changed(choice, desk())
+    assert request.teleop == "leader:so101_leader" and request.robot_options == {}
+    assert request.teleop_options == {"fields": {"port": "/dev/ttyACM0"}}
+    assert choice_of(desk(teleop=request.teleop, teleop_options=request.teleop_options)) \
+        == msgspec.structs.replace(choice, leader_type="so101_leader")
+
+
+def test_what_is_missing_in_a_choice_is_said():
+    assert Choice(cameras=("front",)).complaint == ""
+    assert "so101_leader" in Choice(teleop=LEADER_ARM, cameras=("front",)).complaint
+    assert "camera" in Choice(cameras=()).complaint
+    assert Choice(robot="some robot of the future").complaint == ""
+
+
+def test_another_robot_gets_all_its_cameras_and_somebody_who_can_drive_it():
+    chosen = with_robot(Choice(teleop="scripted", cameras=("wrist",)), "gym:pusht")
+    assert chosen.teleop == "keyboard" and chosen.cameras == ("front",)
+    assert with_robot(Choice(teleop="gamepad"), "gym:pusht").teleop == "gamepad"
+
+
+# ---- live values ----
+
+def test_a_device_that_works_says_so_with_its_axes_buttons_and_own_words():
+    shown = device_of(snapshot(human_axes=(0.5, -2.0, *[0.0] * 6), human_enabled=True,
+                               human_buttons=0b101, human_report="01 00 ff"), SPACEMOUSE,
+                      silent=False)
+    assert shown.line == "SpaceMouse: works, clutch held" and shown.tone == "ready"
+    assert [axis.name for axis in shown.axes] == ["x", "y", "z", "roll", "pitch", "yaw"]
+    assert (shown.axes[0].text, shown.axes[0].at) == ("+0.50", 0.5) and shown.axes[1].at == -1.0
+    assert shown.buttons == "0 2" and shown.report == "Raw: 01 00 ff"
+
+
+def test_an_axis_that_is_no_number_is_not_drawn_as_one():
+    (x, *_) = device_of(snapshot(human_axes=(float("nan"),) * 8), desk(), silent=False).axes
+    assert (x.text, x.at) == (UNKNOWN, 0.0)
+
+
+def test_the_axes_of_a_leader_are_its_joints_and_nobody_has_none():
+    leader = device_of(snapshot(), desk(teleop="leader:so101_leader"), silent=False)
+    assert leader.line.startswith("Leader so101_leader") and leader.axes[2].name == "joint 3"
+    nobody = device_of(snapshot(), desk(teleop="none"), silent=False)
+    assert nobody.axes == () and nobody.line == "Nobody sits here"
+
+
+@pytest.mark.parametrize(("teleop", "report", "said"), [
+    ("keyboard", "", "No key that drives is held"), ("keyboard", "e shift", "Held: e shift"),
+    ("spacemouse", "", "No report has come yet: move it"),
+    ("gamepad", "", "A gamepad tells its axes and buttons, and nothing else"),
+    ("leader:so101_leader", "", "A leader arm tells its joints, and nothing else"),
+    ("scripted", "", "A script drives: there is no device")])
+def test_a_device_without_words_of_its_own_is_told_from_one_that_rests(teleop, report, said):
+    shown = device_of(snapshot(human_report=report), desk(teleop=teleop), silent=False)
+    assert shown.report == said
+
+
+@pytest.mark.parametrize("status", list(DeviceStatus))
+def test_every_state_of_a_device_has_a_word_and_an_icon(status):
+    shown = device_of(snapshot(human_status=int(status)), desk(), silent=False)
+    assert shown.line.count(":") == 1 and shown.icon in ICONS
+
+
+# ---- a station that says nothing ----
+
+def test_a_silent_stations_old_values_are_not_shown():
+    held = snapshot(human_axes=(0.5,) * 8, human_enabled=True, human_buttons=7, human_report="01")
+    shown = device_of(held, SPACEMOUSE, silent=True)
+    assert shown.line == "SpaceMouse: not known" and shown.tone == "offline"
+    assert shown.buttons == UNKNOWN and shown.report == "The station says nothing"
+    assert {(axis.text, axis.at) for axis in shown.axes} == {(UNKNOWN, 0.0)}
+    assert device_of(None, None, silent=True).line.startswith("Your device: not known")
+
+
+def test_a_silent_stations_gauges_keep_their_places_and_lose_their_values():
+    live, silent = gauges(snapshot(), missed=3), gauges(snapshot(), silent=True, missed=3)
+    assert [gauge.name for gauge in silent] == [gauge.name for gauge in live]
+    assert silent[-1] == live[-1]           # this window's own
+    for gauge in silent[:-1]:
+        assert (gauge.text, gauge.tone) == ("–", "offline") and "says nothing" in gauge.tip
+
+
+def test_an_old_picture_says_why_it_is_old():
+    front = STREAMS[1]
+    assert caption("front", front, silent=False) == ("Front   30 Hz", "offline")
+    assert caption("front", front, silent=True) == (
+        "Front   Old picture: the station says nothing", "fault")
+    stopped = StreamHealth("front", 0.0, 0, 3200.0)
+    assert caption("front", stopped, silent=False) == ("Front   No picture for 3.2 s", "fault")
+    assert why_old(front, silent=False) == why_old(None, silent=False) == ""
+    assert caption("front", None, silent=False)[0] == "Front   nothing yet"
