@@ -19,9 +19,11 @@ from studio.station.commands import (
     SetSpeed,
 )
 from studio.station.desk_client import DeskClient
-from studio.station.desk_link import OpenWeb, UseDevices
+from studio.station.desk_link import OpenStore, OpenWeb
 from studio.station.messages import Mode
 from studio.views.chunk_timeline import ChunkEdit, refusal
+from studio.views.device_choices import Choice, changed
+from studio.views.interrupted import settle
 from studio.views.recording_flow import ACTIONS, act
 from studio.views.settings import remember_instruction
 
@@ -110,9 +112,20 @@ class Actions:
         if self._operator.flow.last:
             self._operator.ask(RestoreEpisode(self._operator.flow.last))
 
-    def _do_devices(self, value: UseDevices) -> None:
-        self._operator.say(f"Changing to {value.robot} and {value.teleop}")
-        self._operator.ask(value)
+    def _do_settle(self, value: tuple[str, str]) -> None:
+        episode, choice = value
+        asks = settle(episode, choice)
+        self._operator.ask(*asks)
+        self._operator.say("It is in the bin now" if choice == "discard" else
+                           "Kept: it stands in the list as recovered")
+
+    def _do_store(self, path: Any) -> None:
+        self._operator.ask(OpenStore(str(path)))
+
+    def _do_devices(self, chosen: Choice) -> None:
+        request = changed(chosen, self._client.state)
+        self._operator.say(f"Changing to {request.robot} and {request.teleop}")
+        self._operator.ask(request)
 
     def _do_web(self, _value: Any) -> None:
         url = self._client.state.web_url if self._client.state else ""

@@ -6,13 +6,14 @@ from recorders.images import decode
 from recorders.streams import StreamSpec
 from studio.console.seen import Seen, Ui
 from studio.console.toolkit import dpg
+from studio.views.camera_words import caption, why_old
 from studio.views.fitting import fitted
-from studio.views.health_bar import stream_text
 from studio.views.icons import icon
 
 WINDOW = 9003
 _CAPTION = 26
 _GAP = 8
+_LIVE, _OLD = (255, 255, 255, 255), (110, 110, 110, 255)
 
 
 class _Camera:
@@ -58,12 +59,13 @@ class CamerasPanel:
         healths = {stream.name: stream for stream in seen.snapshot.streams} if seen.snapshot else {}
         for camera, size in zip(self._cameras, sizes, strict=True):
             shown.settings(camera.image, width=size[0], height=size[1])
-            before = seen.dropped_before.get(camera.name, 0)
-            text, tone = (stream_text(healths[camera.name], before) if camera.name in healths
-                          else ("nothing yet", "warning"))
-            tone = tone if tone == "fault" else "offline"
-            shown.value(camera.caption, f"{camera.name.capitalize()}   {text}")
+            health = healths.get(camera.name)
+            text, tone = caption(camera.name, health, silent=seen.silent,
+                                 before=seen.dropped_before.get(camera.name, 0))
+            shown.value(camera.caption, text)
             shown.theme(camera.caption, self._ui.themes.said[tone])
+            old = why_old(health, silent=seen.silent)
+            shown.settings(camera.image, tint_color=_OLD if old else _LIVE)
             picture = seen.pictures.get(camera.name)
             if picture is not None and picture != camera.last:
                 camera.last = picture

@@ -24,6 +24,7 @@ from studio.console.toolkit import dpg
 from studio.station.bus import Endpoints
 from studio.station.commands import Arm, Command, Reply, ResetScene
 from studio.station.desk_client import DeskClient
+from studio.station.desk_link import OpenStore
 from studio.station.messages import Mode
 from studio.views.banner import banner_of
 from studio.views.checks import checks_of
@@ -31,6 +32,8 @@ from studio.views.controls import controls_of
 from studio.views.episode_rows import rows_of
 from studio.views.health_bar import gauges
 from studio.views.hold_button import HoldButton
+from studio.views.interrupted import interrupted_rows
+from studio.views.problems import problems_of
 from studio.views.recording_flow import answered, follow
 from studio.views.robot_tasks import default_task, is_simulated, phrases_of, task_names
 from studio.views.settings import Settings
@@ -66,6 +69,9 @@ class Console:
         self._day_begun = False
         self._word = self._episode = ""
         self._keys_down = False
+        self._problems: tuple[str, ...] = ()
+        self._refused: str | None = None        # what the desk said last of devices
+        self._places: dict[str, tuple[int, int]] = {}
         self._dropped_before: dict[str, int] = {}
         self.moving = False
         self.panels = Panels(self.do, self._library, self._operator.plan, settings.palette,
@@ -88,6 +94,7 @@ class Console:
             self._library.news.clear()
             self.panels.shown.changed = True
         self._know_robot()
+        self._hear_desk()
         self._hear_answers()
         if self.keys.down != self._keys_down:
             self._keys_down = self.keys.down
@@ -103,6 +110,9 @@ class Console:
         panels.shown.drawn()
         if panels.look():
             self.events.say("pressed", down=panels.pressed)
+        if self.events.wanted and (places := panels.places()) != self._places:
+            self._places = places
+            self.events.say("places", places=places)
         self.keys.typing = panels.typing
         if panels.typing or panels.top.arm_down:
             self.keys.touched.set()
@@ -126,7 +136,10 @@ class Console:
             self.events.say("banner", word=banner.word, tone=banner.tone)
         self.moving = snapshot is not None and not client.silent and (
             snapshot.mode in _MOVING or bool(snapshot.episode) or operator.flow.starts_ns > 0)
-        problems = () if client.silent or snapshot is None else snapshot.problems
+        problems = problems_of(snapshot, state, client.silent)
+        if problems != self._problems:
+            self._problems = problems
+            self.events.say("problems", said=problems)
         listing = self._library.listing
         return Seen(
             now_ns=now_ns, snapshot=snapshot, state=state, silent=client.silent, banner=banner,
@@ -134,11 +147,13 @@ class Console:
                                  practice=operator.plan.practice,
                                  resettable=operator.plan.resettable),
             checks=checks_of(snapshot, state, client.silent),
-            gauges=gauges(snapshot, rate_hz=state.rate_hz if state else 100.0,
-                          missed=client.missed, dropped_before=self._dropped_before),
+            gauges=gauges(snapshot, silent=client.silent, missed=client.missed,
+                          rate_hz=state.rate_hz if state else 100.0,
+                          dropped_before=self._dropped_before),
             dropped_before=self._dropped_before,
             flow=operator.flow, plan=operator.plan, notice=operator.notice(now_ns, problems),
-            rows=rows_of(listing.summaries, listing.drivers), traces=self._traces,
+            rows=rows_of(listing.summaries, listing.drivers),
+            interrupted=interrupted_rows(listing.interrupted), traces=self._traces,
             pictures=client.pictures, streams=client.streams, robot=client.robot,
             arm_progress=self._hold.progress(now_ns, HOLD_S), focused=self.keys.focused,
             held=self.keys.held, muted=operator.sounds.muted,
@@ -161,12 +176,22 @@ class Console:
                 resettable=is_simulated(state.robot))
             self.panels.record.tasks(names)
 
+    def _hear_desk(self) -> None:
+        """Say it once if the devices that were chosen could not be opened."""
+        state = self._client.state
+        if state is None or state.refused == self._refused:
+            return
+        if state.refused and self._refused is not None:
+            self._operator.say(state.refused, bad=True)
+            self._operator.sounds.play("refused")
+        self._refused = state.refused
+
     def _follow(self, now_ns: int) -> None:
         snapshot = self._client.snapshot
         if snapshot is None or self._client.silent:
             return
         store = self._client.state.store if self._client.state else snapshot.recorder.store
-        self._library.follow(store, snapshot.recorder.changes)
+        self._library.follow(store, snapshot.recorder.changes, snapshot.recorder.interrupted)
         self._begin_day(store)
         if not self._dropped_before or (snapshot.episode and snapshot.episode != self._episode):
             self._dropped_before = {stream.name: stream.dropped for stream in snapshot.streams}
@@ -210,6 +235,12 @@ class Console:
             operator.change_plan(task=asked.task, seed=asked.seed)
             operator.say(f"Scene {asked.seed}: {reply.value}" if reply.value else
                          f"Scene {asked.seed} comes as soon as the episode is saved")
+        if isinstance(asked, OpenStore):
+            self.panels.store.answered(reply)
+            if reply.accepted:
+                operator.change_flow(last="", undo=())      # they are of the other store
+                operator.say(reply.reason or f"Recording into {asked.path}" if asked.path else
+                             "Nothing is kept from now on")
         if not isinstance(asked, Command):
             if not reply.accepted:
                 operator.say(reply.reason, bad=True)

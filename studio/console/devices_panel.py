@@ -1,115 +1,189 @@
-"""Which robot, which device and which cameras; and live values, to see that they work."""
+"""Which robot, device and cameras to use; and live values, to see that they work.
 
+What is chosen stands there until it is asked for; then the panel shows what the desk uses. Knows
+widgets; what may be chosen and what a device says is worked out in `studio.views`.
+"""
+
+from typing import Any
+
+import msgspec
+
+from studio.console.axis_bars import AxisBars
 from studio.console.seen import Seen, Ui
 from studio.console.toolkit import dpg
-from studio.devices.interfaces import DeviceStatus
-from studio.station.desk_link import UseDevices
+from studio.views import device_choices
+from studio.views.device_choices import LEADER_ARM, Choice
+from studio.views.device_values import device_of
 from studio.views.icons import icon
-from studio.views.words import shortened
+from studio.views.words import sentence, shortened
 
-_AXES = ("x", "y", "z", "roll", "pitch", "yaw", "7", "8")
-_STATUS = {DeviceStatus.OFF: ("Off", "circle", "offline"),
-           DeviceStatus.OK: ("Works", "circle-check", "ready"),
-           DeviceStatus.STALE: ("Stale", "triangle-alert", "warning"),
-           DeviceStatus.LOST: ("Lost", "unplug", "fault")}
+_OPERATORS, _CAMERAS = 6, 4     # the most that any robot offers
+_TALL = 30
 
 
 class DevicesPanel:
     """See the head of this file."""
 
-    def __init__(self, ui: Ui, robots: tuple[str, ...], teleops: tuple[str, ...]) -> None:
+    def __init__(self, ui: Ui) -> None:
         self._ui = ui
-        self._touched = False
-        with (dpg.tab(label=f"{icon('joystick')}  Devices"), dpg.child_window(),
-              dpg.table(header_row=False, policy=dpg.mvTable_SizingStretchProp)):
-            dpg.add_table_column(init_width_or_weight=5)
-            dpg.add_table_column(init_width_or_weight=7)
+        self._used = device_choices.choice_of(None)
+        self._choice: Choice | None = None      # while it is not asked for yet
+        with dpg.tab(label=f"{icon('joystick')}  Devices") as self.tab, dpg.child_window(
+                border=False), dpg.table(header_row=False,
+                                         policy=dpg.mvTable_SizingStretchProp) as self._table:
+            for weight in (7, 5, 7):
+                dpg.add_table_column(init_width_or_weight=weight)
             with dpg.table_row():
-                with dpg.group():
-                    self._build_choice(robots, teleops)
-                with dpg.group():
-                    self._build_values()
+                for build in (self._build_operators, self._build_cameras, self._build_values):
+                    with dpg.group():
+                        build()
 
-    def _build_choice(self, robots: tuple[str, ...], teleops: tuple[str, ...]) -> None:
-        def chosen() -> None:
-            self._touched = True
+    def _small(self, words: str) -> int | str:
+        text = dpg.add_text(words)
+        dpg.bind_item_font(text, self._ui.fonts.small)
+        return text
 
-        for words, items, name in (("Robot", robots, "_robot"), ("Your device", teleops, "_teleop")
-                                   ):
-            label = dpg.add_text(words)
-            dpg.bind_item_font(label, self._ui.fonts.small)
-            setattr(self, name, dpg.add_combo(items, width=-1, callback=chosen))
-        label = dpg.add_text("Cameras, by name; empty takes all")
-        dpg.bind_item_font(label, self._ui.fonts.small)
-        self._cameras = dpg.add_input_text(width=-1, hint="front wrist", callback=chosen)
-        self._use = dpg.add_button(label=f"{icon('plug')}  Use these", width=-1, height=34,
+    def _build_operators(self) -> None:
+        with dpg.group(horizontal=True):
+            self._small("Robot")
+            self._robot = dpg.add_combo(
+                device_choices.robots(), width=-1, callback=lambda _, robot: self._choose(
+                    device_choices.with_robot(self._wanted, robot)))
+        self._operators = []
+        with dpg.table(header_row=False, policy=dpg.mvTable_SizingStretchSame,
+                       no_pad_outerX=True):
+            for _ in range(2):
+                dpg.add_table_column()
+            for _ in range(_OPERATORS // 2):
+                with dpg.table_row():
+                    self._operators += [dpg.add_button(
+                        label="", width=-1, callback=lambda _s, _a, name: self._change(teleop=name))
+                        for _ in range(2)]
+
+    def _build_cameras(self) -> None:
+        with dpg.group(horizontal=True) as self._cameras_row:
+            self._small(icon("camera"))
+            self._cameras = [dpg.add_checkbox(label="", callback=self._look_from)
+                             for _ in range(_CAMERAS)]
+        with dpg.group() as self._leader:
+            self._type = dpg.add_input_text(
+                hint="LeRobot type: so101_leader", width=-1,
+                callback=lambda _, text: self._change(leader_type=text))
+            self._port = dpg.add_input_text(
+                hint="Port: /dev/ttyACM0", width=-1,
+                callback=lambda _, text: self._change(leader_port=text))
+        self._use = dpg.add_button(label=f"{icon('plug')}  Use these", width=-1, height=_TALL,
                                    callback=self._ask)
-        self._processes = dpg.add_text("", wrap=300)
-        dpg.bind_item_font(self._processes, self._ui.fonts.small)
+        with dpg.tooltip(self._use, delay=0.3):
+            self._tip = dpg.add_text("")
+        self._said = dpg.add_text("", wrap=0)
+        dpg.bind_item_font(self._said, self._ui.fonts.small)
 
     def _build_values(self) -> None:
         self._status = dpg.add_text("")
         dpg.bind_item_font(self._status, self._ui.fonts.strong)
-        with dpg.table(header_row=False):
-            for _ in range(4):
-                dpg.add_table_column()
-            self._axes = []
-            for first in (0, 4):
-                with dpg.table_row():
-                    for i in range(first, first + 4):
-                        with dpg.group():
-                            bar = dpg.add_progress_bar(default_value=0.5, width=-1, height=20,
-                                                       overlay=_AXES[i])
-                        self._axes.append(bar)
-        self._buttons = dpg.add_text("")
-        self._report = dpg.add_text("", wrap=520)
-        for item in (self._buttons, self._report):
-            dpg.bind_item_font(item, self._ui.fonts.small)
+        self._bars = AxisBars(self._ui)
+        self._facts = self._small("")
+        dpg.configure_item(self._facts, wrap=0)
 
     @property
     def texts(self) -> tuple[int | str, ...]:
         """The items into which somebody may type."""
-        return (self._cameras,)
+        return self._type, self._port
+
+    @property
+    def items(self) -> dict[str, int | str]:
+        """Widgets by name, for tests that drive a real mouse."""
+        operators = zip(device_choices.operators(self._wanted.robot), self._operators, strict=False)
+        cameras = zip(device_choices.cameras(self._wanted.robot), self._cameras, strict=False)
+        return ({"devices tab": self.tab, "use devices": self._use, "leader type": self._type,
+                 "leader port": self._port}
+                | {f"device {name}": item for name, item in operators}
+                | {f"camera {name}": item for name, item in cameras})
+
+    # ---- what is chosen ----
+
+    @property
+    def _wanted(self) -> Choice:
+        return self._choice or self._used
+
+    def _choose(self, choice: Choice) -> None:
+        self._choice = choice if choice != self._used else None
+        self._ui.shown.changed = True
+
+    def _change(self, **changes: Any) -> None:
+        self._choose(msgspec.structs.replace(self._wanted, **changes))
+
+    def _look_from(self) -> None:
+        names = device_choices.cameras(self._wanted.robot)
+        for box in self._cameras:
+            self._ui.shown.typed(box)
+        self._change(cameras=tuple(name for name, box in zip(names, self._cameras, strict=False)
+                                   if dpg.get_value(box)))
 
     def _ask(self) -> None:
-        cameras = tuple(dpg.get_value(self._cameras).replace(",", " ").split())
-        self._touched = False
-        self._ui.do("devices", UseDevices(
-            robot=dpg.get_value(self._robot), teleop=dpg.get_value(self._teleop),
-            robot_options={"cameras": cameras} if cameras else {}))
+        wanted, self._choice = self._wanted, None
+        self._ui.do("devices", wanted)
+
+    # ---- what is shown ----
 
     def show(self, seen: Seen) -> None:
-        """Draw what is used, and what it says."""
-        shown, themes, state, snapshot = self._ui.shown, self._ui.themes, seen.state, seen.snapshot
-        if state is not None and not self._touched:
-            shown.value(self._robot, state.robot)
-            shown.value(self._teleop, state.teleop)
-            shown.value(self._cameras, " ".join(state.robot_options.get("cameras", ())))
-        refusal = seen.controls.devices
+        """Draw what is chosen, what is used, and what it says."""
+        if seen.state is not None:
+            self._used = device_choices.choice_of(seen.state)
+        if self._choice == self._used:
+            self._choice = None
+        self._ui.shown.theme(self._table, self._ui.themes.compact)
+        self._show_choice(seen)
+        self._show_values(seen)
+
+    def _show_choice(self, seen: Seen) -> None:
+        shown, themes, wanted = self._ui.shown, self._ui.themes, self._wanted
+        shown.value(self._robot, wanted.robot)
+        for item, name in _slots(self._operators, device_choices.operators(wanted.robot)):
+            words, sign = device_choices.operator_words(name)
+            chosen = name == wanted.teleop
+            shown.settings(item, show=bool(name), user_data=name,
+                           label=f"{icon('check' if chosen else sign)}  {words}")
+            shown.theme(item, themes.chosen if chosen else themes.plain_button)
+        names = device_choices.cameras(wanted.robot)
+        shown.settings(self._cameras_row, show=bool(names))
+        for item, name in _slots(self._cameras, names):
+            shown.settings(item, show=bool(name), label=name.capitalize())
+            shown.value(item, name in wanted.cameras)
+        shown.settings(self._leader, show=wanted.teleop == LEADER_ARM)
+        for item, text in ((self._type, wanted.leader_type), (self._port, wanted.leader_port)):
+            if not dpg.is_item_active(item):
+                shown.typed(item)
+                if dpg.get_value(item) != text:
+                    shown.value(item, text)
+        refusal = seen.controls.devices or wanted.complaint
         shown.settings(self._use, enabled=not refusal)
         shown.theme(self._use, themes.off if refusal else
-                    themes.primary if self._touched else themes.plain_button)
-        if state is not None:
-            said = [f"{process.name} {'runs' if process.running else 'ended'}"
-                    + (f", restarted {process.restarts} times" if process.restarts else "")
-                    + (f": {process.reason}" if process.reason else "")
-                    for process in state.processes]
-            shown.value(self._processes, shortened(" · ".join(said), 300))
-            shown.theme(self._processes, themes.muted)
-        if snapshot is None:
-            return
-        word, sign, tone = _STATUS[DeviceStatus(snapshot.human_status)]
-        name = state.teleop if state else "Your device"
-        clutch = "clutch held" if snapshot.human_enabled else "clutch open"
-        shown.value(self._status, f"{icon(sign)}  {name.capitalize()}: {word.lower()}, {clutch}")
-        shown.theme(self._status, themes.said[tone])
-        for i, bar in enumerate(self._axes):
-            axis = snapshot.human_axes[i] if i < len(snapshot.human_axes) else 0.0
-            shown.value(bar, round(0.5 + 0.5 * max(-1.0, min(1.0, axis)), 2))
-            shown.settings(bar, overlay=f"{_AXES[i]}  {axis:+.2f}")
-        pressed = [str(i) for i in range(16) if snapshot.human_buttons >> i & 1]
-        held = f"   Keys: {' '.join(sorted(seen.held))}" if seen.held else ""
-        shown.value(self._buttons, f"Buttons: {' '.join(pressed) or 'none'}{held}")
-        shown.value(self._report, f"Raw: {snapshot.human_report}" if snapshot.human_report else
-                    "Raw: this device gives no raw report")
-        shown.theme(self._report, themes.muted)
+                    themes.primary if self._choice is not None else themes.plain_button)
+        shown.value(self._tip, refusal or "The processes are started anew; the arm holds meanwhile "
+                                          "and is not armed afterwards")
+        refused = seen.state.refused if seen.state is not None and self._choice is None else ""
+        said = refused or (wanted.complaint if self._choice is not None else "")
+        shown.value(self._said, f"{icon('triangle-alert')}  {shortened(sentence(said), 300)}"
+                    if said else "")
+        shown.theme(self._said, themes.said["warning"])
+
+    def _show_values(self, seen: Seen) -> None:
+        shown, themes = self._ui.shown, self._ui.themes
+        device = device_of(seen.snapshot, seen.state, silent=seen.silent)
+        shown.value(self._status, f"{icon(device.icon)}  {device.line}")
+        shown.theme(self._status, themes.said[device.tone])
+        self._bars.show(device.axes)
+        said = [f"{process.name} {'runs' if process.running else 'ended'}"
+                + (f", restarted {process.restarts} times" if process.restarts else "")
+                + (f": {process.reason}" if process.reason else "")
+                for process in (seen.state.processes if seen.state is not None else ())]
+        shown.value(self._facts, f"Buttons: {device.buttons}\n{shortened(device.report, 200)}\n"
+                                 f"{shortened(' · '.join(said), 300)}")
+        shown.theme(self._facts, themes.muted)
+
+
+def _slots(items: list[int | str], names: tuple[str, ...]) -> list[tuple[int | str, str]]:
+    """Every widget with the name that it stands for; those that are left over stand for none."""
+    return [(item, names[i] if i < len(names) else "") for i, item in enumerate(items)]

@@ -20,6 +20,11 @@ class EventLog:
         self._file = Path(path).open("ab", buffering=0) if path else None   # noqa: SIM115
         self._clock = clock
 
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody reads what is said."""
+        return self._file is not None
+
     def say(self, kind: str, **fields: Any) -> None:
         """Note something."""
         if self._file is not None:

@@ -26,7 +26,7 @@ class HealthBar:
                     self._gauges = [self._gauge() for _ in range(_MOST)]
                 with dpg.group(horizontal=True, horizontal_spacing=2):
                     self._mute = self._choice("volume-2", "mute", "Sounds on or off (M)")
-                    self._palette = self._choice("sun", "palette", "Light or dark")
+                    self.palette = self._choice("sun", "palette", "Light or dark")
                     self._web = self._choice("globe", "web", "Web console: starts it, and says "
                                                              "its address")
 
@@ -51,8 +51,8 @@ class HealthBar:
         """Draw the gauges."""
         shown, themes = self._ui.shown, self._ui.themes
         shown.settings(self._mute, label=icon("volume-x" if seen.muted else "volume-2"))
-        shown.settings(self._palette, label=icon("sun" if seen.dark else "moon"))
-        for button in (self._mute, self._palette, self._web):
+        shown.settings(self.palette, label=icon("sun" if seen.dark else "moon"))
+        for button in (self._mute, self.palette, self._web):
             shown.theme(button, themes.quiet)
         for i, (group, name, value, tip) in enumerate(self._gauges):
             shown.settings(group, show=i < len(seen.gauges))

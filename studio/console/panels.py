@@ -18,13 +18,13 @@ from studio.console.timeline_panel import TimelinePanel
 from studio.console.toolkit import dpg
 from studio.console.top_bar import TopBar
 from studio.console.window import colour, typing
-from studio.station.robots import operator_names, robot_names
 from studio.views.recording_flow import Plan
 from studio.views.robot_tasks import task_names
 
 
 def _middle(item: int | str) -> tuple[int, int]:
-    (x, y), (width, height) = dpg.get_item_rect_min(item), dpg.get_item_rect_size(item)
+    state = dpg.get_item_state(item)
+    (x, y), (width, height) = state.get("rect_min", state["pos"]), state["rect_size"]
     return int(x + width / 2), int(y + height / 2)
 
 
@@ -49,9 +49,10 @@ class Panels:
         self._episodes = EpisodesPanel(ui, library)
         with lower_tabs():
             self._plots, self.timeline = PlotsPanel(ui), TimelinePanel(ui, library)
-            self._devices = DevicesPanel(ui, tuple(robot_names()), tuple(operator_names()))
+            self._devices = DevicesPanel(ui)
         self._countdown = Countdown(ui)
-        self._texts = (*self.record.texts, *self._devices.texts, self._episodes.search)
+        self.store = self._episodes.store
+        self._texts = (*self.record.texts, *self._devices.texts, *self._episodes.texts)
         self._strip()
 
     def _strip(self) -> None:
@@ -76,9 +77,11 @@ class Panels:
         return before != self.pressed
 
     def places(self) -> dict[str, tuple[int, int]]:
-        """Where the middles of some widgets are, for tests that drive a real mouse."""
-        items = {"arm": self.top.arm, "stop": self.top.stop} | self.record.items
-        return {name: _middle(item) for name, item in items.items()}
+        """Where the middles of some widgets that are in sight are, for tests with a real mouse."""
+        items = ({"arm": self.top.arm, "stop": self.top.stop, "palette": self._health.palette,
+                  "cameras": self._cameras.window, "record panel": self.record.window}
+                 | self.record.items | self._devices.items | self._episodes.items)
+        return {name: _middle(item) for name, item in items.items() if dpg.is_item_visible(item)}
 
     def recolour(self, palette: str) -> None:
         """Light or dark."""

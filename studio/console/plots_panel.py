@@ -3,7 +3,7 @@
 from studio.console.seen import Seen, Ui
 from studio.console.toolkit import dpg
 from studio.views.icons import icon
-from studio.views.plots import PLOTS, Plot, limits_of
+from studio.views.plots import OLD, PLOTS, Plot, limits_of
 
 TRACED = {plot.stream: tuple(sorted({p.column for p in PLOTS if p.stream == plot.stream}))
           for plot in PLOTS}
@@ -23,6 +23,8 @@ class PlotsPanel:
                 self._choices = [dpg.add_button(label=plot.title, user_data=plot,
                                                 callback=lambda _s, _a, plot: self._choose(plot))
                                  for plot in PLOTS]
+                dpg.add_spacer(width=8)
+                self._old = dpg.add_text(f"{icon('unplug')}  {OLD}", show=False)
             with dpg.plot(width=-1, height=-1, no_mouse_pos=True, no_menus=True,
                           no_box_select=True) as self._item:
                 dpg.add_plot_legend(location=dpg.mvPlot_Location_North, horizontal=True,
@@ -42,6 +44,8 @@ class PlotsPanel:
         shown, themes = self._ui.shown, self._ui.themes
         for button, plot in zip(self._choices, PLOTS, strict=True):
             shown.theme(button, themes.chosen if plot is self._plot else themes.quiet)
+        shown.settings(self._old, show=seen.silent and seen.snapshot is not None)
+        shown.theme(self._old, themes.said["fault"])
         if not dpg.is_item_visible(self._item):
             return
         seconds, lines = seen.traces.lines(self._plot.stream, self._plot.column)

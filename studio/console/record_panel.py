@@ -90,14 +90,14 @@ class RecordPanel:
         dpg.bind_item_font(self._main, fonts.title)
         with dpg.tooltip(self._main, delay=0.3):
             self._main_tip = dpg.add_text("")
-        with _thirds():
+        with _thirds(130, 132, 92) as self._three:      # as their words are long
             self._again = self._button("rotate-ccw", "Re-record", "rerecord")
             self._discard = self._button("trash-2", "Discard", "discard")
             self._undo = self._button("undo-2", "Undo", "undo")
 
     def _button(self, sign: str, words: str, action: str) -> int | str:
         key = key_for(action)
-        return dpg.add_button(label=f"{icon(sign)} {words}  {key}", width=-1, height=34,
+        return dpg.add_button(label=f"{icon(sign)} {words} {key}", width=-1, height=34,
                               callback=lambda: self._ui.do(action))
 
     # ---- afterwards ----
@@ -105,7 +105,7 @@ class RecordPanel:
     def _build_labels(self) -> None:
         self._about = dpg.add_text("")
         dpg.bind_item_font(self._about, self._ui.fonts.small)
-        with _thirds():
+        with _thirds(1, 1, 1) as self._three_labels:
             self._labels = {label: self._button(sign, words, label)
                             for label, sign, words in _LABELS}
         self._note = dpg.add_input_text(
@@ -141,6 +141,8 @@ class RecordPanel:
         shown.value(self._countdown, f"{plan.countdown_s:g} s")
         shown.value(self._limit, _limit_words(plan.limit_s))
         self._show_main(seen)
+        for table in (self._three, self._three_labels):
+            shown.theme(table, self._ui.themes.compact)
         for item, refusal in ((self._again, controls.rerecord), (self._discard, controls.discard),
                               (self._undo, controls.undo), *(
                                   (item, controls.label) for item in self._labels.values())):
@@ -173,13 +175,14 @@ class RecordPanel:
 
 
 @contextmanager
-def _thirds() -> Iterator[None]:
-    """Three widgets side by side, equally wide however wide the panel is."""
-    with dpg.table(header_row=False, policy=dpg.mvTable_SizingStretchSame, no_pad_outerX=True):
-        for _ in range(3):
-            dpg.add_table_column()
+def _thirds(*weights: int) -> Iterator[int | str]:
+    """Three widgets side by side, sharing the panel's width in these proportions."""
+    with dpg.table(header_row=False, policy=dpg.mvTable_SizingStretchProp,
+                   no_pad_outerX=True) as table:
+        for weight in weights:
+            dpg.add_table_column(init_width_or_weight=weight)
         with dpg.table_row():
-            yield
+            yield table
 
 
 def _limit_words(limit_s: float) -> str:

@@ -20,6 +20,7 @@ class Themes:
         pills: by tone: a ground in the tone's fill.
         said: by tone: text in the tone.
         lines: by number: a plot's line.
+        compact, thin: for a table's widgets where room is scarce, and for marks under words.
     """
 
     def __init__(self, palette: Palette) -> None:
@@ -45,13 +46,15 @@ class Themes:
         self.lines = [_line(colour) for colour in palette.lines]
         self.faint_line = _line(palette.muted)
         self.strip = _strip(palette)
+        self.compact, self.thin = _sized(8, 5, 5, 4), _sized(8, 0, 2, 3)
 
     def delete(self) -> None:
         """Let go of them: another palette was chosen."""
         for theme in (self.everything, self.muted, self.primary, self.stop, self.arm, self.quiet,
                       self.plain_button, self.off, self.plain, self.accented, self.unseen,
-                      self.chosen, self.faint_line, self.strip, *self.labels.values(),
-                      *self.pills.values(), *self.said.values(), *self.lines):
+                      self.chosen, self.faint_line, self.strip, self.compact, self.thin,
+                      *self.labels.values(), *self.pills.values(), *self.said.values(),
+                      *self.lines):
             dpg.delete_item(theme)
 
 
@@ -138,6 +141,15 @@ def _line(colour: str) -> Item:
     with dpg.theme() as theme, dpg.theme_component(dpg.mvAll):
         dpg.add_theme_color(dpg.mvPlotCol_Line, rgba(colour), category=_PLOT)
         dpg.add_theme_style(dpg.mvPlotStyleVar_LineWeight, 1.5, category=_PLOT)
+    return theme
+
+
+def _sized(across: int, down: int, apart: int, cell: int) -> Item:
+    """Where room is scarce: padding in a widget, and the distance to the next one, in pixels."""
+    with dpg.theme() as theme, dpg.theme_component(dpg.mvAll):
+        dpg.add_theme_style(dpg.mvStyleVar_FramePadding, across, down)
+        dpg.add_theme_style(dpg.mvStyleVar_ItemSpacing, 8, apart)
+        dpg.add_theme_style(dpg.mvStyleVar_CellPadding, cell, 3)
     return theme
 
 

@@ -137,7 +137,7 @@ class TopBar:
 
     def _show_arm(self, seen: Seen) -> None:
         shown, themes = self._ui.shown, self._ui.themes
-        mode = seen.snapshot.mode if seen.snapshot else Mode.IDLE
+        mode = seen.snapshot.mode if seen.snapshot and not seen.silent else Mode.IDLE
         stopped = mode in (Mode.STOP, Mode.FAULT)
         self._holds = not stopped and mode not in _ARMED
         label = ("rotate-ccw", "Re-arm") if stopped else (

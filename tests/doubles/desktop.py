@@ -84,7 +84,7 @@ class Desktop:
 
     Attributes:
         said: the lines of the console's event log that were read so far.
-        places: where some widgets are.
+        places: where those widgets are that are in sight.
         newest: stream -> its newest row.
         frames: how many the console said that it drew.
     """
@@ -134,9 +134,18 @@ class Desktop:
     def press(self, place: str) -> None:
         """Put the mouse on a widget, and press it."""
         self._forget("pressed")
-        x, y = self.places[place]
-        self.screen.hands("mousemove", str(x), str(y), "mousedown", "1")
+        self.hover(place)
+        self.screen.hands("mousedown", "1")
         self.hear("pressed", down=True)
+
+    def hover(self, place: str) -> None:
+        """Put the mouse on a widget, wherever it moves, and wait until that was drawn."""
+        at: list[int] = []
+        while at != self.places.get(place):
+            at = self.until(lambda: self.places.get(place, []), f"{place} in sight")
+            self.screen.hands("mousemove", *map(str, at))
+            drawn = self.frames
+            self.until(lambda drawn=drawn: self.frames > drawn, "frames with the mouse there")
 
     def tap(self, key: str) -> None:
         """Press and release a key; it is held until the console saw it."""
@@ -151,7 +160,9 @@ class Desktop:
             while piece := os.read(self._log, 1 << 16):
                 *lines, self._rest = (self._rest + piece).split(b"\n")
                 heard = [msgspec.json.decode(line) for line in lines]
-                self.said += [line for line in heard if line["kind"] != "frames"]
+                self.said += [line for line in heard if line["kind"] not in ("frames", "places")]
+                for line in heard:
+                    self.places = line.get("places", self.places)
                 self.frames = max(self.frames, *(line.get("count", 0) for line in heard), 0)
 
     def _forget(self, kind: str) -> None:
@@ -201,7 +212,7 @@ def open_desktop(folder: Path, links: Endpoints, screen: VirtualScreen, size: tu
         supervisor.start(WorkerSpec(
             name="console", role="console", environment={"DISPLAY": screen.display},
             config=ConsoleConfig(links=links, folder=str(settings), events=str(log), **config)))
-        desktop.places = desktop.hear("ready")["places"]
+        desktop.hear("ready")
         client.learn_robot()
         yield desktop
         client.close()
