@@ -185,7 +185,7 @@ def test_on_a_desk_the_arm_is_watched_judged_and_stopped_and_nobody_else_is_call
         browser.tab("Devices")
         browser.shows("#devices", "Teleoperator")
         browser.page.wait_for_function(
-            "document.querySelector('#teleop input').value === 'keyboard'")
+            "document.querySelector('#teleop input').value === 'Keyboard'")
     assert browser.hosts == {"127.0.0.1"} and browser.mistakes == []
 
 

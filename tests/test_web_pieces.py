@@ -59,6 +59,21 @@ def test_a_station_that_fell_silent_is_said_on_the_banner_and_on_every_picture()
     assert all("old picture" in tile.said.lower() for tile in camera_tiles(quiet))
 
 
+def test_nothing_that_a_silent_station_said_is_shown_as_if_it_were_live():
+    held = snapshot(human_axes=(0.5,) * 8, position=(0.25,) * 8, speed_scale=0.37)
+    live, old = (status_of(view(snapshot=held, silent=silent), Library(""))["html"]
+                 for silent in (False, True))
+    for place, value in (("gauges", "30 Hz"), ("devices", "+0.50"), ("devices", "+0.250"),
+                         ("devices", "30.0 Hz"), ("scene", "37%")):
+        assert value in live[place] and value not in old[place]
+
+
+def test_devices_that_could_not_be_opened_are_a_problem_that_is_said():
+    refused = desk(refused="no SpaceMouse is plugged in; back to sim and keyboard")
+    assert problems_of(view(state=refused)) == [
+        "No SpaceMouse is plugged in; back to sim and keyboard"]
+
+
 def test_a_camera_that_stopped_is_said_on_its_picture_only():
     streams = tuple(msgspec.structs.replace(stream, age_ms=3200.0) if stream.name == "wrist"
                     else stream for stream in STREAMS)
@@ -105,18 +120,30 @@ def test_a_running_job_can_be_cancelled_and_says_its_command():
 
 
 def test_devices_are_asked_for_with_their_options_and_shown_as_they_are():
-    request = request_of("sim", "keyboard", ["front"], '{"depth": false}', "")
+    request = request_of("sim", "keyboard", "", "", ["front"], '{"depth": false}', "")
     assert request == UseDevices(robot="sim", teleop="keyboard",
                                  robot_options={"depth": False, "cameras": ["front"]})
     assert shown(desk(robot_options=request.robot_options)) == [
-        "sim", "keyboard", ["front"], '{"depth":false}', ""]
+        "sim", "keyboard", "", "", ["front"], '{"depth":false}', ""]
     assert shown(None)[:2] == ["", ""]
 
 
+def test_a_leader_arm_is_asked_for_by_type_and_port_and_shown_as_it_is():
+    both = ["front", "wrist"]
+    request = request_of("sim", "leader", "so101_leader", "/dev/ttyACM0", both, "", "")
+    assert request == UseDevices(robot="sim", teleop="leader:so101_leader",
+                                 teleop_options={"fields": {"port": "/dev/ttyACM0"}})
+    used = shown(desk(teleop=request.teleop, teleop_options=request.teleop_options))
+    assert used[:5] == ["sim", "leader", "so101_leader", "/dev/ttyACM0", both]
+    assert request_of(*used) == request
+
+
 @pytest.mark.parametrize(("given", "said"), [
-    (("", "keyboard", [], "", ""), "Choose"), (("sim", "", [], "", ""), "Choose"),
-    (("sim", "keyboard", [], "no json", ""), "robot"),
-    (("sim", "keyboard", [], "", "[1]"), "teleoperator")])
+    (("", "keyboard", "", "", [], "", ""), "Choose"), (("sim", "", "", "", [], "", ""), "Choose"),
+    (("sim", "keyboard", "", "", [], "", ""), "at least one camera"),
+    (("sim", "leader", "", "/dev/ttyACM0", ["front"], "", ""), "so101_leader"),
+    (("sim", "keyboard", "", "", ["front"], "no json", ""), "robot"),
+    (("sim", "keyboard", "", "", ["front"], "", "[1]"), "teleoperator")])
 def test_options_that_are_none_are_said(given, said):
     with pytest.raises(ValueError, match=said):
         request_of(*given)
@@ -140,7 +167,8 @@ def test_an_export_is_a_command_that_a_person_could_type():
 
 
 def test_without_a_desk_a_command_is_refused_in_words():
-    reply = DeskFeed(None, SystemClock()).ask_desk(request_of("sim", "keyboard", [], "", ""))
+    reply = DeskFeed(None, SystemClock()).ask_desk(request_of("sim", "keyboard", "", "", ["front"],
+                                                                 "", ""))
     assert not reply.accepted and "tandem" in reply.reason
 
 

@@ -17,14 +17,14 @@ from studio.station.desk_link import DeskState
 from studio.station.messages import Mode, Snapshot
 from studio.station.robots import tasks_of
 from studio.views.banner import Banner, banner_of
+from studio.views.camera_words import why_old
 from studio.views.health_bar import gauges
-from studio.views.words import age, sentence
+from studio.views.words import sentence
 from studio.web import pieces
 from studio.web.desk_feed import DeskFeed, DeskView
 from studio.web.jobs import Jobs, JobView
 from studio.web.library import Library
 
-STALE_MS = 1000.0
 _NO_DESK = Banner("No desk", "unplug", "offline",
                   "Nothing drives here: start a desk with `tandem`; episodes can be looked at")
 _FOR_ONLOOKERS = {
@@ -63,11 +63,12 @@ def status_of(view: DeskView, library: Library, jobs: Sequence[JobView] = ()) ->
         "said": {tile.camera: tile.said for tile in tiles},
         "html": {
             "banner": pieces.banner(banner_for_onlookers(view)),
-            "gauges": pieces.gauges(gauges(snapshot, rate_hz=rate_hz, missed=view.missed)),
+            "gauges": pieces.gauges(gauges(
+                snapshot, silent=view.silent, rate_hz=rate_hz, missed=view.missed)),
             "problems": pieces.notices(problems_of(view)),
-            "scene": pieces.scene(snapshot, phase_of(view)),
+            "scene": pieces.scene(None if view.silent else snapshot, phase_of(view)),
             "cameras": pieces.tiles([pieces.Tile(tile.camera) for tile in tiles]),
-            "devices": pieces.devices(snapshot, state),
+            "devices": pieces.devices(snapshot, state, silent=view.silent),
             "jobs": pieces.jobs(jobs),
         },
     }
@@ -107,16 +108,16 @@ def phase_of(view: DeskView) -> str:
 
 def camera_tiles(view: DeskView) -> list[pieces.Tile]:
     """The cameras in their order, each with what is wrong with it."""
-    ages = {stream.name: stream.age_ms for stream in view.snapshot.streams} if view.snapshot else {}
-    return [pieces.Tile(camera, _stale(ages.get(camera, 0.0), view.silent))
+    streams = {stream.name: stream for stream in view.snapshot.streams} if view.snapshot else {}
+    return [pieces.Tile(camera, why_old(streams.get(camera), silent=view.silent))
             for camera in sorted(view.pictures)]
 
 
 def problems_of(view: DeskView) -> list[str]:
     """What somebody should do something about, but for what the banner says already."""
     said: list[str] = []
-    if view.state is not None and view.state.problem:
-        said.append(view.state.problem)
+    if view.state is not None:
+        said += [one for one in (view.state.problem, view.state.refused) if one]
     if isinstance(view.snapshot, Snapshot) and not view.silent:
         said += view.snapshot.problems
         error = view.snapshot.recorder.error
@@ -124,9 +125,3 @@ def problems_of(view: DeskView) -> list[str]:
             said.append(error)
     banner = banner_for_onlookers(view).detail
     return [one for one in map(sentence, said) if one != banner]
-
-
-def _stale(age_ms: float, silent: bool) -> str:
-    if silent:
-        return "Old picture: the station says nothing"
-    return f"No picture for {age(age_ms)}" if age_ms > STALE_MS else ""

@@ -13,6 +13,7 @@ from recorders.quality import Quality
 from studio.station.desk_link import DeskState
 from studio.station.messages import Snapshot
 from studio.views.banner import Banner
+from studio.views.device_values import Axis, device_of
 from studio.views.health_bar import Gauge
 from studio.views.icons import icon
 from studio.views.words import duration, plain, sentence, shortened
@@ -102,29 +103,31 @@ def tiles(shown: Sequence[Tile]) -> str:
         for tile in shown)
 
 
-def devices(snapshot: Snapshot | None, state: DeskState | None) -> str:
-    """Live values of what is connected, to see that it works."""
+def devices(snapshot: Snapshot | None, state: DeskState | None, *, silent: bool = False) -> str:
+    """Live values of what is connected, to see that it works; none of a silent station."""
     if snapshot is None:
         return '<div class="empty">Nothing is heard of the devices</div>'
+    device = device_of(snapshot, state, silent=silent)
     joints = "".join(
         f"<tr><th>{number}</th><td>{_number(at)}</td><td>{_number(sent)}</td></tr>"
         for number, (at, sent) in enumerate(
-            _pairs(snapshot.position, snapshot.sent), 1))
+            _unknown(snapshot.position) if silent else _pairs(snapshot.position, snapshot.sent), 1))
     streams = "".join(
-        f"<tr><th>{escape(stream.name)}</th><td>{stream.rate_hz:.1f} Hz</td>"
-        f"<td>{stream.dropped:,}</td><td>{_age(stream.age_ms)}</td></tr>"
+        f"<tr><th>{escape(stream.name)}</th>" + (
+            "<td>–</td><td>–</td><td>–</td>" if silent else
+            f"<td>{stream.rate_hz:.1f} Hz</td><td>{stream.dropped:,}</td>"
+            f"<td>{_age(stream.age_ms)}</td>") + "</tr>"
         for stream in snapshot.streams)
-    held = [str(bit) for bit in range(32) if snapshot.human_buttons >> bit & 1]
     processes = "".join(
         f"<tr><th>{escape(process.name)}</th><td>{'running' if process.running else 'ended'}</td>"
         f"<td>{process.restarts}</td><td>{text(process.reason or '–', 120)}</td></tr>"
         for process in (state.processes if state else ()))
     return (
-        '<div class="columns"><section><h3>Teleoperator</h3>'
-        + "".join(_axis(number, value) for number, value in enumerate(snapshot.human_axes, 1))
-        + facts([("Dead-man", "held" if snapshot.human_enabled else "released"),
-                 ("Buttons", ", ".join(held) or "none"),
-                 ("Last report", f"<code>{escape(snapshot.human_report or '–')}</code>")])
+        f'<div class="columns"><section><h3>Teleoperator</h3><p class="toned tone-'
+        f'{escape(device.tone)}">{glyph(device.icon)} {text(device.line, 80)}</p>'
+        + "".join(map(_axis, device.axes))
+        + facts([("Buttons", text(device.buttons)),
+                 ("Report", f"<code>{text(device.report, 200)}</code>")])
         + "</section><section><h3>Streams</h3><table><tr><th></th><th>Rate</th><th>Dropped</th>"
           f"<th>Age</th></tr>{streams}</table></section>"
           "<section><h3>Joints</h3><table><tr><th></th><th>Position</th><th>Sent</th></tr>"
@@ -191,9 +194,12 @@ def _age(milliseconds: float) -> str:
     return f"{milliseconds:.0f} ms" if 0 <= milliseconds < 1e6 else "–"
 
 
-def _axis(number: int, value: float) -> str:
-    where = 50 + 50 * max(-1.0, min(1.0, value if value == value else 0.0))
-    low, high = sorted((50.0, where))
-    return (f'<div class="axis"><span>Axis {number}</span><div class="track">'
+def _unknown(position: Sequence[float]) -> Iterable[tuple[float, float]]:
+    return [(float("nan"), float("nan"))] * len(position)
+
+
+def _axis(axis: Axis) -> str:
+    low, high = sorted((50.0, 50 + 50 * axis.at))
+    return (f'<div class="axis"><span>{escape(axis.name)}</span><div class="track">'
             f'<div class="fill" style="left:{low:.1f}%;width:{high - low:.1f}%"></div></div>'
-            f"<span>{_number(value)}</span></div>")
+            f"<span>{escape(axis.text)}</span></div>")
