@@ -1,7 +1,8 @@
-"""Make the sample store of this format version: `python tests/make_samples.py`.
+"""Make the sample stores of this format version: `python tests/make_samples.py`.
 
-Run by hand, once per format version; its output is committed and must open forever. The same run
-makes the same bytes, so a difference in git shows that the writer changed. It refuses to overwrite.
+Run by hand, once per format version or addition to it; its output is committed and must open
+forever. The same run makes the same bytes, so a difference in git shows that the writer changed. It
+refuses to overwrite: a sample that is there stays as it is.
 """
 
 import sys
@@ -15,12 +16,14 @@ from doubles.synthetic_episodes import START_MONO_NS, START_WALL_NS, header
 
 from recorders.clock import NS_PER_S, ManualClock
 from recorders.images import encode, picture_dtype
+from recorders.picture_pair import encode_colours
+from recorders.reduced_pictures import with_reduced
 from recorders.store import DemoStore
 from recorders.streams import Batch, Column, ImageField, StreamSpec
 from recorders.zarr_metadata import picture_shape
 
 SAMPLES = Path(__file__).parent.parent / "datasets/samples"
-NAME = "format-1"
+NAME, REDUCED = "format-1", "format-1-reduced"
 JOINTS = ("base", "shoulder", "elbow", "gripper")
 TICK = StreamSpec(name="tick", rate_hz=100.0, columns=(
     Column(name="sent", dtype="<f8", shape=(4,), unit="rad", names=JOINTS),
@@ -35,6 +38,9 @@ FRONT = StreamSpec(name="front", rate_hz=30.0, images=(
 WRIST = StreamSpec(name="wrist", rate_hz=30.0, images=(
     ImageField(name="rgb", height=24, width=32, encoding="jpegxl-lossless"),))
 STREAMS = (TICK, ARM, FRONT, WRIST)
+LARGE = StreamSpec(name="front", rate_hz=30.0, images=with_reduced(
+    ImageField(name="rgb", height=288, width=384, encoding="jpeg")))
+LARGE_PICTURES = 6
 TICKS = 100                     # one second
 PICTURES = 30
 
@@ -54,19 +60,19 @@ def made_rows(spec: StreamSpec, count: int) -> np.ndarray:
     return rows
 
 
-def made_picture(image: ImageField, i: int) -> bytes:
+def seen(image: ImageField, i: int) -> np.ndarray:
     """A square that moves over a slope."""
     shape = picture_shape(image)
     picture = np.zeros(shape, picture_dtype(image.encoding))
     slope = np.add.outer(np.arange(shape[0]), np.arange(shape[1]))
     picture[...] = slope if len(shape) == 2 else slope[..., None] + np.array([0, 40, 80])
     picture[8:16, i:i + 8] = 200
-    return encode(picture, image.encoding)
+    return picture
 
 
 def made_pictures(spec: StreamSpec, i: int) -> dict[str, bytes | memoryview]:
     """The encoded pictures of row i."""
-    return {image.name: made_picture(image, i) for image in spec.images}
+    return {image.name: encode(seen(image, i), image.encoding) for image in spec.images}
 
 
 def record(store: DemoStore, number: int, detector: bool) -> str:
@@ -79,21 +85,45 @@ def record(store: DemoStore, number: int, detector: bool) -> str:
     return writer.commit(START_MONO_NS + NS_PER_S, "success" if detector else "").episode
 
 
+def seen_large(i: int) -> np.ndarray:
+    """(288, 384, 3) u1: a square of 30 pixels that moves 30 a picture over a gentle slope."""
+    slope = np.add.outer(np.arange(288), np.arange(384)) // 6
+    picture = (slope[..., None] + np.array([0, 40, 80])).astype(np.uint8)
+    picture[90:120, 30 * i:30 * i + 30] = (230, 60, 30)
+    return picture
+
+
+def make_first(store: DemoStore) -> None:
+    """Three episodes: one a success, one labelled and given other words, one put away."""
+    record(store, 0, detector=True)
+    labelled = record(store, 1, detector=False)
+    trashed = record(store, 2, detector=False)
+    store.label(labelled, "failure", note="the cube slipped", by="ana")
+    store.relabel(labelled, instruction="lift the cube", by="ana")
+    store.trash(trashed, by="ana")
+
+
+def make_reduced(store: DemoStore) -> None:
+    """An episode of a camera whose large pictures have reduced copies."""
+    writer = store.begin(header(0, (TICK, LARGE), START_WALL_NS))
+    writer.append(Batch("tick", made_rows(TICK, 20)))
+    writer.append(Batch("front", made_rows(LARGE, LARGE_PICTURES), tuple(
+        encode_colours(seen_large(i), "rgb", LARGE.images) for i in range(LARGE_PICTURES))))
+    writer.commit(START_MONO_NS + NS_PER_S // 5, "success")
+
+
 def main() -> None:
-    """Make the store, and say how large it is."""
-    path = SAMPLES / NAME
-    clock = ManualClock(0, START_WALL_NS)
-    with DemoStore.open(path, write=True, create=True, clock=clock) as store:
-        if store.episodes(include_trashed=True):
-            raise SystemExit(f"{path} exists: samples are made once and stay as they are")
-        record(store, 0, detector=True)
-        labelled = record(store, 1, detector=False)
-        trashed = record(store, 2, detector=False)
-        store.label(labelled, "failure", note="the cube slipped", by="ana")
-        store.relabel(labelled, instruction="lift the cube", by="ana")
-        store.trash(trashed, by="ana")
-    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    print(f"{path}: {size} bytes")
+    """Make the stores that are not there, and say how large they are."""
+    for name, make in ((NAME, make_first), (REDUCED, make_reduced)):
+        path = SAMPLES / name
+        if path.exists():
+            print(f"{path} exists: samples are made once and stay as they are")
+            continue
+        clock = ManualClock(0, START_WALL_NS)
+        with DemoStore.open(path, write=True, create=True, clock=clock) as store:
+            make(store)
+        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        print(f"{path}: {size} bytes")
 
 
 if __name__ == "__main__":

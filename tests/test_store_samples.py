@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import zarr
 
+from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
 
 SAMPLES = Path(__file__).parent.parent / "datasets/samples"
@@ -52,3 +53,18 @@ def test_the_sample_of_format_1_reads_with_plain_zarr() -> None:
             assert depth[i, 23, 31] == 54
             assert wrist[i, 0, 5].tolist() == [5, 45, 85]
             assert np.abs(front[i, 40, 60].astype(int) - [100, 140, 180]).max() < 12
+
+
+def test_the_sample_with_reduced_pictures_reads_with_plain_zarr_and_with_ours() -> None:
+    store = DemoStore.open(SAMPLES / "format-1-reduced")
+    assert store.check() == []
+    path = store.episode_path(0)
+    small = zarr.open_array(path / "front/rgb_small", mode="r")
+    assert small.attrs.asdict() == {"reduced_from": "rgb", "factor": 3}
+    ours = EpisodeReader(path)["front"]
+    assert ours.spec.images[1].reduced_from == "rgb"
+    np.testing.assert_array_equal(np.asarray(small[...]), ours.images("rgb_small")[:])
+    for i, copy in enumerate(ours.images("rgb_small")[:]):
+        assert copy.shape == (96, 128, 3)
+        assert np.abs(copy[35, 10 * i + 5].astype(int) - [230, 60, 30]).max() < 12
+        assert np.abs(copy[80, 60].astype(int) - [70, 110, 150]).max() < 12
