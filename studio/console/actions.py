@@ -114,10 +114,7 @@ class Actions:
 
     def _do_settle(self, value: tuple[str, str]) -> None:
         episode, choice = value
-        asks = settle(episode, choice)
-        self._operator.ask(*asks)
-        self._operator.say("It is in the bin now" if choice == "discard" else
-                           "Kept: it stands in the list as recovered")
+        self._operator.ask(*settle(episode, choice))
 
     def _do_store(self, path: Any) -> None:
         self._operator.ask(OpenStore(str(path)))

@@ -4,6 +4,7 @@ import numpy as np
 
 from recorders.images import decode
 from recorders.streams import StreamSpec
+from studio.console.problem_lines import ProblemLines
 from studio.console.seen import Seen, Ui
 from studio.console.toolkit import dpg
 from studio.views.camera_words import caption, why_old
@@ -43,6 +44,7 @@ class CamerasPanel:
         with dpg.window(tag=WINDOW, label=f"{icon('camera')}  Cameras", no_close=True,
                         no_scrollbar=True, no_scroll_with_mouse=True, min_size=(10, 10)
                         ) as self.window:
+            self._problems = ProblemLines(ui)
             self._none = dpg.add_text("No camera yet")
             self._row = dpg.add_group(horizontal=True, horizontal_spacing=_GAP)
 
@@ -51,10 +53,11 @@ class CamerasPanel:
         self._rebuild(seen)
         shown = self._ui.shown
         shown.settings(self._none, show=not self._cameras)
+        width, height = (int(side) for side in dpg.get_item_rect_size(self.window))
+        self._problems.show(seen, width)
         if not self._cameras:
             return
-        width, height = (int(side) for side in dpg.get_item_rect_size(self.window))
-        room = width - 24, height - 24 - _CAPTION
+        room = width - 24, height - 24 - _CAPTION - self._problems.height
         sizes = fitted(room, [(c.field.width, c.field.height) for c in self._cameras], _GAP)
         healths = {stream.name: stream for stream in seen.snapshot.streams} if seen.snapshot else {}
         for camera, size in zip(self._cameras, sizes, strict=True):

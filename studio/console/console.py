@@ -152,7 +152,7 @@ class Console:
                           dropped_before=self._dropped_before),
             dropped_before=self._dropped_before,
             flow=operator.flow, plan=operator.plan, notice=operator.notice(now_ns, problems),
-            rows=rows_of(listing.summaries, listing.drivers),
+            problems=problems, rows=rows_of(listing.summaries, listing.drivers),
             interrupted=interrupted_rows(listing.interrupted), traces=self._traces,
             pictures=client.pictures, streams=client.streams, robot=client.robot,
             arm_progress=self._hold.progress(now_ns, HOLD_S), focused=self.keys.focused,

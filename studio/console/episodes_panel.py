@@ -5,8 +5,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from studio.console.interrupted_panel import InterruptedPanel
 from studio.console.library import NEWEST, THUMB, Library
 from studio.console.seen import Seen, Ui
+from studio.console.store_dialog import StoreDialog
 from studio.console.toolkit import dpg
 from studio.views.episode_rows import EpisodeFilter, EpisodeRow, shown
 from studio.views.icons import icon
@@ -61,9 +63,22 @@ class EpisodesPanel:
                 self._bin = dpg.add_button(label="", width=80, callback=self._toggle_bin)
                 self._restore = dpg.add_button(label=f"{icon('archive-restore')}  Restore",
                                                width=-1, callback=lambda: ui.do("restore"))
+            self.store = StoreDialog(ui)
+            self.interrupted = InterruptedPanel(ui)
             self._summary = dpg.add_text("")
             dpg.bind_item_font(self._summary, ui.fonts.small)
             self._list = dpg.add_child_window(width=-1, height=-1)
+
+    @property
+    def texts(self) -> tuple[int | str, ...]:
+        """The items into which somebody may type."""
+        return self.search, self.store.text
+
+    @property
+    def items(self) -> dict[str, int | str]:
+        """Widgets by name, for tests that drive a real mouse."""
+        return self.store.items | {f"interrupted {name}": button for name, button in
+                                   self.interrupted.buttons.items()}
 
     def _narrow(self, **changes: Any) -> None:
         self._filter = msgspec.structs.replace(self._filter, **changes)
@@ -75,6 +90,8 @@ class EpisodesPanel:
     def show(self, seen: Seen) -> None:
         """Draw the rows that the filter lets through, newest first."""
         ui, listing = self._ui.shown, self._library.listing
+        self.store.show(seen)
+        self.interrupted.show(seen)
         rows = shown(seen.rows, self._filter)
         newest = rows[::-1][:NEWEST]
         in_bin = sum(row.trashed for row in seen.rows)

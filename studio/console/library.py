@@ -14,13 +14,16 @@ from recorders.array_layout import DamagedRecording, UnknownLayout
 from recorders.episode import EpisodeSummary
 from recorders.episode_reader import EpisodeReader
 from recorders.images import UnreadablePicture
+from recorders.interrupted import Interrupted, look_into
 from recorders.reduced_pictures import picture_for
 from recorders.store import DemoStore, StoreError
+from recorders.store_folders import StoreFolders
 from studio.views.chunk_timeline import Chunk, cut_chunks
 from studio.views.episode_rows import who_drove
 
 THUMB = (72, 54)            # width, height in pixels
 NEWEST = 60                 # episodes that get a thumbnail; the web console pages through all
+LOOK_S = 2.0                # between two looks whether the store is still there
 STEP_S, HORIZON = 0.1, 16   # of chunks that are cut from a recording, as our policies say them
 
 
@@ -29,6 +32,7 @@ class Listing(msgspec.Struct, frozen=True):
 
     summaries: tuple[EpisodeSummary, ...] = ()
     drivers: dict[str, str] = {}
+    interrupted: tuple[Interrupted, ...] = ()
     problem: str = ""
 
 
@@ -50,15 +54,24 @@ class Library:
         self.chunks: tuple[str, tuple[Chunk, ...]] = ("", ())
         self.news = threading.Event()
         self._wake, self._ending = threading.Event(), threading.Event()
-        self._wanted: tuple[str, int] = ("", 0)
+        self._listed = Path()
+        self._wanted: tuple[str, int, tuple[str, ...]] = ("", 0, ())
         self._cut = ""
         self._thread = threading.Thread(target=self._run, name="library", daemon=True)
         self._thread.start()
 
-    def follow(self, store: str, changes: int) -> None:
-        """Look again if the store or the number of its changes is another. Never waits."""
-        if (store, changes) != self._wanted:
-            self._wanted = (store, changes)
+    def follow(self, store: str, changes: int, interrupted: tuple[str, ...] = ()) -> None:
+        """Look again if the store or what the recorder says of it is new. Never waits.
+
+        Args:
+            store: its folder; empty for none.
+            changes: lines of its log.
+            interrupted: ids of the episodes that are to be kept or discarded.
+        """
+        if store != self._wanted[0]:
+            self.listing, self.read = Listing(), False
+        if (store, changes, interrupted) != self._wanted:
+            self._wanted = (store, changes, interrupted)
             self._wake.set()
 
     def look_again(self) -> None:
@@ -79,17 +92,21 @@ class Library:
 
     def _run(self) -> None:
         while not self._ending.is_set():
-            self._wake.wait(timeout=5.0 if self.listing.problem else None)
+            woken = self._wake.wait(timeout=LOOK_S)
             self._wake.clear()
             store = self._wanted[0]
-            if store and not self._ending.is_set():
+            if self._ending.is_set() or not store:
+                continue
+            there = StoreFolders(Path(store)).description.exists()
+            if woken or there == bool(self.listing.problem):
                 self._read(Path(store))
 
     def _read(self, path: Path) -> None:
         try:
             store = DemoStore.open(path)
             summaries = tuple(store.episodes(include_trashed=True))
-            self._tell(Listing(summaries, dict(self.listing.drivers)))
+            self._listed = path
+            self._tell(Listing(summaries, dict(self.listing.drivers), self._interrupted(path)))
             self._cut_chunks(store)
             for summary in reversed(summaries[-NEWEST:]):
                 if self._ending.is_set() or self._wake.is_set():
@@ -97,7 +114,14 @@ class Library:
                 if summary.episode not in self.thumbs:
                     self._look_into(store, summary)
         except (StoreError, OSError) as error:
-            self._tell(Listing(self.listing.summaries, self.listing.drivers, str(error)))
+            known = self.listing if path == self._listed else Listing()
+            self._tell(msgspec.structs.replace(known, problem=str(error)))
+
+    def _interrupted(self, path: Path) -> tuple[Interrupted, ...]:
+        known = {one.episode: one for one in self.listing.interrupted}
+        journals = [StoreFolders(path).journal(one) for one in self._wanted[2]]
+        return tuple(known.get(journal.stem) or look_into(journal, being_recorded=False)
+                     for journal in journals if journal.exists())
 
     def _tell(self, listing: Listing) -> None:
         self.read = True
@@ -115,8 +139,8 @@ class Library:
                 StoreError):
             pass            # `tandem data check` says what is wrong with it
         self.thumbs[summary.episode] = picture
-        self._tell(Listing(self.listing.summaries,
-                           self.listing.drivers | {summary.episode: driver}))
+        self._tell(msgspec.structs.replace(
+            self.listing, drivers=self.listing.drivers | {summary.episode: driver}))
 
     def _cut_chunks(self, store: DemoStore) -> None:
         if self._cut in ("", self.chunks[0]):

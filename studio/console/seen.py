@@ -15,6 +15,7 @@ from studio.views.checks import Check
 from studio.views.controls import Controls
 from studio.views.episode_rows import EpisodeRow
 from studio.views.health_bar import Gauge
+from studio.views.interrupted import InterruptedRow
 from studio.views.recording_flow import Flow, Plan
 from studio.views.traces import Traces
 
@@ -61,7 +62,9 @@ class Seen:
     flow: Flow
     plan: Plan
     notice: Notice
+    problems: tuple[str, ...]
     rows: tuple[EpisodeRow, ...]
+    interrupted: tuple[InterruptedRow, ...]
     traces: Traces
     pictures: dict[str, bytes]
     streams: tuple[StreamSpec, ...]

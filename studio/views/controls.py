@@ -10,6 +10,7 @@ from studio.station.desk_link import DeskState
 from studio.station.messages import Mode, Snapshot
 from studio.views.checks import checks_of, failed
 from studio.views.recording_flow import Flow
+from studio.views.words import sentence
 
 
 class Controls(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +52,8 @@ def controls_of(snapshot: Snapshot | None, state: DeskState | None, flow: Flow, 
     is_open, stopped = bool(snapshot.episode), snapshot.mode in (Mode.STOP, Mode.FAULT)
     first = failed(checks_of(snapshot, state, silent))
     recorder = snapshot.recorder
-    no_recorder = "" if practice or recorder.alive else "No recorder runs: only practice works"
+    no_recorder = "" if practice else (
+        sentence(recorder.unable) if recorder.alive else "No recorder runs: only practice works")
     open_refusal = "An episode is open: end or discard it first" if is_open else ""
     nothing = "" if is_open or flow.last else "No episode to speak of yet"
     return Controls(

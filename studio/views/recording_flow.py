@@ -21,6 +21,7 @@ from studio.station.commands import (
     LabelEpisode,
     ResetScene,
     RestoreEpisode,
+    SettleInterrupted,
     StartEpisode,
     TrashEpisode,
 )
@@ -288,4 +289,7 @@ def answered(flow: Flow, command: Command, accepted: bool, reason: str) -> Turn:
     if isinstance(command, StartEpisode):
         return Turn(flow, cues=("start",), notice="Practice: nothing of this is kept"
                     if command.practice else "Recording")
+    if isinstance(command, SettleInterrupted):
+        return Turn(_with(flow, last=command.episode), notice="Kept what there is of it") \
+            if command.keep else Turn(flow, notice="Discarded: the bin has it")
     return Turn(flow)
