@@ -95,6 +95,40 @@ def test_a_second_desk_is_one_line(capsys, tmp_path):
         assert "leave out --port" in capsys.readouterr().err
 
 
+def test_the_password_is_taken_from_where_ps_does_not_show_it(
+        monkeypatch, served, capsys, tmp_path):
+    file = tmp_path / "password"
+    file.write_text("sesame\nand a second line\n")
+    away = ["web", "--host", "0.0.0.0"]
+    assert cli.main([*away, "--password-file", str(file)]) == 0
+    monkeypatch.setenv("TANDEM_PASSWORD", "from the environment")
+    assert cli.main(away) == 0
+    assert [one["web_options"]["password"] for one in served] == ["sesame", "from the environment"]
+    assert "can read" not in capsys.readouterr().err
+    assert cli.main([*away, "--password", "seen by all"]) == 0
+    assert "can read --password (`ps`)" in capsys.readouterr().err
+
+
+def test_a_password_file_that_says_nothing_is_refused_in_a_line(served, capsys, tmp_path):
+    (tmp_path / "empty").write_text("\n")
+    for file, words in (("nowhere", "cannot be read"), ("empty", "is empty")):
+        assert cli.main(["web", "--password-file", str(tmp_path / file)]) == 2
+        assert words in capsys.readouterr().err
+    assert cli.main(["web", "--password-file", "a", "--password", "b"]) == 2
+    assert served == []
+
+
+def test_at_a_terminal_the_password_is_asked_for_only_where_one_is_needed(monkeypatch, served):
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "r") as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        assert cli.main(["web"]) == 0                       # this machine only: nobody is asked
+        monkeypatch.setattr("getpass.getpass", lambda question: "typed" * ("0.0" in question))
+        assert cli.main(["web", "--host", "0.0.0.0"]) == 0
+    os.close(ours)
+    assert [one["web_options"]["password"] for one in served] == ["", "typed"]
+
+
 @pytest.mark.parametrize(("words", "said"), [
     (["desk", "--teleop", "telepathy"], "gamepad"),
     (["desk", "--robot", "industrial"], "sim"),

@@ -4,7 +4,9 @@ Knows options, words and whether a window can be opened here. The desk itself, i
 what they are asked are the station's; what is drawn is the consoles'.
 """
 
+import getpass
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,25 +106,43 @@ class OpenWebDesk(DeskOptions):
     """Where it is served; another free port is taken if it is in use."""
     host: str = "127.0.0.1"
     """The address to listen on; any other than this machine's own needs a password."""
+    password_file: str = ""
+    """A file whose first line is the password that is asked of everybody who opens the page. Empty
+    takes it from the environment variable TANDEM_PASSWORD, or asks for it here if the address needs
+    one."""
     password: str = ""
-    """Asked of everybody who opens the page; empty takes it from the environment variable
-    TANDEM_PASSWORD, where `ps` does not show it, or asks nobody."""
+    """The password itself. Everybody on this machine can read it (`ps`): use --password-file or
+    TANDEM_PASSWORD."""
 
     def run(self, screen: Screen) -> Answer:
         """Print the address; run the desk until it ends, if this command started it."""
         from studio.web.access import unsafe
 
-        options = {"port": self.port, "host": self.host, "password": self.password}
         if links := _running_desk():
-            if options != {name: getattr(OpenWebDesk, name) for name in options}:
+            if any(getattr(self, name) != getattr(OpenWebDesk, name)
+                   for name in ("port", "host", "password", "password_file")):
                 raise UsersMistakeError(
                     "a desk runs already and serves its web console on this machine only: end it "
-                    "first, or leave out --port, --host and --password")
+                    "first, or leave out --port, --host and the password")
             return _ask_for_web(screen, links)
-        options["password"] = password = self.password or os.environ.get("TANDEM_PASSWORD", "")
+        password = self._said_password(screen)
+        if not password and unsafe(self.host, ""):
+            password = ask_password(f"Password for everybody who comes to {self.host}: ")
         if refusal := unsafe(self.host, password):
             raise UsersMistakeError(refusal)
-        return self.serve(screen, web=True, web_options=options)
+        return self.serve(screen, web=True, web_options={
+            "port": self.port, "host": self.host, "password": password})
+
+    def _said_password(self, screen: Screen) -> str:
+        if self.password and self.password_file:
+            raise UsersMistakeError("give --password-file or --password, not both")
+        if self.password:
+            screen.say("everybody on this machine can read --password (`ps`): use --password-file "
+                       "or TANDEM_PASSWORD")
+            return self.password
+        if self.password_file:
+            return password_in(Path(self.password_file))
+        return os.environ.get("TANDEM_PASSWORD", "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +182,31 @@ class ServeDesk(DeskOptions):
     def run(self, screen: Screen) -> Answer:
         """Run the desk until it is told to end."""
         return self.serve(screen, stays=True)
+
+
+def password_in(file: Path) -> str:
+    """The first line of a file.
+
+    Raises:
+        UsersMistakeError: it cannot be read, or its first line is empty.
+    """
+    try:
+        password = file.expanduser().read_text(encoding="utf-8").partition("\n")[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsersMistakeError(f"the password cannot be read from {file}: {error}") from error
+    if not password:
+        raise UsersMistakeError(f"the first line of {file} is empty: write the password there")
+    return password
+
+
+def ask_password(question: str) -> str:
+    """Ask the person at the terminal, who does not see what is typed; empty without a terminal."""
+    if not sys.stdin.isatty():
+        return ""
+    try:
+        return getpass.getpass(question)
+    except (EOFError, KeyboardInterrupt):
+        return ""
 
 
 def _running_desk() -> Any:

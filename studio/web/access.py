@@ -66,8 +66,8 @@ def unsafe(host: str, password: str) -> str:
     """Why the web desk may not listen there, and what to do; empty if it may."""
     if password or is_local(host):
         return ""
-    return (f"{host} can be reached from other machines: give a password, or leave the address "
-            f"at {LOOPBACK} and come through an ssh tunnel")
+    return (f"{host} can be reached from other machines: give a password (--password-file, or "
+            f"TANDEM_PASSWORD), or leave the address at {LOOPBACK} and come through an ssh tunnel")
 
 
 def is_local(host: str) -> bool:
