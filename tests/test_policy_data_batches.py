@@ -226,17 +226,17 @@ def test_tasks_are_drawn_equally_often_however_many_episodes_they_have(tmp_path)
 
 
 def test_weights_decide_which_moments_are_drawn(store):
-    def only_late(one) -> np.ndarray:
-        return (np.arange(len(one)) >= 60).astype(float)
+    def only_late(episodes) -> list[np.ndarray]:
+        return [(np.arange(len(one)) >= 60).astype(float) for one in episodes]
 
     lessons = TrainingSet.open([store], FEEL, weigh=only_late, hold_out=0)
     batch = lessons.batch(np.random.default_rng(1), 64)
     # Light changes the grey by 15 % at most, so a picture from before row 60 is darker than this.
     assert greys(batch)[64:].min() >= 60 * 0.84
     with pytest.raises(ValueError, match="not negative"):
-        TrainingSet.open([store], FEEL, weigh=lambda one: -np.ones(len(one)))
+        TrainingSet.open([store], FEEL, weigh=lambda them: [-np.ones(len(one)) for one in them])
     with pytest.raises(ValueError, match="no moment is left"):
-        TrainingSet.open([store], FEEL, weigh=lambda one: np.zeros(len(one)))
+        TrainingSet.open([store], FEEL, weigh=lambda them: [np.zeros(len(one)) for one in them])
 
 
 def test_a_given_normaliser_is_used(store, lessons):

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from policy.data import pictures
+from policy.data.correction_weights import METHODS
 from policy.data.demonstrations import DEPTH, Demonstration, find_image
 from policy.data.episode_pool import EpisodePool
 from policy.data.moment_draw import MomentDraw, Pair, Weigh
@@ -81,7 +82,7 @@ class TrainingSet:
     """
 
     def __init__(self, pool: EpisodePool, spec: PolicySpec, normaliser: Normaliser | None,
-                 cache_bytes: int, weigh: Weigh | None, balance_tasks: bool,
+                 cache_bytes: int, weigh: Weigh, balance_tasks: bool,
                  max_age_steps: int) -> None:
         self.spec = spec
         self._pool, self._weigh, self._balance_tasks = pool, weigh, balance_tasks
@@ -99,7 +100,7 @@ class TrainingSet:
         cls, stores: Sequence[Path | str], spec: PolicySpec, *, hold_out: float = 0.05,
         seed: int = 0, labels: Sequence[str] | None = ("success",),
         normaliser: Normaliser | None = None, cache_bytes: int = CACHE_BYTES,
-        weigh: Weigh | None = None, balance_tasks: bool = True,
+        weigh: Weigh = METHODS["all"], balance_tasks: bool = True,
         max_age_steps: int = MAX_AGE_STEPS,
     ) -> "TrainingSet":
         """Read all usable episodes of the stores; pictures wait until they are drawn.
@@ -109,10 +110,11 @@ class TrainingSet:
             spec: what the policy wants to see and how it answers.
             hold_out: share of the episodes that is never trained on; at least one, unless 0.
             seed: decides which; an episode keeps its side while the store grows.
-            labels: which episodes count; None for all that are not in the trash.
+            labels: which episodes count as a whole, of others what a person corrected in them;
+                None for all that are not in the trash.
             normaliser: of a run that goes on; fitted to the training episodes otherwise.
             cache_bytes: memory for prepared pictures.
-            weigh: how often each moment is drawn; as often as any other without it.
+            weigh: how often each moment is drawn; see correction_weights.py.
             balance_tasks: draw every task equally often, however many episodes it has.
             max_age_steps: how much older than System 1's frame System 2's may be.
 
@@ -206,14 +208,14 @@ class TrainingSet:
         return EpisodeSignals(self._pool.all()[0].episode).streams
 
     def _settle(self) -> None:
-        def draw(demonstrations: list[Demonstration], weigh: Weigh | None) -> MomentDraw:
+        def draw(demonstrations: list[Demonstration]) -> MomentDraw:
             return MomentDraw(demonstrations, self.spec.step_ns, max_age_steps=self._max_age_steps,
-                              weigh=weigh, balance_tasks=self._balance_tasks)
+                              weigh=self._weigh, balance_tasks=self._balance_tasks)
 
-        fresh = draw(self._pool.training, self._weigh)
+        fresh = draw(self._pool.training)
         if not fresh:
             raise ValueError("no moment is left to learn from: every one is masked or has weight 0")
-        self._draw, self._draw_held_out = fresh, draw(self._pool.held_out, None)
+        self._draw, self._draw_held_out = fresh, draw(self._pool.held_out)
 
     def _fit(self) -> Normaliser:
         chosen = self._pool.training

@@ -94,7 +94,7 @@ def erring(signals: Signals) -> tuple[np.ndarray, np.ndarray]:
 
 
 def steps_valid(
-    signals: Signals, moments_ns: np.ndarray, steps: int, step_ns: int, edits_ns: np.ndarray
+    signals: Signals, moments_ns: np.ndarray, steps: int, step_ns: int, ends_ns: np.ndarray
 ) -> np.ndarray:
     """Which steps of the chunks at M moments are examples to follow.
 
@@ -102,14 +102,14 @@ def steps_valid(
         signals: of an episode.
         moments_ns: (M,).
         steps, step_ns: H, and the time of one.
-        edits_ns: (E,) stamps at which the instruction changed: what follows answers other words.
+        ends_ns: (E,) stamps at which something else began: other words, or somebody else's doing.
 
     Returns:
         (M, H) bool.
     """
-    ends_ns = moments_ns[:, None] + step_ns * np.arange(1, steps + 1)              # (M, H)
+    steps_ns = moments_ns[:, None] + step_ns * np.arange(1, steps + 1)             # (M, H)
     stamps_ns, errs = erring(signals)
-    bad_ns = np.sort(np.concatenate([stamps_ns[errs], edits_ns]))
+    bad_ns = np.sort(np.concatenate([stamps_ns[errs], ends_ns]))
     before = np.searchsorted(bad_ns, moments_ns, side="right")[:, None]
-    unspoilt = np.searchsorted(bad_ns, ends_ns, side="right") == before
-    return unspoilt & (ends_ns <= stamps_ns[-1] + STEPS_PAST_END * step_ns)
+    unspoilt = np.searchsorted(bad_ns, steps_ns, side="right") == before
+    return unspoilt & (steps_ns <= stamps_ns[-1] + STEPS_PAST_END * step_ns)

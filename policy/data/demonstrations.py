@@ -27,6 +27,7 @@ from policy.data.signals import (
     latest,
     require_columns,
 )
+from policy.data.whose import Whose, changes_ns, whose_at
 from policy.interfaces import PolicySpec
 from recorders import align
 from recorders.episode import EpisodeSummary
@@ -54,6 +55,7 @@ class Demonstration(msgspec.Struct, frozen=True, kw_only=True):
         tool: (M, 3) f4 m, where it is now; (0, 3) for a robot that does not know.
         segment_begin: (M,) the first moment under the same instruction.
         oldest: (M,) the first moment from which System 2's words may still be followed.
+        whose: (M,) u1, see whose.py.
         instructions: E + 1 texts; `segment` (M,) says which holds.
         phrases: what System 2 should say; `phrase` (M,) says which and when.
     """
@@ -71,6 +73,7 @@ class Demonstration(msgspec.Struct, frozen=True, kw_only=True):
     tool: np.ndarray
     segment_begin: np.ndarray
     oldest: np.ndarray
+    whose: np.ndarray
     instructions: tuple[str, ...]
     segment: np.ndarray
     phrases: tuple[str, ...]
@@ -111,11 +114,12 @@ def read_demonstration(
     edits_ns, instructions = _instructions(episode, summary)
     segment = np.searchsorted(edits_ns, moments_ns, side="right")
     phrases, phrase = _phrases(episode, instructions, edits_ns, segment, moments_ns)
-    ends_ns = moments_ns[:, None] + spec.step_ns * np.arange(1, spec.steps + 1)    # (M, H)
+    steps_ns = moments_ns[:, None] + spec.step_ns * np.arange(1, spec.steps + 1)    # (M, H)
     base = base_at(signals, moments_ns, spec.action_space)
-    targets = targets_at(signals, ends_ns, spec.action_space)                       # (M, H, T)
+    targets = targets_at(signals, steps_ns, spec.action_space)                      # (M, H, T)
     event, event_valid = next_event(signals, moments_ns, edits_ns, spec.step_ns)
-    valid = steps_valid(signals, moments_ns, spec.steps, spec.step_ns, edits_ns)
+    ends_ns = np.concatenate([edits_ns, changes_ns(signals)])       # of what one example shows
+    valid = steps_valid(signals, moments_ns, spec.steps, spec.step_ns, ends_ns)
     begin = np.searchsorted(segment, segment, side="left")
     return Demonstration(
         episode=episode, summary=summary, moments_ns=moments_ns, picture_rows=rows,
@@ -125,8 +129,16 @@ def read_demonstration(
         action_valid=valid.astype(np.float32),
         event=event.astype(np.float32), event_valid=event_valid.astype(np.float32),
         tool=_tool(signals, moments_ns),
-        segment_begin=begin, oldest=_oldest(begin, phrase),
+        segment_begin=begin, oldest=_oldest(begin, phrase), whose=whose_at(signals, moments_ns),
         instructions=instructions, segment=segment, phrases=phrases, phrase=phrase)
+
+
+def corrected_parts(one: Demonstration) -> Demonstration:
+    """The same, with nothing left to follow but what a person corrected in it."""
+    corrected = (one.whose == Whose.CORRECTION)[:, None]
+    return msgspec.structs.replace(
+        one, action_valid=np.where(corrected, one.action_valid, np.float32(0)),
+        event_valid=np.where(corrected[:, 0], one.event_valid, np.float32(0)))
 
 
 def require_streams(spec: PolicySpec, streams: Sequence[StreamSpec], who: str) -> None:

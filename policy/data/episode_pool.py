@@ -2,15 +2,17 @@
 
 Follows the commit logs: new episodes come in, labels and instructions change, trashed ones go.
 Whether an episode is held out depends on its id and the seed alone, so none changes sides while a
-store grows. Knows stores and labels; what an episode holds is worked out in demonstrations.py, how
-often a moment is drawn is decided in batches.py.
+store grows. Of an episode with another label, what a person corrected in it still counts. Knows
+stores and labels; what an episode holds is worked out in demonstrations.py, how often a moment is
+drawn is decided in batches.py.
 """
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from policy.data.demonstrations import Demonstration, read_demonstration
+from policy.data.demonstrations import Demonstration, corrected_parts, read_demonstration
 from policy.interfaces import PolicySpec
 from recorders.array_layout import DamagedRecording
 from recorders.episode import EpisodeSummary
@@ -41,7 +43,8 @@ class EpisodePool:
             spec: what the policy wants.
             hold_out: share of the episodes to hold out; at least one, unless 0.
             seed: decides which.
-            labels: which episodes count; None for all that are not in the trash.
+            labels: which episodes count as a whole, of others what was corrected in them; None for
+                all that are not in the trash.
 
         Raises:
             StoreError: if there is no store, or a version of it that is not known.
@@ -61,7 +64,10 @@ class EpisodePool:
         usable = self._usable()
         self._require_enough(len(usable))
         for key in usable:
-            self._read[key] = self._demonstration(key)
+            self._keep(key, self._demonstration(key))
+        for key in self._others():
+            with suppress(ValueError, DamagedRecording):    # nobody asked for these
+                self._keep(key, self._demonstration(key))
         # With few episodes chance may hold out none; the one that came nearest is.
         nearest = min(usable, key=lambda key: _chance(seed, key[1]))
         self._always_out = nearest if hold_out > 0 else None
@@ -84,18 +90,17 @@ class EpisodePool:
             StoreError: if a store was replaced by another meanwhile.
         """
         changed = self._poll()
-        usable = set(self._usable())
+        usable, others = set(self._usable()), set(self._others())
         touched = 0
         for key in [key for key in self._told if key in changed]:
-            before = self._read.get(key)
-            if key in usable:
+            before, fresh = self._read.get(key), None
+            if key in usable | others:
                 try:
-                    self._read[key] = self._demonstration(key)
+                    fresh = self._demonstration(key)
                 except (ValueError, DamagedRecording) as error:
-                    self.problems.append(str(error))
-                    self._read.pop(key, None)
-            else:
-                self._read.pop(key, None)
+                    if key in usable:
+                        self.problems.append(str(error))
+            self._keep(key, fresh)
             touched += self._read.get(key) is not before
         if touched:
             self._settle()
@@ -114,6 +119,18 @@ class EpisodePool:
     def _usable(self) -> list[_Key]:
         return [key for key, (summary, _) in self._told.items() if not summary.trashed
                 and (self._labels is None or summary.label in self._labels)]
+
+    def _others(self) -> list[_Key]:
+        """Those that may hold corrections, whatever became of them."""
+        usable = set(self._usable())
+        return [key for key, (summary, _) in self._told.items()
+                if not summary.trashed and key not in usable]
+
+    def _keep(self, key: _Key, fresh: Demonstration | None) -> None:
+        if fresh is None or not fresh.action_valid.any():
+            self._read.pop(key, None)
+        else:
+            self._read[key] = fresh
 
     def _require_enough(self, usable: int) -> None:
         if usable >= FEWEST_EPISODES:
@@ -134,7 +151,8 @@ class EpisodePool:
         fresh = read_demonstration(episode, summary, self._spec)
         if self._read:
             _require_alike(fresh, next(iter(self._read.values())))
-        return fresh
+        return fresh if self._labels is None or summary.label in self._labels \
+            else corrected_parts(fresh)
 
     def _settle(self) -> None:
         """Sort into training and held out."""

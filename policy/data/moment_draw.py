@@ -15,8 +15,8 @@ import numpy as np
 
 from policy.data.demonstrations import Demonstration
 
-# How often each moment of a demonstration is drawn, (M,) >= 0, beside the usual 1.
-Weigh = Callable[[Demonstration], np.ndarray]
+# How often each moment of some demonstrations is drawn, (M,) >= 0 each, beside the usual 1.
+Weigh = Callable[[Sequence[Demonstration]], list[np.ndarray]]
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -43,10 +43,11 @@ class MomentDraw:
     """
 
     def __init__(self, demonstrations: Sequence[Demonstration], step_ns: int, *,
-                 max_age_steps: int, weigh: Weigh | None, balance_tasks: bool) -> None:
+                 max_age_steps: int, weigh: Weigh, balance_tasks: bool) -> None:
         self._from = list(demonstrations)
         self._step_ns, self._max_age_steps = step_ns, max_age_steps
-        weights = [_weights(one, weigh) for one in self._from]
+        weights = [_weights(one, wanted)
+                   for one, wanted in zip(self._from, weigh(self._from), strict=True)]
         if balance_tasks:
             tasks = [one.summary.task for one in self._from]
             sums = dict.fromkeys(tasks, 0.0)
@@ -81,10 +82,8 @@ class MomentDraw:
         return min(max(int(np.searchsorted(moments_ns, wanted_ns)), first), later)
 
 
-def _weights(one: Demonstration, weigh: Weigh | None) -> np.ndarray:
-    weights = (one.action_valid[:, 0] > 0).astype(np.float64)
-    if weigh is not None:
-        weights = weights * weigh(one)
+def _weights(one: Demonstration, wanted: np.ndarray) -> np.ndarray:
+    weights = (one.action_valid[:, 0] > 0) * wanted.astype(np.float64)
     if not (np.isfinite(weights) & (weights >= 0)).all():
         raise ValueError(f"episode {one.episode.episode}: weights of moments must be finite and "
                          f"not negative")

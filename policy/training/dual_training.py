@@ -12,12 +12,13 @@ import msgspec
 import torch
 
 from policy.data.batches import TrainingSet
+from policy.data.correction_weights import weigher
 from policy.data.normaliser import Normaliser
 from policy.errors import CheckpointError, TrainingError
 from policy.interfaces import PolicySpec
 from policy.network.building import DualDescription, build
-from policy.runs.checkpoints import weights_of
-from policy.runs.run_folder import RunFolder, require_free
+from policy.runs.checkpoints import find_checkpoint, run_of, weights_of
+from policy.runs.run_folder import RunFolder, read_state, require_free
 from policy.training.chance import chance_of
 from policy.training.configs import Recipe
 from policy.training.learner import frozen_names
@@ -29,11 +30,12 @@ from policy.training.train_config import TrainConfig
 from policy.words import split
 from recorders.clock import Clock
 
+FINE_TUNING_RATE = 0.5              # of the parent's: its weights are good already
 _FIRST_WEIGHTS = (1 << 32) - 1      # the chance that the first weights are drawn from; no step's
 
 
 class DualTraining:
-    """A dual-system policy that is being trained. Use `begin` or `resume`.
+    """A dual-system policy that is being trained. Use `begin`, `resume` or `go_on`.
 
     Attributes:
         run: its folder.
@@ -52,6 +54,7 @@ class DualTraining:
         self._config = msgspec.convert(run.config["train"], TrainConfig)
         self._model = _first(self._description, seed).to(device)
         self._resumed: Path | None = None
+        self._parent: Path | None = None
 
     @classmethod
     def begin(cls, folder: Path, stores: Sequence[Path], recipe: Recipe, *, name: str,
@@ -73,23 +76,54 @@ class DualTraining:
             StoreError, DamagedRecording: as the stores' readers say.
         """
         require_free(folder)
-        lessons = _lessons(stores, recipe.spec, seed, recipe.dual.max_age_steps)
+        lessons = _lessons(stores, recipe.spec, seed, recipe.dual.max_age_steps,
+                           recipe.train.corrections)
         description = describe(recipe, lessons)
         model = _first(description, seed)
         weights, frozen = weights_of(model), frozen_names(model)
-        config = {
-            "kind": "dual", "name": name, "dual": msgspec.to_builtins(description),
-            "train": msgspec.to_builtins(recipe.train), "seed": seed,
-            "budget": msgspec.to_builtins(budget),
-            "robot": lessons.robot.get("name", ""),
-            "joint_names": list(lessons.robot.get("joint_names", ())),
-            "cameras": recipe.spec.cameras,
-            "stores": [msgspec.to_builtins(mark_store(store)) for store in stores],
-            "episodes": len(lessons.demonstrations), "held_out": len(lessons.held_out),
-            "code": msgspec.to_builtins(mark_code()),
-        }
+        config = _config(name, description, recipe.train, seed, budget, lessons, stores)
         run = RunFolder.create(folder, config, {name: weights[name] for name in frozen})
         return cls(run, lessons, stores, seed, budget, device)
+
+    @classmethod
+    def go_on(cls, folder: Path, stores: Sequence[Path], parent: Path, *, seed: int,
+              budget: Budget, corrections: str = "all", rate_share: float = FINE_TUNING_RATE,
+              device: str = "cpu") -> Self:
+        """Begin a run with another's weights, statistics and vocabulary; that one stays as it is.
+
+        Args:
+            folder: of the run; a new one.
+            stores: what to learn from now, as a rule the old demonstrations and the corrections.
+            parent: a run, or one of its checkpoints.
+            seed: of all chance.
+            budget: of this run alone.
+            corrections: a name of correction_weights.METHODS.
+            rate_share: of the parent's learning rate.
+            device: where to train.
+
+        Raises:
+            CheckpointError: if the folder holds something already, or the parent is none of a
+                dual-system policy, or damaged.
+            TrainingError: if the demonstrations do not do.
+            StoreError, DamagedRecording: as the stores' readers say.
+        """
+        require_free(folder)
+        checkpoint = find_checkpoint(parent)
+        before = run_of(checkpoint)
+        _require_dual(before)
+        description = msgspec.convert(before.config["dual"], DualDescription)
+        train = msgspec.convert(before.config["train"], TrainConfig)
+        train = msgspec.structs.replace(
+            train, corrections=corrections, optimizer=msgspec.structs.replace(
+                train.optimizer, rate=train.optimizer.rate * rate_share))
+        lessons = _lessons(stores, description.spec, seed, description.config.max_age_steps,
+                           corrections, description.normaliser)
+        config = _config(before.config["name"], description, train, seed, budget, lessons, stores)
+        config["parent"] = {"run": before.path.resolve().name, "step": read_state(checkpoint).step}
+        run = RunFolder.create(folder, config, before.read_frozen())
+        training = cls(run, lessons, stores, seed, budget, device)
+        training._parent = checkpoint
+        return training
 
     @classmethod
     def resume(cls, folder: Path, stores: Sequence[Path], *, budget: Budget | None = None,
@@ -109,12 +143,11 @@ class DualTraining:
             StoreError, DamagedRecording: as the stores' readers say.
         """
         run = RunFolder.open(folder)
-        if (kind := run.config.get("kind")) != "dual":
-            raise CheckpointError(f"{folder} holds a policy of the kind {kind!r}; this trains "
-                                  f"those of the kind 'dual'")
+        _require_dual(run)
         description = msgspec.convert(run.config["dual"], DualDescription)
         seed = run.config["seed"]
         lessons = _lessons(stores, description.spec, seed, description.config.max_age_steps,
+                           msgspec.convert(run.config["train"], TrainConfig).corrections,
                            description.normaliser)
         training = cls(run, lessons, stores, seed,
                        budget or msgspec.convert(run.config["budget"], Budget), device)
@@ -138,15 +171,39 @@ class DualTraining:
         config = msgspec.structs.replace(self._config, follow_every_s=follow_every_s)
         trainer = Trainer(self._model, self.lessons, self.run, config, budget=self.budget,
                           seed=self.seed, clock=clock, listeners=tuple(listeners), stop=stop,
-                          details=self._details)
+                          details=self._details,
+                          first_step=self.run.config.get("parent", {}).get("step", 0))
         if self._resumed is not None:
             trainer.resume(self._resumed)
+        elif self._parent is not None:
+            trainer.go_on_from(self._parent)
         return trainer
 
     def _details(self) -> dict[str, Any]:
         """What changes while a run follows growing stores."""
         return {"stores": [msgspec.to_builtins(mark_store(store)) for store in self._stores],
                 "episodes": len(self.lessons.demonstrations)}
+
+
+def _config(name: str, description: DualDescription, train: TrainConfig, seed: int,
+            budget: Budget, lessons: TrainingSet, stores: Sequence[Path]) -> dict[str, Any]:
+    """What a run says about itself."""
+    return {
+        "kind": "dual", "name": name, "dual": msgspec.to_builtins(description),
+        "train": msgspec.to_builtins(train), "seed": seed, "budget": msgspec.to_builtins(budget),
+        "robot": lessons.robot.get("name", ""),
+        "joint_names": list(lessons.robot.get("joint_names", ())),
+        "cameras": description.spec.cameras,
+        "stores": [msgspec.to_builtins(mark_store(store)) for store in stores],
+        "episodes": len(lessons.demonstrations), "held_out": len(lessons.held_out),
+        "code": msgspec.to_builtins(mark_code()),
+    }
+
+
+def _require_dual(run: RunFolder) -> None:
+    if (kind := run.config.get("kind")) != "dual":
+        raise CheckpointError(f"{run.path} holds a policy of the kind {kind!r}; this trains those "
+                              f"of the kind 'dual'")
 
 
 def describe(recipe: Recipe, lessons: TrainingSet) -> DualDescription:
@@ -175,9 +232,9 @@ def _first(description: DualDescription, seed: int) -> Any:
 
 
 def _lessons(stores: Sequence[Path], spec: PolicySpec, seed: int, max_age_steps: int,
-             normaliser: Normaliser | None = None) -> TrainingSet:
+             corrections: str, normaliser: Normaliser | None = None) -> TrainingSet:
     try:
         return TrainingSet.open(stores, spec, seed=seed, normaliser=normaliser,
-                                max_age_steps=max_age_steps)
+                                weigh=weigher(corrections), max_age_steps=max_age_steps)
     except ValueError as error:     # its word for demonstrations that do not do
         raise TrainingError(str(error)) from error

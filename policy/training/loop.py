@@ -58,6 +58,7 @@ class Trainer:
         listeners: are told everything, in order, between two steps.
         stop: asked between two steps; True ends the training with a checkpoint.
         details: what else a checkpoint shall say about the moment it was made.
+        first_step: of this run; more than 0 if it goes on from another's weights.
 
     Raises:
         ValueError: if the config does not fit the network.
@@ -67,9 +68,9 @@ class Trainer:
         self, model: nn.Module, lessons: Lessons, run: RunFolder, config: TrainConfig, *,
         budget: Budget, seed: int, clock: Clock, listeners: Sequence[Listener] = (),
         stop: Callable[[], bool] = lambda: False,
-        details: Callable[[], Mapping[str, Any]] = dict,
+        details: Callable[[], Mapping[str, Any]] = dict, first_step: int = 0,
     ) -> None:
-        self.step, self._minutes_before = 0, 0.0
+        self.step, self._minutes_before, self._first_step = 0, 0.0, first_step
         self._model, self._lessons, self._run, self._config = model, lessons, run, config
         self._budget, self._seed, self._clock = budget, seed, clock
         self._listeners, self._stop, self._details = list(listeners), stop, details
@@ -98,6 +99,15 @@ class Trainer:
         self.step, self._minutes_before = state.step, state.minutes
         self._metrics, self._saved = dict(state.metrics), checkpoint
 
+    def go_on_from(self, checkpoint: Path) -> None:
+        """Begin where another run of the same network stood; the budget is a new one.
+
+        Raises:
+            CheckpointError: if it is damaged or does not fit.
+        """
+        self.resume(checkpoint)
+        self._minutes_before, self._saved = 0.0, None
+
     def listen(self, listener: Listener) -> None:
         """Tell one more how it goes."""
         self._listeners.append(listener)
@@ -105,7 +115,7 @@ class Trainer:
     @property
     def share_used(self) -> float:
         """Of the budget, before this part of the run."""
-        return self._budget.share(self._minutes_before, self.step)
+        return self._budget.share(self._minutes_before, self.step - self._first_step)
 
     def train(self) -> Ending:
         """Learn until the budget is used up or somebody stops it.
@@ -118,6 +128,8 @@ class Trainer:
         """
         self._started_ns = self._told_ns = self._clock.now_ns()
         self._told_step, stopped = self.step, False
+        if self._saved is None:
+            self._save()            # whatever happens, it is as good as what it goes on from
         self._rest_at_mean()
         self._model.train()
         turns = self._turns()
@@ -200,7 +212,8 @@ class Trainer:
             step=self.step, minutes=self._minutes, share=self._share, rate=rate,
             losses={name: float(total) / steps for name, total in self._sums.items()},
             samples_per_s=2 * self._config.pairs * steps / seconds if seconds else 0.0,
-            left_s=self._budget.left_s(self._minutes, self.step, seconds / steps)))
+            left_s=self._budget.left_s(self._minutes, self.step - self._first_step,
+                                        seconds / steps)))
         self._sums.clear()
         self._told_ns, self._told_step = now, self.step
 
@@ -264,4 +277,4 @@ class Trainer:
 
     @property
     def _share(self) -> float:
-        return self._budget.share(self._minutes, self.step)
+        return self._budget.share(self._minutes, self.step - self._first_step)

@@ -27,6 +27,8 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Weight of the past in the mean of the weights, once many steps were made."""
     tail_only: bool = False
     """Train only what the network's `tail_parameters()` names; the rest stays at its mean."""
+    corrections: str = "all"
+    """How a policy's own doing and a person's corrections weigh: see correction_weights.py."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the arithmetic in `loss`; auto: bfloat16 on a GPU. Weights are float32 in any case."""
     tell_every_s: float = 0.5

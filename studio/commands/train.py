@@ -46,6 +46,12 @@ class Train:
     """What to train: compact, compact-pretrained, smollm2, smolvlm2, paligemma, llama."""
     set: tuple[str, ...] = ()
     """Other numbers than the config's, e.g. `--set dual.latents=8 train.optimizer.rate=1e-3`."""
+    start: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """Begin with the weights of another run or checkpoint, which stays as it is: to learn from
+    corrections of it, give the old stores and the new."""
+    corrections: str = "all"
+    """How the policy's own doing and people's corrections weigh in recorded rollouts: all,
+    hg-dagger, iwr, sirius, rac."""
     resume: bool = False
     """Go on with the run in that folder, from its latest checkpoint."""
     follow: bool = False
@@ -110,6 +116,12 @@ class Train:
                 raise UsersMistakeError(f"{name} must be more than 0, not {value:g}")
         if self.device.split(":")[0] not in ("cpu", "cuda"):
             raise UsersMistakeError(f"unknown device {self.device!r}: valid are cpu, cuda")
+        if self.start is not None and (self.set or self.resume):
+            raise UsersMistakeError("--from keeps the other run's config, and begins a run: leave "
+                                    "out --set and --resume")
+        if self.resume and self.corrections != "all":
+            raise UsersMistakeError("a resumed run keeps its way with corrections: leave out "
+                                    "--corrections")
         if self.resume and self.set:
             raise UsersMistakeError("a resumed run keeps its config: leave out --set, or train "
                                     "into another folder")
@@ -124,12 +136,18 @@ class Train:
         budget = self._budget()
         if self.resume:
             return DualTraining.resume(self.to, self.stores, budget=budget, device=self.device)
+        if self.start is not None:
+            return DualTraining.go_on(self.to, self.stores, self.start, seed=self.seed,
+                                      budget=budget or _default_budget(), device=self.device,
+                                      corrections=self.corrections)
         recipe = recipe_of(self.config)
         spec, missing = within_reach(recipe.spec, self.stores)
         for sense in missing:
             screen.say(sense)
         # What was asked for by name is insisted upon.
         recipe = changed(msgspec.structs.replace(recipe, spec=spec), self.set)
+        if self.corrections != "all":
+            recipe = changed(recipe, [f"train.corrections={self.corrections}"])
         return DualTraining.begin(self.to, self.stores, recipe, seed=self.seed, device=self.device,
                                   budget=budget or _default_budget(), name=self.config)
 

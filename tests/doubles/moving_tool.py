@@ -48,7 +48,10 @@ CONTACT = StreamSpec(name="contact", rate_hz=500.0, columns=(
     Column(name="touch", dtype="<f4", shape=(2,), unit="N")))
 SIM = StreamSpec(name="sim", rate_hz=100.0, columns=(
     Column(name="objects", dtype="<f8", shape=(2, 7), unit="m"),))
+MODES = ("IDLE", "ARMED", "AUTO", "SHARED", "HUMAN", "HANDBACK", "HOLD")
 TICK = StreamSpec(name="tick", rate_hz=100.0, columns=(
+    Column(name="mode", dtype="u1", values=MODES),
+    Column(name="intervention", dtype="<i4"),
     Column(name="human_twist", dtype="<f4", shape=(6,)),
     Column(name="human_gripper", dtype="<f4"),
     Column(name="human_corrective", dtype="<f4", shape=(7,)),
@@ -74,6 +77,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     shift_m: float = 0.0                            # where along x it begins
     erring: tuple[tuple[float, float], ...] = ()    # spans in which the operator errs on purpose
     edits: tuple[tuple[float, str], ...] = ()       # new instructions
+    modes: tuple[tuple[float, str], ...] = ((0.0, "HUMAN"),)        # when each began
     subtasks: tuple[tuple[float, str], ...] = ((0.02, "reach it"), (CLOSE_S, "carry it"))
     broken: tuple[str, str, int] | None = None      # stream, column, row that is not a number
     streams: tuple[StreamSpec, ...] = STREAMS
@@ -153,6 +157,14 @@ def _column(story: Story, name: str, since_s: np.ndarray) -> np.ndarray:
         erring |= (since_s >= first_s) & (since_s < last_s)
     count, sent = len(since_s), command(story, since_s)
     match name:
+        case "mode":
+            return _modes(story, since_s)
+        case "intervention":
+            modes = _modes(story, since_s)
+            began = np.cumsum(np.diff(modes, prepend=modes[0]) != 0)
+            by_hand = np.isin(modes, (MODES.index("HUMAN"), MODES.index("SHARED")))
+            after_policy = np.cumsum(modes == MODES.index("AUTO")) > 0
+            return np.where(by_hand & after_policy, began, 0)
         case "sent_tool":
             return sent[:, :7]
         case "tool_pose":
@@ -180,6 +192,11 @@ def _column(story: Story, name: str, since_s: np.ndarray) -> np.ndarray:
         case "intrinsics":
             return np.tile([WIDTH, WIDTH, WIDTH / 2, HEIGHT / 2], (count, 1))
     raise KeyError(name)
+
+
+def _modes(story: Story, since_s: np.ndarray) -> np.ndarray:
+    begins = np.searchsorted([at_s for at_s, _ in story.modes], since_s, side="right") - 1
+    return np.array([MODES.index(name) for _, name in story.modes])[np.maximum(begins, 0)]
 
 
 def _pictures(spec: StreamSpec, row: int) -> dict[str, bytes | memoryview]:

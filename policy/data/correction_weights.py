@@ -1,0 +1,68 @@
+"""How much a policy learns from its own doing, and how much from a person's corrections of it.
+
+Each method is a function from episodes to one weight for every moment, beside the usual 1. Knows
+whose doing a moment is; knows no store and no network.
+
+- `all`: everything alike, as plain cloning would.
+- `hg-dagger`: only what people did (Kelly et al. 2019, arXiv 1810.02890, section III).
+- `iwr`: corrections together weigh as much as all the rest together (Mandlekar et al. 2020, arXiv
+  2012.06733, section 4.1).
+- `sirius`: by class: demonstrations and corrections 10, the policy's own doing 1, what it did just
+  before somebody stepped in 0.1 (Liu et al. 2023, arXiv 2211.08416; the values of its code).
+- `rac`: as `hg-dagger`; recoveries and corrections alike. What differs is how it is recorded: an
+  episode ends with its correction (Hu et al. 2025, arXiv 2509.07953, rule 2).
+"""
+
+from collections.abc import Callable, Sequence
+from types import MappingProxyType
+
+import numpy as np
+
+from policy.data.demonstrations import Demonstration
+from policy.data.whose import Whose
+
+Weights = list[np.ndarray]      # one (M,) for each episode
+SIRIUS = {Whose.DEMONSTRATION: 10.0, Whose.POLICY: 1.0, Whose.BEFORE: 0.1, Whose.CORRECTION: 10.0,
+          Whose.NOBODY: 0.0}
+BY_PEOPLE = {Whose.DEMONSTRATION: 1.0, Whose.CORRECTION: 1.0}
+BY_ANYBODY = BY_PEOPLE | {Whose.POLICY: 1.0, Whose.BEFORE: 1.0}
+
+
+def _by_class(weights: dict[Whose, float], episodes: Sequence[Demonstration]) -> Weights:
+    table = np.zeros(len(Whose))
+    for whose, weight in weights.items():
+        table[whose] = weight
+    return [table[one.whose] for one in episodes]
+
+
+def _iwr(episodes: Sequence[Demonstration]) -> Weights:
+    weights = _by_class(BY_ANYBODY, episodes)
+    corrected = [one.whose == Whose.CORRECTION for one in episodes]
+    ours = sum(float(w[c].sum()) for w, c in zip(weights, corrected, strict=True))
+    rest = sum(float(w[~c].sum()) for w, c in zip(weights, corrected, strict=True))
+    if ours and rest:
+        weights = [np.where(c, w * rest / ours, w)
+                   for w, c in zip(weights, corrected, strict=True)]
+    return weights
+
+
+METHODS: MappingProxyType[str, Callable[[Sequence[Demonstration]], Weights]] = MappingProxyType({
+    "all": lambda episodes: _by_class(BY_ANYBODY, episodes),
+    "hg-dagger": lambda episodes: _by_class(BY_PEOPLE, episodes),
+    "iwr": _iwr,
+    "sirius": lambda episodes: _by_class(SIRIUS, episodes),
+    "rac": lambda episodes: _by_class(BY_PEOPLE, episodes),
+})
+
+
+def weigher(method: str) -> Callable[[Sequence[Demonstration]], Weights]:
+    """The method of a name.
+
+    Raises:
+        ValueError: there is none; lists the valid ones.
+    """
+    try:
+        return METHODS[method]
+    except KeyError:
+        raise ValueError(f"there is no method {method!r} of learning from corrections: valid are "
+                         f"{', '.join(METHODS)}") from None
