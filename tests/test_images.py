@@ -55,16 +55,19 @@ def test_jpeg_stays_close_to_the_picture() -> None:
     assert np.abs(error).mean() < 2
 
 
-@pytest.mark.parametrize("encoding", ENCODINGS)
-def test_stored_bytes_are_those_that_zarr_python_writes(encoding: Encoding, tmp_path) -> None:
+@pytest.mark.parametrize(("encoding", "fine_colours"), [
+    *((encoding, False) for encoding in ENCODINGS), ("jpeg", True), ("jpegxl-lossless", True)])
+def test_stored_bytes_are_those_that_zarr_python_writes(
+    encoding: Encoding, fine_colours: bool, tmp_path
+) -> None:
     picture = picture_for(encoding)
-    serializer, *compressors = zarr_codecs(encoding)
+    serializer, *compressors = zarr_codecs(encoding, fine_colours=fine_colours)
     array = zarr.create_array(
         tmp_path / "a.zarr", shape=(1, *picture.shape), chunks=(1, *picture.shape),
         dtype=picture.dtype, filters=[], serializer=serializer, compressors=compressors)
     array[0] = picture
     stored = tmp_path.joinpath("a.zarr", "c", *["0"] * (picture.ndim + 1)).read_bytes()
-    assert stored == encode(picture, encoding)
+    assert stored == encode(picture, encoding, fine_colours=fine_colours)
     np.testing.assert_array_equal(array[0], decode(stored, encoding, picture.shape))
 
 

@@ -1,5 +1,6 @@
 """Large pictures have a reduced copy: a true one, stored like them, and read where it suffices."""
 
+import resource
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,7 @@ from recorders.reduced_pictures import (
 )
 from recorders.rerun_entities import cameras
 from recorders.rerun_file import slices
-from recorders.store import DemoStore, StoreError
+from recorders.store import DemoStore, DiskFull, StoreError
 from recorders.streams import Batch, ImageField, StreamSpec
 from recorders.windows import WindowSampler
 
@@ -235,6 +236,33 @@ def test_after_a_crash_a_picture_and_its_copy_have_the_same_rows(tmp_path: Path,
     for i in range(PICTURES - 1):
         assert is_near(front.images("rgb")[i], seen(i))
         assert is_near(front.images("rgb_small")[i], reduced(seen(i), FACTOR))
+
+
+@pytest.mark.parametrize("sizes", [(50_000, 6_000), (6_000, 50_000)])
+def test_on_a_full_disk_a_picture_and_its_copy_have_the_same_rows(tmp_path: Path, sizes):
+    encoded: dict[str, bytes | memoryview] = {"rgb": bytes(sizes[0]), "rgb_small": bytes(sizes[1])}
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with DemoStore.open(tmp_path, write=True, create=True, reserve_bytes=4096) as store:
+        writer = store.begin(header(0, [msgspec.structs.replace(FRONT, images=with_reduced(RGB))]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, before[1]))    # of the larger's shard
+        try:
+            with pytest.raises(DiskFull):
+                for i in range(20):
+                    writer.append(Batch("front", rows(FRONT, i, 1), (encoded,)))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert store.episodes()[0].rows == {"front": (300_000 - 4100) // 50_004}
+        assert store.check() == []
+
+
+def test_a_copied_episode_brings_its_reduced_pictures(sound: Path, tmp_path: Path):
+    DemoStore.open(sound).copy_to(tmp_path / "to", [EPISODE])
+    target = DemoStore.open(tmp_path / "to")
+    assert target.check() == []
+    brought = EpisodeReader(target.episode_path(EPISODE))["front"].images("rgb_small")
+    kept = EpisodeReader(sound / "data.zarr" / EPISODE)["front"].images("rgb_small")
+    assert [brought.encoded(i) for i in range(PICTURES)] == [
+        kept.encoded(i) for i in range(PICTURES)]
 
 
 # ---- read where it suffices, and nowhere else ----------------------------------------------------
