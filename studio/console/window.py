@@ -46,7 +46,8 @@ def open_context(folder: Path, size: tuple[int, int]) -> Iterator[None]:
     dpg.create_context()
     try:
         dpg.configure_app(docking=True, docking_space=True, manual_callback_management=True,
-                          init_file=str(layout) if kept else "", load_init_file=kept)
+                          init_file=str(layout) if kept else "", load_init_file=kept,
+                          auto_save_init_file=kept)     # every few seconds: also for a killed one
         yield
     finally:
         dpg.destroy_context()

@@ -114,6 +114,8 @@ class Desktop:
             assert self._clock.now_ns() < deadline_ns, (
                 f"waited in vain for {what}; {self.said[-8:]}; {self.client.snapshot}; "
                 f"{[state.tail for state in self._supervisor.states()]}")
+            self._supervisor.poll()
+            assert not self._supervisor.ended, f"waiting for {what}: {self._supervisor.ended}"
             either.poll(250)
             self._read()
             for batch in self.client.look():
@@ -133,7 +135,7 @@ class Desktop:
 
     def press(self, place: str) -> None:
         """Put the mouse on a widget, and press it."""
-        self._forget("pressed")
+        self.forget("pressed")
         self.hover(place)
         self.screen.hands("mousedown", "1")
         self.hear("pressed", down=True)
@@ -149,7 +151,7 @@ class Desktop:
 
     def tap(self, key: str) -> None:
         """Press and release a key; it is held until the console saw it."""
-        self._forget("keys")
+        self.forget("keys")
         self.screen.hands("keydown", key)
         self.hear("keys", down=True)
         self.screen.hands("keyup", key)
@@ -165,7 +167,8 @@ class Desktop:
                     self.places = line.get("places", self.places)
                 self.frames = max(self.frames, *(line.get("count", 0) for line in heard), 0)
 
-    def _forget(self, kind: str) -> None:
+    def forget(self, kind: str) -> None:
+        """What was said so far of a kind is not to be heard any more."""
         self._read()
         self.said = [line for line in self.said if line["kind"] != kind]
 
@@ -200,12 +203,15 @@ def running_desk(folder: Path, store: Path, *words: str) -> Iterator[Endpoints]:
 @contextmanager
 def open_desktop(folder: Path, links: Endpoints, screen: VirtualScreen, size: tuple[int, int],
                  **config: Any) -> Iterator[Desktop]:
-    """A desktop console in a process of its own, on a screen."""
-    settings = folder / "settings"
-    settings.mkdir(exist_ok=True)
-    (settings / "consoles.json").write_bytes(msgspec.json.encode({"window": size, "muted": True}))
-    log = folder / "events.jsonl"
-    os.mkfifo(log)
+    """A desktop console in a process of its own, on a screen; a second one in the same folder
+    remembers what the first one left.
+    """
+    settings, log = folder / "settings", folder / "events.jsonl"
+    if not settings.exists():
+        settings.mkdir()
+        (settings / "consoles.json").write_bytes(
+            msgspec.json.encode({"window": size, "muted": True}))
+        os.mkfifo(log)
     with open_context() as context, Supervisor(SystemClock(), print) as supervisor:
         client = DeskClient(context, links, SystemClock())
         desktop = Desktop(screen, client, log, supervisor)
