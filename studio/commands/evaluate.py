@@ -126,7 +126,7 @@ class Evaluate:
             keep_goal=self.keep_goal, edits=tuple(parse_edit(text) for text in self.edit),
             max_s=self.max_s, disturbance=disturbance,
             pace=parse_pace(self.ratio, self.act_every, self.edit_mode),
-            delays=_delays(*self.delay_ms), image_size=self.image_size)
+            delays=parse_delays(*self.delay_ms), image_size=self.image_size)
 
     def _print(self, screen: Screen, trials: "list[Trial]", summary: dict[str, Any]) -> None:
         low, high = summary["wilson95"]
@@ -243,7 +243,12 @@ def parse_edit(text: str) -> "Edit":
                                                               within_m=float(near_cm) / 100)
 
 
-def _delays(think_ms: float, act_ms: float) -> "Delays":
+def parse_delays(think_ms: float, act_ms: float) -> "Delays":
+    """What `--delay-ms` means.
+
+    Raises:
+        UsersMistakeError: it is negative.
+    """
     from policy.driving.two_speeds import Delays
 
     if think_ms < 0 or act_ms < 0:

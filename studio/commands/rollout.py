@@ -10,12 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from policy.statistics import wilson
+from studio.commands.evaluate import parse_delays
 from studio.commands.output import Answer, Screen, UsersMistakeError
 from studio.commands.policy_options import PolicyOptions
 from studio.commands.session_report import longest_s, make_store, require_session
 from studio.commands.session_run import run_and_tell
 from studio.sim.instructions import InstructionError, request_from_instruction
-from studio.station.robots import NOBODY, SCRIPTS, operator_names, script_for, tasks_of
+from studio.station.robots import (
+    NOBODY,
+    OVERSEER,
+    SCRIPTS,
+    operator_names,
+    script_for,
+    tasks_of,
+)
 
 if TYPE_CHECKING:
     from studio.station.messages import Spread
@@ -28,8 +36,8 @@ _PERSONS_TIME_S = 300.0     # for one episode with somebody at the controls
 class Rollout(PolicyOptions):
     """Let a policy drive in real time, shown live in Rerun.
 
-    Moving the device takes over at once; P lets the policy drive again. An episode ends at success,
-    when its time is up, or by a key (they are shown).
+    Moving the device takes over at once, letting go of it hands back; P lets the policy drive again
+    after a hold. An episode ends at success, when its time is up, or by a key (they are shown).
     """
 
     policy: str
@@ -47,9 +55,15 @@ class Rollout(PolicyOptions):
     """Episode i is set up with seed + i."""
     teleop: str = NOBODY
     """Who may take over: spacemouse, gamepad, keyboard, leader:<LeRobot type>, none; scripted
-    (expert for gym:…) takes over at once, and the policy only watches."""
+    (expert for gym:…) takes over at once, and the policy only watches; overseer, on sim, is a
+    simulated person who steps in when the policy gets nowhere."""
     record: Path | None = None
     """Folder of a store that keeps the episodes; it is made if it does not exist."""
+    fast: bool = False
+    """Run the simulator under a virtual clock, as fast as this machine can; for --teleop none or
+    overseer."""
+    delay_ms: tuple[float, float] = (0.0, 0.0)
+    """With --fast: how long System 2 and System 1 are made to take."""
     headless: bool = False
     """Show no live view."""
     max_s: float = 0.0
@@ -62,21 +76,22 @@ class Rollout(PolicyOptions):
     def run(self, screen: Screen) -> Answer:
         """Drive, and print how it went."""
         task, words = self._task()
-        if self.teleop == NOBODY:
-            require_session(robot=self.robot, teleop=script_for(self.robot), task=task, fast=False,
-                            episodes=self.episodes)
+        if self.teleop in (NOBODY, OVERSEER):
+            require_session(robot=self.robot, teleop=script_for(self.robot), task=task,
+                            fast=self.fast, episodes=self.episodes)
+            self._require_simulated_arm()
         elif self.teleop not in operator_names() and not self.teleop.startswith("leader:"):
             raise UsersMistakeError(f"unknown teleop {self.teleop!r}: valid are "
-                                    f"{', '.join([NOBODY, *operator_names()])}")
+                                    f"{', '.join([NOBODY, OVERSEER, *operator_names()])}")
         else:
-            require_session(robot=self.robot, teleop=self.teleop, task=task, fast=False,
+            require_session(robot=self.robot, teleop=self.teleop, task=task, fast=self.fast,
                             episodes=self.episodes)
         choice = self.choice(self.policy)
         # Here, because the station brings MuJoCo: --help and a mistyped option need not wait.
         from studio.station.launch import SessionRequest
         from studio.station.session import Outcome, SessionPlan
 
-        attended = self.teleop not in (NOBODY, *SCRIPTS)
+        attended = self.teleop not in (NOBODY, OVERSEER, *SCRIPTS)
         request = SessionRequest(
             plan=SessionPlan(
                 tasks=(task,) * self.episodes, seed=self.seed, attended=attended, policy=True,
@@ -84,8 +99,9 @@ class Rollout(PolicyOptions):
                 max_duration_s=self.max_s or (
                     _PERSONS_TIME_S if attended else longest_s([task], self.robot)),
                 operator=getpass.getuser() if attended else "policy"),
-            robot=self.robot, teleop=self.teleop, store=str(self.record or ""),
-            live=not self.headless, image_size=self.image_size, policy=choice)
+            robot=self.robot, teleop=self.teleop, store=str(self.record or ""), fast=self.fast,
+            live=not (self.headless or self.fast), image_size=self.image_size, policy=choice,
+            delays=parse_delays(*self.delay_ms))
         if self.record is not None:
             make_store(screen, self.record)
         outcomes: list[Outcome] = []
@@ -97,6 +113,14 @@ class Rollout(PolicyOptions):
         return Answer({"policy": self.policy, "task": task, "instruction": words,
                        "problem": problem, **summary},
                       ok=not problem and len(outcomes) == self.episodes)
+
+    def _require_simulated_arm(self) -> None:
+        if self.teleop == OVERSEER and self.robot != "sim":
+            raise UsersMistakeError(f"--teleop {OVERSEER} knows the simulated arm only: leave out "
+                                    f"--robot {self.robot}")
+        if self.delay_ms != (0.0, 0.0) and not self.fast:
+            raise UsersMistakeError("--delay-ms is for --fast: in real time the systems take what "
+                                    "they take")
 
     def _task(self) -> tuple[str, str]:
         """The task's name, and words if some were given instead."""
@@ -143,9 +167,12 @@ def summarise(outcomes: "list[Outcome]", act_every: int) -> dict[str, Any]:
         **{name: sum(getattr(p, name) for _, p in driven) for name in (
             "deadline_misses", "system1_calls", "system2_runs", "held", "slowed", "spoiled",
             "refused", "dry_ticks")},
+        "interventions": sum(o.interventions for o in outcomes),
+        "operator_s": math.fsum(o.operator_s for o in outcomes),
         "weights_version": max((p.weights_version for _, p in driven), default=0),
         "trials": [{"seed": o.seed, "detector": o.detector, "duration_s": o.duration_s,
                     "why": o.why, "episode": o.episode,
+                    "interventions": o.interventions, "operator_s": o.operator_s,
                     "subtask": o.policy.subtask if o.policy else "",
                     "understood": o.policy is None or o.policy.understood} for o in outcomes],
     }
@@ -163,6 +190,7 @@ def _print(screen: Screen, summary: dict[str, Any]) -> None:
         ("succeeded", f"{summary['successes']} of {summary['episodes']}, 95 % interval "
                       f"{low:.3f} – {high:.3f}"),
         ("failed seeds", " ".join(map(str, summary["failed_seeds"])) or "none"),
+        ("stepped in", f"{summary['interventions']} times, {summary['operator_s']:.1f} s"),
         ("System 1", f"{summary['system1_calls_per_s']:.1f} calls/s, "
                      f"{summary['actions_per_s']:.0f} actions/s; {_ms(summary['system1_ms'])} a "
                      f"call"),

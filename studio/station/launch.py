@@ -14,11 +14,13 @@ from typing import Any, Literal
 import msgspec
 import zmq
 
+from policy.driving.two_speeds import Delays
 from recorders.clock import NS_PER_S, ManualClock, SystemClock
 from studio.station.bus import CommandClient, Endpoints, StationSilent, private_endpoints
 from studio.station.commands import Command, Reply, Shutdown
 from studio.station.endpoints import open_context
 from studio.station.messages import Snapshot
+from studio.station.policy_in_process import drive_in_process
 from studio.station.policy_process import PolicyChoice, policy_for
 from studio.station.record_link import RecorderClient
 from studio.station.recorder import RecorderConfig
@@ -50,7 +52,10 @@ class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
     fast: bool = False
     """Virtual time: as fast as the machine allows."""
     policy: PolicyChoice | None = None
-    """A policy that drives (real time only); the plan must say so too."""
+    """A policy that drives; the plan must say so too. In virtual time it computes in this process,
+    and what it would have cost is modelled: …"""
+    delays: Delays = Delays()
+    """… so much (virtual time only)."""
     live: bool = False
     """Serve a live view in Rerun (real time only), and leave an .rrd file for each episode; the
     store must exist."""
@@ -146,6 +151,8 @@ def _run_virtual(request: SessionRequest, links: Endpoints, supervisor: Supervis
             station = Station(clock=clock, robot=robot, teleop=operator, sink=recorder,
                               rate_hz=request.rate_hz, publish=listener.on_snapshot,
                               software=software_versions())
+            if request.policy is not None:
+                drive_in_process(request.policy, station, request.delays)
             session = Session(station, request.plan, simulated=True)
 
             def between_ticks() -> None:

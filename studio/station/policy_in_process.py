@@ -5,6 +5,7 @@ Puts feed, two speeds and player on one control loop. The live policy lives in a
 stands still meanwhile, and what it would have cost is modelled. Decides nothing itself.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +14,13 @@ from policy.interfaces import Policy
 from recorders.clock import NS_PER_S
 from studio.station.chunk_player import ChunkPlayer
 from studio.station.control_loop import ControlLoop, TickRecord
+from studio.station.messages import PolicyHealth
 from studio.station.policy_feed import PolicyFeed, Shown
+from studio.station.policy_link import spread
+from studio.station.policy_process import PolicyChoice
 from studio.station.safety import SafetyLimits
+from studio.station.station import Station
+from studio.station.worker import resolve
 
 
 class PolicyInProcess:
@@ -42,7 +48,8 @@ class PolicyInProcess:
                                   1 / loop.spec.rate_hz)
         self._feed = PolicyFeed(policy.spec, (loop.spec, *info.streams), self._see)
         self._note, self._said = note, ""
-        self._scene, self._now_ns = -1, 0
+        self._scene, self._now_ns, self._policy = -1, 0, policy
+        self._before = (0, 0, 0, 0)     # of the player's counts, when the scene began
         loop.player = self.player
         loop.subscribers.append(self)
 
@@ -58,11 +65,46 @@ class PolicyInProcess:
             self._said = said
             self._note("policy", says=said)
 
+    def health(self, now_ns: int) -> PolicyHealth:
+        """As of a tick's stamp; its counts are of the present scene. It is always there."""
+        usage, latent = self.speeds.usage, self.speeds.buffer.newest
+        taken, refused, dry_ticks, first = (
+            now - before for now, before in zip(self._counts(), self._before, strict=True))
+        return PolicyHealth(
+            alive=True, weights_version=self._policy.weights_version,
+            subtask="" if latent is None else latent.subtask,
+            understood=latent is None or latent.understood,
+            latent_age_ms=math.nan if latent is None else (now_ns - latent.observation_ns) / 1e6,
+            system1_calls=usage.system1_calls, system2_runs=usage.system2_runs, held=usage.held,
+            slowed=usage.slowed, act_ms=spread(usage.act_ns), think_ms=spread(usage.think_ns),
+            age_ms=spread(usage.age_ns), taken=taken, refused=refused, dry_ticks=dry_ticks,
+            latency_ms=spread(self.player.played.latency_ns[-first:] if first else []))
+
+    def _counts(self) -> tuple[int, int, int, int]:
+        played = self.player.played
+        return played.taken, played.refused, int(played.dry_ticks), len(played.latency_ns)
+
     def _see(self, shown: Shown) -> None:
         if shown.scene != self._scene:
-            self._scene = shown.scene
+            self._scene, self._before = shown.scene, self._counts()
             self.speeds.reset(shown.seed)
         self.speeds.observe(shown.observation, self._now_ns, shown.epoch)
+
+
+def drive_in_process(choice: PolicyChoice, station: Station, delays: Delays) -> PolicyInProcess:
+    """Load a policy and let it serve a station under the virtual clock.
+
+    Raises:
+        CheckpointError: it cannot be loaded.
+        DeviceError, ValueError, MissingSignal: the robot does not show what the policy wants.
+    """
+    policy = resolve(choice.loader)(choice.policy, choice.device)
+    if choice.flow_steps is not None:
+        policy.flow_steps = choice.flow_steps       # type: ignore[attr-defined]
+    driver = PolicyInProcess(station.loop, policy, choice.pace, delays,   # type: ignore[arg-type]
+                             note=station.feed.event)
+    station.health.policy = driver.health
+    return driver
 
 
 def latencies_ms(player: ChunkPlayer) -> list[float]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 OPEN_ROBOT = "studio.station.robots:open_robot"     # for a process of its own (robot_host.py)
 SCRIPTED, EXPERT = "scripted", "expert"
 SCRIPTS = (SCRIPTED, EXPERT)
+OVERSEER = "overseer"       # watches a policy on the simulated arm, and steps in
 NOBODY = "none"             # a desk without a device: only a policy drives
 LEADER = "leader:"          # before the LeRobot type of a leader arm
 _SIM_NAMES = ("sim", "tandem_sim")                  # recordings carry the second
@@ -194,11 +195,16 @@ def require_operator(name: str, robot: str = "") -> None:
 def _register_scripts() -> None:
     register(SCRIPTED, _scripted)
     register(EXPERT, _expert)
+    register(OVERSEER, _overseer)
     register(NOBODY, AbsentTeleoperator)
 
 
 def _scripted(clock: Clock, **options: Any) -> Teleoperator:
     return importlib.import_module("studio.sim.operator").scripted_operator(clock, **options)
+
+
+def _overseer(clock: Clock, **options: Any) -> Teleoperator:
+    return importlib.import_module("studio.sim.overseer").overseer(clock, **options)
 
 
 def _expert(clock: Clock, **options: Any) -> Teleoperator:

@@ -67,6 +67,10 @@ class Outcome(msgspec.Struct, frozen=True):
     """Why it ended, if neither success nor time ended it."""
     policy: PolicyHealth | None = None
     """How the policy did, where one drove."""
+    interventions: int = 0
+    """How often a person stepped in …"""
+    operator_s: float = 0.0
+    """… and how long they drove in all."""
 
 
 class SessionReport(msgspec.Struct, frozen=True):
@@ -96,6 +100,7 @@ class Session:
         self._wanted = {spec.name for spec in station.loop.robot.info.streams}
         self._since_ns = 0
         self._success_ns = self._trouble_ns = 0
+        self._stepped_in: dict[int, int] = {}       # intervention -> its ticks, in this episode
         self._left_to_person = False    # something held the arm: who attends arms when it is well
         self._step = Step.RESET
         self._episode = ""
@@ -195,6 +200,7 @@ class Session:
             self._give_up(reply.reason)
             return
         self._episode, self._success_ns, self._trouble_ns = reply.value, 0, 0
+        self._stepped_in = {}
         self._edits.begin(self._seed)
         self._go(Step.DRIVE, tick)
 
@@ -216,6 +222,8 @@ class Session:
                 self._note(tick, recorder.error if recorder.cut_short == self._episode
                            else "the operator ended it")
             return
+        if number := int(tick.row["intervention"][0]):
+            self._stepped_in[number] = self._stepped_in.get(number, 0) + 1
         if words := self._edits.new_words(tick.latest, self._station.loop.instruction):
             self._station.handle(SetInstruction(words))
         if self._station.detected() == "success":
@@ -247,7 +255,9 @@ class Session:
         self._leave_to_person()
         self.outcomes.append(Outcome(self._episode, self._task, self._seed,
                                      self._station.detected(), self._elapsed_s(tick), why,
-                                     self._station.health.policy(tick.stamp_ns)))
+                                     self._station.health.policy(tick.stamp_ns),
+                                     len(self._stepped_in), sum(self._stepped_in.values())
+                                     / self._station.loop.spec.rate_hz))
         self._go(Step.CLOSE, tick)
 
     def _close(self, tick: TickRecord) -> None:

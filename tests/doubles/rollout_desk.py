@@ -7,7 +7,7 @@ from doubles.rule_policy import RulePolicy
 from policy.driving.two_speeds import Delays, Pace
 from recorders.clock import NS_PER_S, Clock, ManualClock
 from studio.devices.absent import AbsentTeleoperator
-from studio.devices.interfaces import HumanInput, idle_input
+from studio.devices.interfaces import HumanInput, Teleoperator, idle_input
 from studio.sim.robot import SimRobot
 from studio.station.commands import Arm, Command, ResetScene, StartEpisode, StartPolicy
 from studio.station.control_loop import TickRecord
@@ -39,12 +39,14 @@ class RolloutDesk:
     """A station, a hand, and a policy unless it is to be without."""
 
     def __init__(self, policy: RulePolicy | None, pace: Pace | None = None,
-                 delays: Delays | None = None) -> None:
+                 delays: Delays | None = None, teleop: Teleoperator | None = None) -> None:
         self.clock = ManualClock(5 * NS_PER_S)
         self.robot = SimRobot(self.clock, image_size=PICTURES, cameras=("front",), depth=False)
         self.robot.connect()
         self.hand = Hand(self.clock)
-        self.station = Station(clock=self.clock, robot=self.robot, teleop=self.hand,
+        if teleop is not None:
+            teleop.connect()
+        self.station = Station(clock=self.clock, robot=self.robot, teleop=teleop or self.hand,
                                sink=StoreSink())
         self.rows: list[np.void] = []
         self.station.loop.subscribers.append(self)
