@@ -186,6 +186,10 @@ def test_on_a_desk_the_arm_is_watched_judged_and_stopped_and_nobody_else_is_call
         browser.shows("#devices", "Teleoperator")
         browser.page.wait_for_function(
             "document.querySelector('#teleop input').value === 'Keyboard'")
+        browser.page.locator("#teleop input").click()
+        browser.page.get_by_role("option", name="Nobody").click()
+        browser.page.locator("#use-devices").click()
+        browser.shows("#devices", "Nobody sits here")
     assert browser.hosts == {"127.0.0.1"} and browser.mistakes == []
 
 
