@@ -12,6 +12,7 @@ from recorders.array_layout import DamagedRecording
 from recorders.clock import NS_PER_S
 from recorders.episode_reader import EpisodeReader, StreamReader
 
+STOPPED_S = 0.5         # more than any camera's pictures are under way when an episode ends
 _TICK_COLUMNS = ("sent_velocity", "lateness_ns", "guards")
 
 
@@ -115,7 +116,7 @@ def assess(episode: EpisodeReader, limits: QualityLimits | None = None) -> Quali
     for reader in episode.streams.values():
         try:
             streams.append(assess_stream(reader, moving_ns, limits))
-            flags += _stream_flags(streams[-1], limits)
+            flags += _stream_flags(streams[-1], limits) + _end_flags(episode, reader)
         except DamagedRecording as error:
             flags.append(f"{reader.spec.name} cannot be read: {error}")
     quality = Quality(
@@ -183,6 +184,16 @@ def _stream_flags(stream: StreamQuality, limits: QualityLimits) -> list[str]:
         flags.append(f"{stream.name} showed {stream.frozen_pictures} frozen pictures while the "
                      f"arm moved: check the camera's cable")
     return flags
+
+
+def _end_flags(episode: EpisodeReader, reader: StreamReader) -> list[str]:
+    """Whether a stream stopped before the episode did: no interval between samples tells that."""
+    ended_ns = episode.attrs.get("ended_mono_ns", 0)
+    if not len(reader.stamps_ns) or not ended_ns:
+        return []
+    silent_s = (ended_ns - int(reader.stamps_ns[-1])) / NS_PER_S
+    return [f"{reader.spec.name} said nothing for the last {silent_s:.1f} s: check the device"] \
+        if silent_s > STOPPED_S else []
 
 
 def _tick_flags(quality: Quality, ticks: int, limits: QualityLimits) -> list[str]:

@@ -147,3 +147,8 @@ def test_a_recording_without_ticks_is_assessed_all_the_same(tmp_path: Path, writ
 def test_an_empty_stream_is_named(tmp_path: Path, recorded) -> None:
     quality = assess(recorded(tmp_path / "e", front={"rgb": changing_pictures(0)}))
     assert "front recorded 0 samples" in flags(quality)
+
+
+def test_a_stream_that_stops_before_the_episode_ends_is_told(tmp_path: Path, recorded) -> None:
+    quality = assess(recorded(tmp_path / "e", front={"rgb": changing_pictures(30)}))
+    assert flags(quality) == "front said nothing for the last 2.0 s: check the device"

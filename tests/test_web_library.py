@@ -77,6 +77,7 @@ def test_a_store_that_vanishes_is_said_and_the_list_stays(library, store):
     store.rename(store.with_name("elsewhere"))
     shelf = library.shelf()
     assert "gone" in shelf.trouble and shelf.rows == rows
+    assert library.shelf().trouble == shelf.trouble         # as long as it is away
     assert library.player(rows[0].episode).trouble
     assert not library.say(TrashEpisode(rows[0].episode)).accepted
     store.with_name("elsewhere").rename(store)

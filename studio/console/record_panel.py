@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from studio.console.seen import Seen, Ui
 from studio.console.toolkit import dpg
+from studio.station.long_texts import MOST_LETTERS
 from studio.views.icons import icon
 from studio.views.keymap import key_for
 from studio.views.recording_flow import Plan
@@ -15,7 +16,6 @@ _COUNTDOWNS = ("0 s", "1 s", "3 s", "5 s", "10 s")
 _LIMITS = ("No limit", "10 s", "20 s", "30 s", "60 s", "120 s")
 _LABELS = (("success", "circle-check", "Success"), ("failure", "circle-x", "Failure"),
            ("partial", "circle-minus", "Partial"))
-MOST_LETTERS = 2000         # of an instruction or a note; what is longer is no sentence
 
 
 class RecordPanel:
@@ -73,9 +73,10 @@ class RecordPanel:
                 dpg.add_text(tip)
 
     def _say(self, text: str) -> None:
-        if plain(text):
-            self._ui.do("instruction", plain(text)[:MOST_LETTERS])
-            dpg.set_value(self._words, "")
+        if words := plain(text):
+            self._ui.do("instruction", words)
+            if len(words) <= MOST_LETTERS:      # else it is refused, and stands there to be cut
+                dpg.set_value(self._words, "")
 
     def _phrase(self, text: str) -> None:
         self._ui.do("instruction", text)

@@ -15,6 +15,7 @@ from studio.station.commands import (
     SettleInterrupted,
     TrashEpisode,
 )
+from studio.station.long_texts import refusal_of_text
 
 if TYPE_CHECKING:
     from recorders.store import DemoStore
@@ -28,6 +29,11 @@ def refusal_of(about: AboutEpisode) -> str:
         return f"unknown label '{about.label}': valid are {', '.join(LABELS)}"
     if isinstance(about, RelabelEpisode) and about.task is None and about.instruction is None:
         return "nothing to relabel: give a task, an instruction, or both"
+    if isinstance(about, LabelEpisode):
+        return refusal_of_text("a note", about.note)
+    if isinstance(about, RelabelEpisode):
+        return (refusal_of_text("a task's name", about.task)
+                or refusal_of_text("an instruction", about.instruction))
     return ""
 
 

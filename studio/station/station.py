@@ -33,6 +33,7 @@ from studio.station.commands import (
 )
 from studio.station.control_loop import ControlLoop, TickRecord
 from studio.station.health import Health
+from studio.station.long_texts import refusal_of_text
 from studio.station.messages import Mode, Snapshot
 from studio.station.ownership import Event
 from studio.station.recording import EpisodeFeed, RecordSink
@@ -199,6 +200,8 @@ class Station:
         if isinstance(self.loop.robot, Resettable) and self.loop.task not in ("", command.task):
             return Reply(False, f"the scene is set up for {self.loop.task}: set it up for "
                          f"{command.task} first")
+        if refusal := refusal_of_text("an instruction", command.instruction):
+            return Reply(False, refusal)
         if not command.practice and (
                 refusal := self._keeps_nothing() or self.health.recorder.unable):
             return Reply(False, f"{refusal}: nothing would be kept")
@@ -262,6 +265,8 @@ class Station:
 
     @_obey.register
     def _(self, command: SetInstruction) -> Reply:
+        if refusal := refusal_of_text("an instruction", command.text):
+            return Reply(False, refusal)
         before = self.loop.instruction
         self.loop.edit_instruction(command.text.strip(), flush=command.flush)
         self.feed.event("instruction", before=before, after=self.loop.instruction,

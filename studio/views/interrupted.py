@@ -10,7 +10,7 @@ import msgspec
 
 from recorders.clock import NS_PER_S
 from recorders.interrupted import Interrupted
-from studio.station.commands import Command, LabelEpisode, SettleInterrupted
+from studio.station.commands import AboutEpisode, LabelEpisode, SettleInterrupted
 from studio.views.episode_rows import LABEL_LOOKS
 from studio.views.words import counted, duration, shortened
 
@@ -57,7 +57,7 @@ def heading(count: int) -> str:
     return f"{counted(count, 'episode')} {was} interrupted: keep or discard"
 
 
-def settle(episode: str, choice: str) -> tuple[Command, ...]:
+def settle(episode: str, choice: str) -> tuple[AboutEpisode, ...]:
     """The commands that make of it what was chosen.
 
     Raises:

@@ -107,7 +107,10 @@ class DeskFeed:
             ask, done = self._asked.get(timeout=LOOK_S)
         except queue.Empty:
             return
-        done.set_result(ask(client))
+        try:
+            done.set_result(ask(client))
+        except UnicodeEncodeError:          # half a character, which no page should send
+            done.set_result(Reply(False, "the text holds half a character: write it again"))
 
     def _listen(self, client: DeskClient) -> None:
         client.look()

@@ -10,6 +10,7 @@ from html import escape
 import msgspec
 
 from studio.views.episode_rows import EpisodeRow
+from studio.views.interrupted import CHOICES, InterruptedRow, heading
 from studio.views.player import PlayerView, trim_sentence
 from studio.views.words import duration, plain
 from studio.web.pieces import facts, glyph, notice, text
@@ -25,6 +26,30 @@ def listing(rows: Sequence[EpisodeRow], picked: Collection[str], focus: str, tro
                        "</div>")
     return said + '<div class="episodes" role="listbox" aria-label="Episodes">' + "".join(
         _row(row, row.episode in picked, row.episode == focus) for row in rows) + "</div>"
+
+
+def store(path: str) -> str:
+    """Which store is meant."""
+    return (f'<div class="store">{glyph("database")} {text(path, 120)}</div>' if path else
+            f'<div class="store">{glyph("database")} No store is open</div>')
+
+
+def interrupted(rows: Sequence[InterruptedRow]) -> str:
+    """The question about each interrupted episode; nothing for none."""
+    if not rows:
+        return ""
+    return (f'<div class="notice tone-warning interrupted" role="group">{glyph("triangle-alert")}'
+            f"<div><b>{escape(heading(len(rows)))}</b>" + "".join(map(_question, rows))
+            + "</div></div>")
+
+
+def _question(row: InterruptedRow) -> str:
+    buttons = "".join(
+        f'<button type="button" data-settle="{name}" data-of="{escape(row.episode)}">{words}'
+        "</button>" for name, words, _ in CHOICES)
+    damage = f"<div>{text(row.damage)}</div>" if row.damage else ""
+    return (f'<div class="question"><div>{escape(row.when)} · {escape(row.length)} · '
+            f"{text(row.words)}</div>{damage}<div class=\"choices\">{buttons}</div></div>")
 
 
 def _row(row: EpisodeRow, picked: bool, focused: bool) -> str:

@@ -16,7 +16,9 @@ from recorders.array_layout import DamagedRecording, UnknownLayout
 from recorders.clock import NS_PER_S
 from recorders.episode import EpisodeSummary
 from recorders.episode_reader import EpisodeReader
+from recorders.interrupted import journals_in, look_into
 from recorders.quality import Quality, assess, read_ticks
+from recorders.space import is_locked
 from recorders.store import DemoStore
 from recorders.store_errors import NoSuchEpisode, NotAStore, StoreError
 from recorders.store_folders import StoreFolders
@@ -24,6 +26,7 @@ from recorders.trim import propose_trim
 from studio.station.closed_episodes import carry_out, refusal_of
 from studio.station.commands import AboutEpisode, Reply
 from studio.views.episode_rows import EpisodeRow, rows_of, who_drove
+from studio.views.interrupted import InterruptedRow, interrupted_rows
 from studio.views.player import CURVE_POINTS, Mark, PlayerView, mark_of
 
 BY = "web desk"
@@ -59,10 +62,12 @@ class Library:
         self._ask = ask
         self._lock = threading.Lock()
         self._store: DemoStore | None = None
+        self._opened = False
         self._shelf = Shelf()
         self._reader = lru_cache(OPEN_EPISODES)(EpisodeReader)
         self._drivers: dict[str, str] = {}
         self._quality = lru_cache(256)(self._assess)
+        self._journal = lru_cache(64)(lambda path, _size: look_into(path, being_recorded=False))
 
     def revision(self) -> int:
         """Another number whenever something was said of an episode; costs one look at a file."""
@@ -78,6 +83,24 @@ class Library:
             if revision != self._shelf.revision or self._store is None:
                 self._shelf = self._read(revision)
             return self._shelf
+
+    def interrupted(self, waiting: Sequence[str] | None) -> tuple[InterruptedRow, ...]:
+        """The episodes that are to be kept or discarded; never raises.
+
+        Args:
+            waiting: their ids, as the recorder says them; None looks for them where nobody records.
+        """
+        folders = StoreFolders(Path(self.path))
+        try:
+            if waiting is None:
+                known = {row.episode for row in self.shelf().rows}
+                ours = self.path and not is_locked(folders.lock)
+                waiting = [one for one in journals_in(folders) if one not in known] if ours else ()
+            journals = [folders.journal(one) for one in waiting]
+            return interrupted_rows(self._journal(journal, journal.stat().st_size)
+                                    for journal in journals if journal.exists())
+        except OSError:
+            return ()
 
     def summary(self, episode: str) -> EpisodeSummary:
         """What is known of an episode.
@@ -136,10 +159,11 @@ class Library:
         if not self.path:
             return Shelf(trouble="No store is open: start with `--store FOLDER`")
         try:
-            if revision < 0 and self._store is not None:
+            if revision < 0 and self._opened:
+                self._store = None          # whatever comes back is read anew
                 raise NotAStore(f"{self.path} is gone: bring it back, or open another store")
             if self._store is None:
-                self._store = DemoStore.open(self.path)
+                self._store, self._opened = DemoStore.open(self.path), True
             rows = rows_of(self._store.episodes(include_trashed=True))
         except (StoreError, OSError) as error:
             return Shelf(self._shelf.rows, revision, str(error))

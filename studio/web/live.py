@@ -14,13 +14,14 @@ from fastapi import APIRouter, Response
 
 from studio.devices.interfaces import DeviceError
 from studio.station.desk_link import DeskState
-from studio.station.messages import Mode, Snapshot
+from studio.station.messages import Mode
 from studio.station.robots import tasks_of
+from studio.views import problems
 from studio.views.banner import Banner, banner_of
 from studio.views.camera_words import why_old
 from studio.views.health_bar import gauges
 from studio.views.words import sentence
-from studio.web import pieces
+from studio.web import episode_pieces, pieces
 from studio.web.desk_feed import DeskFeed, DeskView
 from studio.web.jobs import Jobs, JobView
 from studio.web.library import Library
@@ -70,6 +71,8 @@ def status_of(view: DeskView, library: Library, jobs: Sequence[JobView] = ()) ->
             "cameras": pieces.tiles([pieces.Tile(tile.camera) for tile in tiles]),
             "devices": pieces.devices(snapshot, state, silent=view.silent),
             "jobs": pieces.jobs(jobs),
+            "store": episode_pieces.store(library.path),
+            "interrupted": episode_pieces.interrupted(library.interrupted(waiting_in(view))),
         },
     }
 
@@ -115,13 +118,14 @@ def camera_tiles(view: DeskView) -> list[pieces.Tile]:
 
 def problems_of(view: DeskView) -> list[str]:
     """What somebody should do something about, but for what the banner says already."""
-    said: list[str] = []
-    if view.state is not None:
-        said += [one for one in (view.state.problem, view.state.refused) if one]
-    if isinstance(view.snapshot, Snapshot) and not view.silent:
-        said += view.snapshot.problems
-        error = view.snapshot.recorder.error
-        if error and error not in said:
-            said.append(error)
+    refused = sentence(view.state.refused) if view.state is not None else ""
+    said = [*filter(None, [refused]), *problems.problems_of(view.snapshot, view.state, view.silent)]
     banner = banner_for_onlookers(view).detail
-    return [one for one in map(sentence, said) if one != banner]
+    return [one for one in said if one != banner]
+
+
+def waiting_in(view: DeskView) -> tuple[str, ...] | None:
+    """The episodes that the desk's recorder says are to be kept or discarded; None without one."""
+    if view.snapshot is None or not view.snapshot.recorder.wanted:
+        return None
+    return view.snapshot.recorder.interrupted

@@ -5,6 +5,7 @@ answer of the station into words on the screen. Refuses to know how anything loo
 """
 
 import threading
+from pathlib import Path
 
 import gradio as gr
 import msgspec
@@ -12,7 +13,8 @@ import msgspec
 from recorders.clock import Clock
 from studio.station.bus import Endpoints
 from studio.station.commands import Reply
-from studio.views.words import sentence
+from studio.station.desk_link import OpenStore
+from studio.views.words import sentence, shortened
 from studio.web.access import LOOPBACK
 from studio.web.desk_feed import DeskFeed
 from studio.web.jobs import Jobs
@@ -53,16 +55,42 @@ class Parts:
         self.jobs = jobs
         self.feed = DeskFeed(config.links, clock, config.name)
         self._lock = threading.Lock()
+        self._chosen = config.store
         self._library = self._open(config.store)
 
     def library(self) -> Library:
         """The store that is meant now."""
         state = self.feed.view.state
-        path = state.store if state is not None and state.store else self.config.store
+        path = state.store if state is not None and state.store else self._chosen
         with self._lock:
             if path != self._library.path:
                 self._library = self._open(path)
             return self._library
+
+    def open_store(self, path: str) -> None:
+        """Let the desk record into another store; without a desk, show another one."""
+        path = (path or "").strip()
+        if not path:
+            gr.Warning("Give the folder of a store")
+        elif self.config.links is not None:
+            show_reply(self.feed.ask_desk(OpenStore(path)),
+                       f"Recording into {shortened(path, 200)}")
+        else:
+            self._show_store(path)
+
+    def _show_store(self, path: str) -> None:
+        there = Library("")
+        try:
+            there = Library(str(Path(path).expanduser().absolute()))
+            trouble = there.shelf().trouble
+        except (RuntimeError, ValueError) as mistake:       # no name of a folder
+            trouble = str(mistake)
+        if trouble:
+            gr.Warning(f"Refused: {sentence(shortened(trouble, 400))}", duration=10)
+            return
+        with self._lock:
+            self._chosen, self._library = there.path, there
+        gr.Info(f"Showing {shortened(there.path, 200)}", duration=4)
 
     def live_url(self) -> str:
         """Where Rerun viewers connect now; empty without a live view."""

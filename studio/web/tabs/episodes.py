@@ -15,7 +15,7 @@ from studio.web import episode_pieces
 from studio.web.parts import Parts
 from studio.web.tabs.judging import Judging
 from studio.web.tabs.listing import ANY, Asked, Listing
-from studio.web.widgets import QUIET, button, html
+from studio.web.widgets import QUIET, button, html, place
 
 # A click on a row shows it, on its box selects it; with Shift, all in between.
 _ON_LIST = """
@@ -29,11 +29,24 @@ element.addEventListener('click', (event) => {
 element.addEventListener('desk-changed', () => trigger('changed', {}));
 """
 
+_ON_INTERRUPTED = """
+element.addEventListener('click', (event) => {
+  const choice = event.target.closest('[data-settle]');
+  if (choice) trigger('settle', { episode: choice.dataset.of, choice: choice.dataset.settle });
+});
+"""
+
 
 class _List:
-    """The left half: filter, pages, rows."""
+    """The left half: the store, what is to be settled, filter, pages, rows."""
 
     def __init__(self) -> None:
+        with gr.Accordion("Store…", open=False, elem_id="stores"):
+            self.path = gr.Textbox(label="Folder", elem_id="store-path", max_lines=1,
+                                   placeholder="Of a store; a desk makes a new one")
+            self.open = button("folder-open", "Open this store", "store-open", size="md")
+        place("store")
+        self.interrupted = place("interrupted", js_on_load=_ON_INTERRUPTED)
         with gr.Row(elem_id="filter"):
             self.text = gr.Textbox(label="Filter", placeholder="Words…",
                                    elem_id="filter-text", scale=2, min_width=120)
@@ -128,6 +141,9 @@ def build(parts: Parts, picked: gr.State) -> None:
 
     for event in (left.text.change, left.task.input, left.label.input, left.trashed.input):
         event(draw({"page": 0}), asked, drawn, trigger_mode="always_last", **QUIET)
+    left.open.click(parts.open_store, left.path, None, **QUIET)
+    left.path.submit(parts.open_store, left.path, None, **QUIET)
+    left.interrupted.settle(judging.settle, None, None, **QUIET)
     left.back.click(draw(turn=-1), asked, drawn, **QUIET)
     left.on.click(draw(turn=+1), asked, drawn, **QUIET)
     left.everything.click(select_all, asked, drawn, **QUIET)

@@ -17,6 +17,7 @@ from studio.station.commands import (
     TrashEpisode,
 )
 from studio.views.episode_rows import EpisodeRow
+from studio.views.interrupted import settle
 from studio.views.player import trim_note
 from studio.views.words import counted, sentence
 from studio.web.parts import Parts
@@ -69,6 +70,15 @@ class Judging:
             return ()
         return self._do(picked, focus, "relabelled", lambda row: RelabelEpisode(
             row.episode, (task or "").strip() or None, (instruction or "").strip() or None))
+
+    def settle(self, event: gr.EventData) -> None:
+        """Keep or discard an interrupted episode, as a button beside it says."""
+        for ask in settle(event.episode, event.choice):
+            if not (reply := self._parts.library().say(ask)).accepted:
+                gr.Warning(f"Refused: {sentence(reply.reason)}", duration=10)
+                return
+        gr.Info("Discarded: it is in the trash" if event.choice == "discard" else
+                "Kept what there is of it", duration=4)
 
     def undo(self, asks: Undo) -> Undo:
         """Take the last act back."""
