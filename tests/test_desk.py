@@ -4,6 +4,7 @@ Real processes with the simulated arm, without pictures; the desk itself turns i
 """
 
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -311,6 +312,33 @@ def test_a_desk_without_consoles_stays(store: Path) -> None:
         assert not seat.desk.ended
         assert seat.asked(EndDesk()).accepted
         seat.until(lambda: seat.desk.ended)
+
+
+def test_a_deleted_store_is_begun_anew_when_it_is_opened_again(store: Path) -> None:
+    with seated(task=TASK, store=str(store)) as seat:
+        seat.ready()
+        assert seat.asked(OpenStore(str(store))).accepted       # it is open already
+        seat.ready()
+        shutil.rmtree(store)
+        seat.until(lambda: "was deleted" in seat.snapshot.recorder.unable)
+        assert not store.exists()
+        refusal = seat.client.ask(StartEpisode(TASK))
+        assert not refusal.accepted and "open it again" in refusal.reason
+        reply = seat.asked(OpenStore(str(store)))
+        assert reply.accepted and "a new store was made" in reply.reason
+        seat.until(lambda: seat.snapshot.recorder.alive and not seat.snapshot.recorder.unable
+                   and not seat.state.busy)
+        assert seat.do(StartEpisode(TASK))
+
+
+@pytest.mark.parametrize("path", ["\0", "x" * 100_000, "~nobody-at-all/store", "/proc/store"])
+def test_a_path_that_no_store_can_have_is_refused_in_one_line(store: Path, path: str) -> None:
+    with seated(task=TASK, store=str(store), stays=True) as seat:
+        reply = seat.asked(OpenStore(path))
+        while reply.reason.startswith("wait: "):
+            seat.ready()
+            reply = seat.asked(OpenStore(path))
+        assert not reply.accepted and 0 < len(reply.reason) <= 500 and "\n" not in reply.reason
 
 
 # ---- without processes -----------------------------------------------------------------------

@@ -13,6 +13,7 @@ import msgspec
 from recorders.array_layout import DamagedRecording
 from recorders.follower import Change, StoreFollower
 from recorders.rerun_file import save_view
+from recorders.store_errors import StoreError
 from studio.station.worker import Life
 
 LOOK_S = 0.5
@@ -31,17 +32,28 @@ def run(config: bytes, life: Life) -> None:
     told = msgspec.json.decode(config, type=RrdConfig)
     store = Path(told.store)
     os.nice(NICE)
-    follower = StoreFollower(store)
-    follower.poll()
+    follower: StoreFollower | None = _follow(store)
     life.ready()
     ending = False
     while not ending:
         ending = life.wait_for_stop(LOOK_S)
-        for change in follower.poll():
+        try:
+            follower = follower or _follow(store)
+            changes = follower.poll()
+        except (StoreError, OSError):       # away for a while: the recorder says so to everybody
+            follower, changes = None, []
+        for change in changes:
             if change.kind == "committed":
                 _save(store, change)
             life.beat()
         life.beat()
+
+
+def _follow(store: Path) -> StoreFollower:
+    """From now on: what the store holds already is left alone."""
+    follower = StoreFollower(store)
+    follower.poll()
+    return follower
 
 
 def _save(store: Path, change: Change) -> None:
