@@ -14,14 +14,19 @@ from doubles.desktop import Desktop, missing, open_desktop, virtual_screen
 from doubles.seat import Seat, seated
 from doubles.small_disk import fill, small_disk
 
+from recorders.episode_reader import EpisodeReader
+from recorders.quality import assess
 from recorders.store import DemoStore
+from studio.station import desk_work
 from studio.station.commands import Arm, Rearm
 from studio.station.messages import Mode
+from studio.station.supervisor import WorkerSpec
 
 pytestmark = [pytest.mark.slow, pytest.mark.gl, pytest.mark.timeout(600),
               pytest.mark.skipif(bool(missing()), reason=missing())]
 SIZE = (1280, 720)
 TASK = "push-button"
+DOUBLES = Path(__file__).parent / "doubles"
 
 
 @contextmanager
@@ -178,6 +183,33 @@ def test_another_store_is_typed_refused_and_recorded_into(tmp_path: Path) -> Non
         look(desktop, "window-store-other")
         kept = keep(desktop)
         assert episodes(other) == {kept: "success"} and len(episodes(store)) == 1
+
+
+def test_a_camera_that_stops_is_named_recording_goes_on_and_its_quality_says_so(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, pulled = tmp_path / "store", tmp_path / "unplugged"
+    monkeypatch.setattr(desk_work, "robot_worker", lambda desk, links: WorkerSpec(
+        name="robot", role="robot", environment={"PYTHONPATH": str(DOUBLES)}, config={
+            "links": links, "driver": "unplugged_camera:UnpluggedCamera",
+            "options": {"folder": str(tmp_path)}}))
+    with at_the_window(tmp_path, store) as (desktop, _):
+        episode = record(desktop)
+        pulled.touch()
+        assert "front; the open episode goes on" in hear_problem(desktop, "Nothing comes from")
+        look(desktop, "window-camera-silent")
+        assert desktop.snapshot().episode == episode
+        pulled.unlink()
+        desktop.said.clear()
+        desktop.hear("problems", said=[])
+        pulled.touch()
+        hear_problem(desktop, "Nothing comes from")
+        desktop.tap("1")
+        desktop.until(lambda: desktop.snapshot().recorder.last_episode == episode, "committed")
+    with DemoStore.open(store) as opened:
+        flags = assess(EpisodeReader(opened.episode_path(episode))).flags
+    assert any(flag.startswith("front lost") for flag in flags)
+    assert any(flag.startswith("front said nothing for the last") for flag in flags)
+    assert not any(flag.startswith("wrist said") for flag in flags)
 
 
 def write(desktop: Desktop, path: str) -> None:
