@@ -126,9 +126,10 @@ def test_a_silent_station_can_be_brought_back_by_other_devices(said):
 
 
 @pytest.mark.parametrize("silent", [False, True])
-def test_devices_wait_for_a_desk_that_is_starting_something(silent):
+def test_all_but_the_stop_waits_for_a_desk_that_is_starting_something(silent):
     busy = controls(snapshot(), at=desk(busy="starting the robot"), silent=silent)
-    assert busy.devices == "Wait: starting the robot"
+    assert busy.devices == busy.arm == busy.record == "Wait: starting the robot"
+    assert busy.stop == ""
     assert controls(snapshot(), at=None, silent=silent).devices == "The desk says nothing"
 
 

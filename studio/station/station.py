@@ -34,11 +34,12 @@ from studio.station.commands import (
 from studio.station.control_loop import ControlLoop, TickRecord
 from studio.station.health import Health
 from studio.station.long_texts import refusal_of_text
-from studio.station.messages import Mode, Snapshot
+from studio.station.messages import Snapshot
 from studio.station.ownership import Event
 from studio.station.recording import EpisodeFeed, RecordSink
 from studio.station.safety import SafetyLimits
 from studio.station.scene_notes import SceneNotes
+from studio.station.scene_setup import LATER, SceneSetup
 from studio.station.shared_control import Sharing, refusal_of_sharing
 
 ACCEPTED = Reply(True)
@@ -58,7 +59,7 @@ class Station:
         self.ending = False
         self._mode = self.loop.ownership.mode
         self._sink, self._software = sink, software or {}
-        self._next_scene: ResetScene | None = None
+        self._scenes = SceneSetup(self.loop, self.feed, self.health, sink.health)
         self.loop.subscribers += [self.feed, SceneNotes(self.feed), self.health, self]
 
     def handle(self, command: Command) -> Reply:
@@ -75,7 +76,7 @@ class Station:
     @property
     def resetting(self) -> bool:
         """Whether a scene is to be set up as soon as the last episode is written."""
-        return self._next_scene is not None
+        return self._scenes.waiting
 
     def on_tick(self, tick: TickRecord) -> None:
         """Note changes of mode; hold when the recorder is gone: data nobody keeps is none."""
@@ -89,16 +90,7 @@ class Station:
                          "it is being restarted, arm again when it is back")
         if self.feed.open and self.health.recorder.cut_short == self.feed.episode:
             self.feed.end("", "", "")       # the recorder says why; the arm is free to go on
-        if self._next_scene is not None and not self._being_written:
-            self._set_scene(self._next_scene)
-
-    @property
-    def _being_written(self) -> bool:
-        return self.feed.busy or bool(self.health.recorder.writing)
-
-    @property
-    def _stopped(self) -> bool:
-        return self.loop.ownership.mode in (Mode.STOP, Mode.FAULT)
+        self._scenes.go_on()
 
     def detected(self) -> str:
         """The scene's verdict on its task: "success", "failure", or "" if it has none."""
@@ -116,7 +108,7 @@ class Station:
     @_obey.register
     def _(self, command: Arm) -> Reply:
         if self.resetting:
-            return Reply(False, "the scene is set up as soon as the last episode is written: wait")
+            return Reply(False, f"{LATER}: wait")
         refusal = self.loop.arm()
         return Reply(not refusal, refusal)
 
@@ -151,52 +143,14 @@ class Station:
 
     @_obey.register
     def _(self, command: ResetScene) -> Reply:
-        robot = self.loop.robot
-        if not isinstance(robot, Resettable):
-            return Reply(False, f"{robot.info.name} is no simulator: set its scene up by hand")
-        if self.feed.open:
-            return Reply(False, "an episode is open: end or discard it first")
-        self.health.recorder = self._sink.health()
-        if self._being_written and not self._stopped:
-            self._wait_with(command)
-            return Reply(True, "the scene is set up as soon as the last episode is written")
-        return self._set_scene(command)
-
-    def _wait_with(self, scene: ResetScene | None) -> None:
-        self._next_scene, self.health.resetting = scene, scene is not None
-
-    def _set_scene(self, command: ResetScene) -> Reply:
-        waited = self.resetting
-        self._wait_with(None)
-        reply = self._reset(command)
-        unanswered = waited and not reply.accepted      # who asked was told that it would be done
-        self.health.hints["scene"] = (f"the scene was not set up: {reply.reason}" if unanswered
-                                      else "")
-        return reply
-
-    def _reset(self, command: ResetScene) -> Reply:
-        robot = self.loop.robot
-        assert isinstance(robot, Resettable)
-        if self._stopped:
-            return Reply(False, "re-arm first")
-        try:
-            instruction = robot.reset(command.task, command.seed)
-        except DeviceError as refusal:
-            return Reply(False, str(refusal))
-        self.loop.ownership.on(Event.DISARM)
-        self.loop.forget_posture()
-        self.health.forget_sequence()
-        self.loop.begin_scene(command.task, instruction, command.seed)
-        if (begin := getattr(self.loop.teleop, "begin", None)) is not None:
-            begin(command.seed)             # a script errs alike for the same seed
-        return Reply(True, value=instruction)
+        return self._scenes.ask(command)
 
     @_obey.register
     def _(self, command: StartEpisode) -> Reply:
         if self.feed.busy:
             return Reply(False, f"episode {self.feed.episode} is still open: end or discard it")
         if self.resetting:
-            return Reply(False, "the scene is set up as soon as the last episode is written: wait")
+            return Reply(False, f"{LATER}: wait")
         if isinstance(self.loop.robot, Resettable) and self.loop.task not in ("", command.task):
             return Reply(False, f"the scene is set up for {self.loop.task}: set it up for "
                          f"{command.task} first")
@@ -290,7 +244,7 @@ class Station:
     def _(self, command: Shutdown) -> Reply:
         if self.feed.open:
             self.feed.end(self.detected(), "", "the session was ended during this episode")
-        self._wait_with(None)
+        self._scenes.forget()
         self.loop.ownership.on(Event.DISARM)
         self.ending = True
         return ACCEPTED

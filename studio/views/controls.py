@@ -42,10 +42,14 @@ def controls_of(snapshot: Snapshot | None, state: DeskState | None, flow: Flow, 
         state: the newest of the desk.
         flow: of the recording.
         silent: the station has said nothing for a second; then only the stop works, and another
-            choice of devices, which may bring it back.
+            choice of devices, which may bring it back. While the desk starts something anew, only
+            the stop does.
         practice: the next episode is not kept.
         resettable: the robot's scene is set up by a command.
     """
+    if state is not None and state.busy:
+        return Controls(**dict.fromkeys(Controls.__struct_fields__, _desk_refuses(state))
+                        | {"stop": ""})
     if snapshot is None or silent:
         return Controls(**dict.fromkeys(Controls.__struct_fields__, _SILENT)
                         | {"stop": "", "devices": _desk_refuses(state)})
