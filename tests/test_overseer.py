@@ -35,6 +35,19 @@ class Lazy(RulePolicy):
         return chunk
 
 
+class Pusher(RulePolicy):
+    """Leans on the table at first."""
+
+    def act(self, observation: Observation, latent: Latent, held: Held | None = None) -> Chunk:
+        chunk = super().act(observation, latent, held)
+        if len(self.acted_on) < 25:
+            down = observation.base.copy()
+            down[2] = -0.05
+            share = np.linspace(0.1, 1.0, len(chunk.targets))[:, None]
+            chunk.targets[:] = observation.base + share * (down - observation.base)
+        return chunk
+
+
 @pytest.fixture
 def desk() -> Iterator[RolloutDesk]:
     made: list[RolloutDesk] = []
@@ -72,6 +85,15 @@ def test_a_policy_that_gets_nowhere_is_helped_after_patience_and_reaction(desk):
     assert {int(row["intervention"]) for row in rows} >= {0, 1}
     after = [Mode(row["mode"]) for row in rows[first:]]
     assert Mode.HANDBACK in after and Mode.AUTO in after        # and lets go when it gets on
+
+
+def test_an_arm_that_the_safety_layer_holds_is_armed_freed_and_given_back(desk):
+    rows = until_success(desk(Pusher()))
+    modes = [Mode(row["mode"]) for row in rows]
+    held = modes.index(Mode.HOLD)
+    freed = modes.index(Mode.HUMAN, held)
+    assert all(row["intervention"] > 0 for row in rows[freed:freed + 10])
+    assert Mode.AUTO in modes[freed:]
 
 
 def test_the_same_person_steps_in_at_the_same_moments_again(desk):

@@ -91,14 +91,15 @@ class Rollout(PolicyOptions):
         from studio.station.launch import SessionRequest
         from studio.station.session import Outcome, SessionPlan
 
-        attended = self.teleop not in (NOBODY, OVERSEER, *SCRIPTS)
+        attended = self.teleop not in (NOBODY, *SCRIPTS)
         request = SessionRequest(
             plan=SessionPlan(
                 tasks=(task,) * self.episodes, seed=self.seed, attended=attended, policy=True,
                 instruction=words, practice=self.record is None,
                 max_duration_s=self.max_s or (
-                    _PERSONS_TIME_S if attended else longest_s([task], self.robot)),
-                operator=getpass.getuser() if attended else "policy"),
+                    _PERSONS_TIME_S if attended and self.teleop != OVERSEER
+                    else longest_s([task], self.robot)),
+                operator=self._operator(attended)),
             robot=self.robot, teleop=self.teleop, store=str(self.record or ""), fast=self.fast,
             live=not (self.headless or self.fast), image_size=self.image_size, policy=choice,
             delays=parse_delays(*self.delay_ms))
@@ -113,6 +114,11 @@ class Rollout(PolicyOptions):
         return Answer({"policy": self.policy, "task": task, "instruction": words,
                        "problem": problem, **summary},
                       ok=not problem and len(outcomes) == self.episodes)
+
+    def _operator(self, attended: bool) -> str:
+        if self.teleop == OVERSEER:
+            return f"policy, {OVERSEER}"
+        return getpass.getuser() if attended else "policy"
 
     def _require_simulated_arm(self) -> None:
         if self.teleop == OVERSEER and self.robot != "sim":

@@ -67,7 +67,7 @@ def run(config: bytes, life: Life) -> None:
         left = False
         try:
             give_way()
-            open_window(size)
+            open_window(size, settings.palette)
             life.ready("the window is open")
             frames = _draw(console, life, RedrawLimits() if told.limit_redraws else None)
             left = not dpg.is_dearpygui_running()

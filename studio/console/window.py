@@ -53,11 +53,12 @@ def open_context(folder: Path, size: tuple[int, int]) -> Iterator[None]:
         dpg.destroy_context()
 
 
-def open_window(size: tuple[int, int]) -> None:
-    """Show the window; everything in it was made before."""
+def open_window(size: tuple[int, int], palette: str) -> None:
+    """Show the window; everything in it was made before. What is between the panels shows the
+    window's own ground."""
     dpg.create_viewport(title=TITLE, width=size[0], height=size[1], x_pos=0, y_pos=0,
                         min_width=min(LEAST[0], size[0]), min_height=min(LEAST[1], size[1]),
-                        vsync=False)
+                        vsync=False, clear_color=list(rgba(PALETTES[palette].ground)))
     dpg.setup_dearpygui()
     dpg.show_viewport()
 

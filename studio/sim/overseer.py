@@ -2,9 +2,10 @@
 
 For experiments: a stand-in for the operator of `tandem rollout`, through the same device, clutch
 and hand-over as a SpaceMouse. It looks at how much of the task is done, and steps in, after a
-reaction time, once that has not grown for longer than its patience; it brings the task a good bit
-further, as the scripted operator would, and lets go. Sometimes it is slow to see it. What it sees
-of the truth is what that operator sees. Knows no policy and no station.
+reaction time, once that has not grown for longer than its patience or the arm is held by the safety
+layer; it brings the task a good bit further, as the scripted operator would, and lets go. Sometimes
+it is slow to see it. What it sees of the truth is what that operator sees. Knows no policy and no
+station.
 """
 
 from enum import Enum, auto
@@ -87,15 +88,21 @@ class Overseer(ScriptedOperator):
         now_ns = int(feedback["stamp_ns"])
         goal = goal_in(sim)
         phases = 1 if goal is None else len(phases_of(goal))
-        self._look(now_ns, phases * float(sim["progress"]), bool(sim["success"]))
+        self._look(now_ns, phases * float(sim["progress"]), bool(sim["success"]),
+                   held=feedback.get("mode") == "HOLD")
         if self._watch is not Watch.DRIVING:
             self._input = idle_input(now_ns)
         else:
             self.driven_s += 0.0 if before_ns is None else (now_ns - before_ns) / NS_PER_S
 
+    @property
+    def wants_the_arm(self) -> bool:
+        """Whether the hand is at the device."""
+        return self._watch is Watch.DRIVING
+
     # ---- inside ----------------------------------------------------------------------------------
 
-    def _look(self, now_ns: int, done: float, success: bool) -> None:
+    def _look(self, now_ns: int, done: float, success: bool, *, held: bool) -> None:
         """Change what the person does, by how many phases of the task are done."""
         person = self._person
         if done > self._best + GROWN or self._best < 0:
@@ -104,6 +111,8 @@ class Overseer(ScriptedOperator):
                 self._go(Watch.LOOKING, now_ns)
         elapsed_s = (now_ns - self._since_ns) / NS_PER_S
         match self._watch:
+            case Watch.LOOKING if held:
+                self._go(Watch.REACTING, now_ns)
             case Watch.LOOKING if not success and elapsed_s >= person.patience_s:
                 if self._attention.random() < person.inattention:
                     self._since_ns = now_ns

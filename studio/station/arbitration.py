@@ -57,7 +57,8 @@ class Arbiter:
 
     Attributes:
         sharing: what a person gets who steps in; taken note of when they do.
-        intervention: counts how often somebody stepped in, from 1; 0 while nobody does.
+        intervention: counts how often a person took an arm that a policy drives in this scene,
+            at once or after a hold, from 1; 0 while nobody does.
     """
 
     def __init__(self, ownership: Ownership, shared: SharedControl) -> None:
@@ -67,6 +68,7 @@ class Arbiter:
         self._interventions = 0
         self._held = Sharing()          # as it was when the person stepped in
         self._supervised = False        # a policy drives, or goes on when the person lets go
+        self._rollout = False           # a policy has driven in this scene
         self._pressed = False           # the gripper is the person's by now
         self._touched_ns = 0
 
@@ -79,7 +81,12 @@ class Arbiter:
         """Let the policy drive; returns whether the mode allows it."""
         accepted = self._ownership.on(Event.PLAY)
         self._supervised |= accepted
+        self._rollout |= accepted
         return accepted
+
+    def begin(self) -> None:
+        """Another scene, in which nobody has driven yet."""
+        self._rollout = self._supervised
 
     def dismiss(self) -> None:
         """The policy is not to go on when the person lets go: the arm holds then."""
@@ -130,7 +137,7 @@ class Arbiter:
             self._shared.release()
         if not self._ownership.on(Event.INPUT if self._held.whole else Event.JOIN):
             return
-        if self._supervised and not self.intervention:
+        if self._rollout and not self.intervention:
             self._interventions += 1
             self.intervention = self._interventions
 

@@ -153,6 +153,7 @@ class ControlLoop:
         """What was planned before means nothing any more."""
         self.task, self.instruction, self.seed = task, instruction, seed
         self.instruction_id, self.scene = 0, self.scene + 1
+        self.arbiter.begin()
         if self.player is not None:
             self.player.begin()
 
@@ -175,7 +176,8 @@ class ControlLoop:
         if self._follows:
             self.teleop.send_feedback({
                 "stamp_ns": now_ns, "task": self.task, "instruction": self.instruction,
-                "rows": self.latest, "led": self.ownership.mode is Mode.HUMAN})
+                "rows": self.latest, "led": self.ownership.mode is Mode.HUMAN,
+                "mode": self.ownership.mode.name})
         human, mistrust = self.guards.trust(self.teleop.read(), now_ns)
         mode, here = self.ownership.mode, self.limiter.position
         if not self._synced or not self.ownership.may_move:

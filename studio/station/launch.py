@@ -29,6 +29,7 @@ from studio.station.robot_host import RobotHostConfig
 from studio.station.robots import OPEN_ROBOT, make_operator, open_robot
 from studio.station.rrd_worker import RrdConfig
 from studio.station.session import Outcome, Session, SessionPlan, SessionReport
+from studio.station.simulated_person import attend
 from studio.station.station import Station
 from studio.station.station_worker import StationConfig
 from studio.station.supervisor import Supervisor, WorkerFailed, WorkerSpec
@@ -154,6 +155,7 @@ def _run_virtual(request: SessionRequest, links: Endpoints, supervisor: Supervis
             if request.policy is not None:
                 drive_in_process(request.policy, station, request.delays)
             session = Session(station, request.plan, simulated=True)
+            attend(station)
 
             def between_ticks() -> None:
                 progress.update(session.report)

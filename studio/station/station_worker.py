@@ -20,6 +20,7 @@ from studio.station.remote_robot import RemoteSimulator, open_remote_robot
 from studio.station.robots import make_operator
 from studio.station.safety import SafetyLimits
 from studio.station.session import Session, SessionPlan
+from studio.station.simulated_person import attend
 from studio.station.station import Station
 from studio.station.watch import WatchPublisher
 from studio.station.worker import Life
@@ -73,6 +74,7 @@ def run(config: bytes, life: Life) -> None:
         if told.plan is not None:
             watch.session = Session(station, told.plan,
                                     simulated=isinstance(robot, RemoteSimulator))
+        attend(station)
 
         def between_ticks() -> None:
             for command, answer in server.poll():

@@ -13,6 +13,7 @@ from studio.station.commands import Arm, Command, ResetScene, StartEpisode, Star
 from studio.station.control_loop import TickRecord
 from studio.station.messages import Mode
 from studio.station.policy_in_process import PolicyInProcess
+from studio.station.simulated_person import attend
 from studio.station.station import Station
 from studio.station.store_sink import StoreSink
 
@@ -50,6 +51,7 @@ class RolloutDesk:
                                sink=StoreSink())
         self.rows: list[np.void] = []
         self.station.loop.subscribers.append(self)
+        attend(self.station)
         self.driver = PolicyInProcess(self.station.loop, policy, pace, delays) if policy else None
 
     def on_tick(self, tick: TickRecord) -> None:
