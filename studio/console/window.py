@@ -54,8 +54,7 @@ def open_context(folder: Path, size: tuple[int, int]) -> Iterator[None]:
 
 
 def open_window(size: tuple[int, int], palette: str) -> None:
-    """Show the window; everything in it was made before. What is between the panels shows the
-    window's own ground."""
+    """Show the window, on a palette's ground; everything in it was made before."""
     dpg.create_viewport(title=TITLE, width=size[0], height=size[1], x_pos=0, y_pos=0,
                         min_width=min(LEAST[0], size[0]), min_height=min(LEAST[1], size[1]),
                         vsync=False, clear_color=list(rgba(PALETTES[palette].ground)))
