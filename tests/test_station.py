@@ -337,8 +337,10 @@ def test_the_arm_is_held_when_the_recorder_dies_during_an_episode(desk):
     desk.ticks(5)                       # it is asked twenty times a second
     assert desk.mode is Mode.HOLD
     assert "recorder" in desk.station.loop.ownership.reason
+    assert "end it first" in desk.refused(TrashEpisode(CLOSED))
     desk.do(EndEpisode())
     desk.ticks(20)
+    assert "is not running" in desk.refused(TrashEpisode(CLOSED))
     assert "nothing would be kept" in desk.refused(StartEpisode("push-button"))
 
 

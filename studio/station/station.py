@@ -172,7 +172,10 @@ class Station:
         self.health.recorder = self._sink.health()
         if not self.health.recorder.wanted:
             return "no store is open: open one, or practise"
-        return "" if self.health.recorder.alive else "the recorder is not running"
+        if self.health.recorder.alive:
+            return ""
+        return (f"the recorder has died during episode {self.feed.episode}: end it first"
+                if self.feed.open and not self.feed.practice else "the recorder is not running")
 
     @_obey.register
     def _(self, command: AboutEpisode) -> Reply:
