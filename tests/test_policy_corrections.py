@@ -1,6 +1,7 @@
 """Whose doing a moment is, and what each method of learning from corrections makes of it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -160,6 +161,17 @@ def test_a_run_goes_on_from_another_which_stays_as_it_is(capsys, tmp_path, toys)
     assert load_policy(child).weights_version == 7
     code, answer, _ = train(capsys, toys, "--to", child, "--resume", "--steps", 5)
     assert code == 0 and answer["step"] == 9                # its own five
+
+
+def test_a_run_that_never_had_its_parents_weights_is_not_resumed_from_chance(
+        capsys, tmp_path, toys):
+    parent, child = tmp_path / "parent", tmp_path / "child"
+    assert train(capsys, toys, "--to", parent, "--steps", 2, *SMALL)[0] == 0
+    assert train(capsys, toys, "--to", child, "--from", parent, "--steps", 1)[0] == 0
+    shutil.rmtree(child / "checkpoints")                # as a kill before the first one leaves it
+    (child / "latest").unlink()
+    code, _, err = train(capsys, toys, "--to", child, "--resume", "--steps", 3)
+    assert code == 2 and "begin again with --from" in err
 
 
 @pytest.mark.parametrize(("words", "says"), [

@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 import pytest
 from doubles.rollout_desk import RolloutDesk
 from doubles.rule_policy import RulePolicy
 
 from policy.driving.two_speeds import Delays
+from studio.devices.interfaces import idle_input
 from studio.station.commands import Pause, SetSharing, StartPolicy
 from studio.station.messages import Mode, Owner
+from studio.station.safety import SafetyLimits
+from studio.station.shared_control import SharedControl
 
 pytestmark = pytest.mark.gl
 LEFT_OF_PLAN = (0.0, 0.1, 0.0, 0.0, 0.0, 0.0)
@@ -111,14 +115,18 @@ def test_the_person_moves_their_axis_and_the_policy_goes_on_with_the_others(desk
 
 
 def test_half_and_half_moves_half_as_far_as_each_alone(desk):
-    desk.do(SetSharing(human=(0.5,) * 6))
-    rows = desk.push(60, (0.0, 0.0, 0.1, 0.0, 0.0, 0.0))
-    planned = np.array([desk.station.loop.kinematics.forward(row["proposed_policy"])[:3]
-                        for row in rows if np.isfinite(row["proposed_policy"]).all()])
-    assert len(planned) > 40
-    moved = rows[-1]["sent_tool"][2] - rows[0]["sent_tool"][2]
-    alone = 0.1 * 0.6
-    assert moved < 0.6 * alone + 0.02 and moved > -0.5 * alone
+    kinematics, here = desk.station.loop.kinematics, desk.rows[-1]["sent"]
+    both = SharedControl(kinematics, SafetyLimits(), 0.01)
+    up = msgspec.structs.replace(idle_input(0), enabled=True, twist=np.array([0, 0, 0.1, 0, 0, 0]))
+    aside, asked = here.copy(), here
+    for _ in range(30):
+        aside[0] += 0.001                           # the policy's plan turns the arm's first joint
+        asked = both.wish(up, None, aside, "a plan", asked, np.full(6, 0.5))
+    began, ended, planned = (kinematics.forward(joints) for joints in (here, asked, aside))
+    assert ended[2] - began[2] == pytest.approx(0.5 * 0.1 * 0.3, abs=1e-3)
+    half = (planned - began)[:2] / 2
+    assert np.linalg.norm(half) > 0.004
+    assert np.allclose((ended - began)[:2], half, atol=1.5e-3)
 
 
 @pytest.mark.parametrize("human", [(1.0,) * 5, (1.0,) * 5 + (1.1,), (0.0,) * 6,

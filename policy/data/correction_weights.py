@@ -4,9 +4,9 @@ Each method is a function from episodes to one weight for every moment, beside t
 whose doing a moment is; knows no store and no network.
 
 - `all`: everything alike, as plain cloning would.
-- `hg-dagger`: only what people did (Kelly et al. 2019, arXiv 1810.02890, section III).
+- `hg-dagger`: only what people did (Kelly et al. 2019, arXiv 1810.02890).
 - `iwr`: corrections together weigh as much as all the rest together (Mandlekar et al. 2020, arXiv
-  2012.06733, section 4.1).
+  2012.06733).
 - `sirius`: by class: demonstrations and corrections 10, the policy's own doing 1, what it did just
   before somebody stepped in 0.1 (Liu et al. 2023, arXiv 2211.08416; the values of its code).
 - `rac`: as `hg-dagger`; recoveries and corrections alike. What differs is how it is recorded: an

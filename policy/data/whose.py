@@ -14,8 +14,8 @@ from policy.data.signals import Signals, has_column
 from recorders import align
 from recorders.clock import NS_PER_S
 
-# What a policy does just before somebody steps in is seldom worth learning: Sirius (arXiv
-# 2211.08416, section 4.2) leaves out 15 steps at 20 Hz.
+# What a policy does just before somebody steps in is seldom worth learning. Sirius (arXiv
+# 2211.08416) counts 15 of its steps; three quarters of a second is our choice.
 BEFORE_NS = 3 * NS_PER_S // 4
 
 

@@ -152,6 +152,9 @@ class DualTraining:
         training = cls(run, lessons, stores, seed,
                        budget or msgspec.convert(run.config["budget"], Budget), device)
         training._resumed, training.passed_over = run.newest_whole()
+        if training._resumed is None and "parent" in run.config:
+            raise CheckpointError(f"{folder} was stopped before it had the weights of its parent: "
+                                  f"remove it, and begin again with --from")
         if training._resumed is None and training.passed_over:
             raise CheckpointError(f"no checkpoint of {folder} is whole: "
                                   f"{'; '.join(training.passed_over)}")

@@ -2,9 +2,9 @@
 
 Shares are per axis of the tool in the world frame: 1 is the person's alone, 0 the policy's alone.
 An axis that the policy owns goes where the policy's plan is; an axis that both move is moved by the
-weighted sum of both motions (linear blending of velocities, Dragan & Srinivasa 2013, "A
-policy-blending formalism for shared control", eq. 1), because a plan is a place that would pull
-back against the hand. The gripper is never blended: it is the policy's until the person presses it.
+weighted sum of both motions (linear blending, after Dragan & Srinivasa 2013, "A policy-blending
+formalism for shared control"), because a plan is a place that would pull back against the hand. The
+gripper is never blended: it is the policy's until the person presses it.
 Knows poses and joints; knows no mode, no device and no chunk.
 """
 
