@@ -127,9 +127,11 @@ def test_what_is_recorded_after_a_switch_of_devices_and_cameras_is_right(tmp_pat
     store = tmp_path / "store"
     with window(tmp_path, screen, store) as (seat, desktop):
         while desktop.snapshot().seed != SEED:
+            last = desktop.snapshot().seed
             desktop.tap("n")
             desktop.hear("answer", command="ResetScene", accepted=True)
-            desktop.until(lambda: not desktop.snapshot().resetting, "the scene")
+            desktop.until(lambda last=last: desktop.snapshot().seed != last
+                          and not desktop.snapshot().resetting, "the next scene")
         robot = seat.pid("robot")
         use(desktop, "device scripted")
         assert seat.pid("robot") == robot and desktop.snapshot().human_status == 1
