@@ -103,7 +103,7 @@ def test_a_room_never_imports_one_that_stands_above_it(imports, of, never):
 
 
 SHARED = ("actions", "errors", "interfaces", "rotations", "statistics", "words")
-LAYERS = (SHARED, ("backbones",), ("data",), ("network",), ("runs",), ("training", "driving"),
+LAYERS = (SHARED, ("backbones", "monitoring"), ("data",), ("network",), ("runs",), ("training", "driving"),
           ("peers",))
 
 
