@@ -11,6 +11,7 @@ import numpy as np
 
 from studio.sim.arm_model import add_arm
 from studio.sim.furniture import add_bin, add_button, add_chest, add_cube, add_room
+from studio.sim.mishaps import add_cover
 
 ARM_NAME = "arm"
 CUBE_NAMES = ("cube_red", "cube_green", "cube_blue")
@@ -26,8 +27,11 @@ _CUBE_COLOURS = {"cube_red": (0.86, 0.20, 0.18), "cube_green": (0.16, 0.62, 0.34
 _CUBE_PLACES = {"cube_red": (0.44, 0.13), "cube_green": (0.53, 0.02), "cube_blue": (0.44, -0.10)}
 
 
-def build_scene() -> mujoco.MjSpec:
+def build_scene(*, cover: bool = False) -> mujoco.MjSpec:
     """The one-arm scene, ready to compile.
+
+    Args:
+        cover: with something that a camera can be covered with; such a scene's states are its own.
 
     Returns:
         The specification; `compile()` gives the model, `to_xml()` its MJCF.
@@ -48,4 +52,6 @@ def build_scene() -> mujoco.MjSpec:
     add_bin(spec, "bin", xy_m=(0.48, 0.32))
     add_button(spec, "button", xy_m=(0.40, -0.31))
     add_chest(spec, "chest", xy_m=(0.67, -0.22))
+    if cover:
+        add_cover(spec)
     return spec

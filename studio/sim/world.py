@@ -22,6 +22,7 @@ from studio.devices.interfaces import DeviceError
 from studio.sim.arm_model import FINGER_TRAVEL_M, HOME_RAD, N_JOINTS
 from studio.sim.disturbance import Disturbance, Disturber
 from studio.sim.furniture import CUBE_HALF_M
+from studio.sim.mishaps import MishapMaker, Mishaps
 from studio.sim.readings import SceneReadings
 from studio.sim.scene import CUBE_NAMES, PHYSICS_HZ, build_scene
 
@@ -64,6 +65,7 @@ class SimWorld(SceneReadings):
         clock: gives the stamp of the first state; time then passes by `advance_to`.
         tasks: by name; `studio.sim.tasks.TASKS` if None.
         disturbance: what happens to the cube that is asked for; nothing if None.
+        mishaps: what breaks; nothing if None.
 
     Attributes:
         model, data: MuJoCo's, for those who look (tasks, cameras); only the world steps them.
@@ -76,11 +78,11 @@ class SimWorld(SceneReadings):
     """
 
     def __init__(self, clock: Clock, tasks: Mapping[str, Any] | None = None,
-                 disturbance: Disturbance | None = None) -> None:
+                 disturbance: Disturbance | None = None, mishaps: Mishaps | None = None) -> None:
         if tasks is None:
             from studio.sim.tasks import TASKS  # here, because tasks are optional to a world
             tasks = TASKS
-        spec = build_scene()
+        spec = build_scene(cover=mishaps is not None)
         super().__init__(spec.compile())
         self.model_xml = spec.to_xml()
         self.stamp_ns = clock.now_ns()
@@ -89,6 +91,7 @@ class SimWorld(SceneReadings):
         self._aim, self._aim_steps = np.zeros(0), 0
         self._tasks = tasks
         self._disturber = Disturber(disturbance, self) if disturbance is not None else None
+        self._mishaps = MishapMaker(mishaps, self.model, self.data) if mishaps else None
         self._said = ("", 0)
         self._state_size = mujoco.mj_stateSize(self.model, STATE_PARTS)
         self._clear()
@@ -120,6 +123,8 @@ class SimWorld(SceneReadings):
         self._said = (task, seed)
         if self._disturber is not None:
             self._disturber.begin(seed)
+        if self._mishaps is not None:
+            self._mishaps.begin(seed)
         return self.run.instruction
 
     def set_instruction(self, text: str) -> None:
@@ -143,7 +148,9 @@ class SimWorld(SceneReadings):
     def restore(self, saved: SavedWorld) -> None:
         """Go back to a saved moment; from there on everything repeats to the last bit."""
         if saved.task:
-            self.reset(saved.task, saved.seed)
+            if self.run is None or self.unstable or (saved.task, saved.seed) != self._said:
+                self.reset(saved.task, saved.seed)      # else that scene is the one that is here
+            assert self.run is not None
             self.run.restore(saved.progress)
         else:
             self.run, self._said = None, ("", 0)
@@ -215,6 +222,8 @@ class SimWorld(SceneReadings):
     def _aim_motors_at(self, target: np.ndarray) -> None:
         self.target = target
         self.data.ctrl[:N_JOINTS] = self.target[:N_JOINTS]
+        if self._mishaps is not None and self._mishaps.stuck:
+            return
         self.data.ctrl[N_JOINTS] = np.clip(self.target[N_JOINTS], 0.0, 1.0) * FINGER_TRAVEL_M
 
     def advance_to(self, now_ns: int, after_step: Callable[[], None] | None = None) -> None:
@@ -230,6 +239,8 @@ class SimWorld(SceneReadings):
                 self._aim_steps -= 1
             if self._disturber is not None and self.run is not None:
                 self.push_cubes(self._disturber.forces())
+            if self._mishaps is not None:
+                self._mishaps.step()
             mujoco.mj_step2(self.model, self.data)
             self.measured[:] = self.data.sensordata
             self.stamp_ns += STEP_NS
