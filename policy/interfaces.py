@@ -10,6 +10,7 @@ and qw qx qy qz; a gripper is 0 (closed) to 1 (open). Stamps are monotonic nanos
 Letters: H = steps of a chunk, P = numbers of proprioception, D = joints + gripper.
 """
 
+import math
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -81,6 +82,8 @@ class Latent(msgspec.Struct, frozen=True, kw_only=True):
         weights_version: of the network that made it.
         subtask: what it says is to be done now; shown to the operator.
         understood: False if it does not know what the instruction asks for; the arm holds.
+        entropy: in nats, of the word that it was least sure of; NaN if it says none.
+        signature: the latent in few numbers, see policy/monitoring/novelty.py; or empty.
         payload: the policy's own.
     """
 
@@ -90,6 +93,8 @@ class Latent(msgspec.Struct, frozen=True, kw_only=True):
     weights_version: int = 0
     subtask: str = ""
     understood: bool = True
+    entropy: float = math.nan
+    signature: tuple[float, ...] = ()
     payload: Any = None
 
 
@@ -101,8 +106,10 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
         first_ns, step_ns: target k holds at first_ns + k * step_ns.
         observation_ns: stamp of the observation it answers.
         latent_id, latent_ns: the latent used and the stamp of its observation.
-        instruction_id, weights_version, subtask: of that latent.
+        instruction_id, weights_version, subtask, entropy, signature: of that latent.
         epoch: of the ownership when the observation was made; the station drops older ones.
+        chunk_id: counts the chunks of whoever drives the policy, from 1; a station counts on where
+            another process takes over.
     """
 
     targets: np.ndarray
@@ -116,6 +123,9 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     weights_version: int = 0
     subtask: str = ""
     epoch: int = 0
+    chunk_id: int = 0
+    entropy: float = math.nan
+    signature: tuple[float, ...] = ()
 
 
 class Held(msgspec.Struct, frozen=True):

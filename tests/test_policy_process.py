@@ -64,7 +64,8 @@ stamps = st.integers(0, 2**62)
 def test_an_answer_arrives_as_it_was_sent(targets, first_ns, latent_ns, version, subtask):
     chunk = Chunk(targets=np.array(targets), space="tool", first_ns=first_ns, step_ns=33,
                   observation_ns=7, latent_id=2, latent_ns=latent_ns, instruction_id=1,
-                  weights_version=version, subtask=subtask, epoch=4)
+                  weights_version=version, subtask=subtask, epoch=4, chunk_id=9,
+                  entropy=0.4, signature=(1.0, -2.0))
     arrived = decode_answer([bytes(frame) for frame in encode_answer(
         Answer(chunk, Timings(1.0, 2.0, 3.0)))])
     np.testing.assert_array_equal(arrived.chunk.targets, chunk.targets)
@@ -405,6 +406,7 @@ class Speaker:
         """As a process does that has just been started."""
         self.end = PolicyEnd(self._context, self._desk.links, {})
         self.version += 1
+        self._chunks = 0
 
     def speak(self) -> None:
         """Once, and one tick."""
@@ -412,11 +414,12 @@ class Speaker:
         tool = loop.kinematics.forward(loop.limiter.position)
         targets = np.tile(np.append(tool, 1.0), (16, 1))
         targets[:, 2] += np.linspace(0.005, 0.08, 16)
+        self._chunks += 1
         self.end.say(PolicyStatus(PolicyHealth(), {}))
         self.end.send(Answer(Chunk(
             targets=targets, space="tool", first_ns=now_ns + 33 * MS, step_ns=33 * MS,
             observation_ns=now_ns, latent_id=1, latent_ns=now_ns, epoch=loop.ownership.epoch,
-            weights_version=self.version), Timings(1.0, 1.0, 1.0)))
+            weights_version=self.version, chunk_id=self._chunks), Timings(1.0, 1.0, 1.0)))
         self._desk.tick()
 
 
@@ -428,6 +431,7 @@ def test_a_policy_that_was_replaced_before_its_silence_was_noticed_does_not_driv
     while desk.health.taken < 3 or not desk.moves():
         speaker.speak()
     assert desk.mode is Mode.AUTO
+    last = desk.policy.player.chunk.chunk_id
     speaker.end.close()
     speaker.begin()
     while desk.mode is Mode.AUTO:
@@ -443,6 +447,7 @@ def test_a_policy_that_was_replaced_before_its_silence_was_noticed_does_not_driv
         speaker.speak()
     assert desk.mode is Mode.AUTO and not desk.health.unconfirmed
     assert desk.policy.player.chunk.weights_version == 2
+    assert desk.policy.player.chunk.chunk_id > last         # it counts anew, the station counts on
 
 
 @pytest.mark.gl

@@ -100,6 +100,7 @@ class TwoSpeeds:
     Attributes:
         buffer: the newest latent that is visible.
         usage: counts for the report.
+        chunks: how many were made, whatever was reset; the number of the last one.
     """
 
     def __init__(self, policy: Policy, pace: Pace | None = None, delays: Delays | None = None, *,
@@ -109,6 +110,7 @@ class TwoSpeeds:
         self.buffer = LatentBuffer(
             limits or usual_limits(self.pace, policy.spec.step_s, self.delays))
         self._stopwatch, self._sliced = stopwatch or SystemClock(), sliced
+        self.chunks = 0
         self._act_gap_ns = round((self.pace.act_every_steps - 0.5) * policy.spec.step_ns)
         self._forget()
 
@@ -244,6 +246,7 @@ class TwoSpeeds:
         self.usage.act_ns.append(self._stopwatch.now_ns() - began_ns)
         self.usage.age_ns.append(observation.stamp_ns - latent.observation_ns)
         self.usage.system1_calls += 1
+        self.chunks += 1
         self.usage.slowed += verdict is Verdict.SLOW
         self._act_free_ns = now_ns + round(self.delays.act_s * NS_PER_S)
         self._coming_chunk = (self._act_free_ns, self._labelled(
@@ -267,7 +270,8 @@ class TwoSpeeds:
             chunk, epoch=self._epoch, observation_ns=observation.stamp_ns,
             latent_id=latent.latent_id, latent_ns=latent.observation_ns,
             instruction_id=latent.instruction_id, subtask=latent.subtask,
-            weights_version=latent.weights_version,
+            weights_version=latent.weights_version, chunk_id=self.chunks,
+            entropy=latent.entropy, signature=latent.signature,
             first_ns=chunk.first_ns + (slowed - 1) * chunk.step_ns, step_ns=slowed * chunk.step_ns)
 
 

@@ -16,9 +16,10 @@ import numpy as np
 
 from policy import rotations
 from policy.interfaces import ActionSpace, Chunk
+from recorders.clock import NS_PER_S
 from studio.station.chunk_path import POSE, Path, on_path, shortened, way
 from studio.station.kinematics import ArmKinematics, angle_between
-from studio.station.messages import Owner
+from studio.station.messages import Owner, RunningChunk
 from studio.station.safety import SafetyLimits
 
 TOOL_TARGET = 8
@@ -74,6 +75,28 @@ class ChunkPlayer:
         self._commands: deque[tuple[int, np.ndarray]] = deque(maxlen=round(MEMORY_S / dt_s))
         self._path: Path | None = None
         self._solution: np.ndarray | None = None
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The running chunk's number, and to which of its targets the last wish leads.
+
+        (0, 0) without one; the chunk's length once it is over.
+        """
+        if self._path is None or self.chunk is None:
+            return 0, 0
+        ahead = int(np.searchsorted(self._path.stamps_ns[1:], self._last_ns))
+        return self.chunk.chunk_id, ahead
+
+    def shown(self) -> RunningChunk | None:
+        """The running chunk, as a timeline draws it; None without one."""
+        if self._path is None or (chunk := self.chunk) is None:
+            return None
+        return RunningChunk(
+            chunk_id=chunk.chunk_id, space=chunk.space, step=self.place[1],
+            step_s=chunk.step_ns / NS_PER_S, observation_ns=chunk.observation_ns,
+            targets=tuple(map(tuple, self._path.knots[1:].tolist())), subtask=chunk.subtask,
+            instruction_id=chunk.instruction_id, weights_version=chunk.weights_version,
+            epoch=chunk.epoch)
 
     def offer(self, chunk: Chunk) -> str:
         """Hand over a chunk, to be played from the next tick on.

@@ -18,10 +18,11 @@ from studio.station.arbitration import Arbiter, Decision, Proposals
 from studio.station.clutch import Clutch
 from studio.station.guards import Finding, Guards, wrench_in
 from studio.station.kinematics import ArmKinematics
-from studio.station.messages import Assignment, Guard, Mode, tick_stream
-from studio.station.ownership import Event, Ownership
+from studio.station.messages import Assignment, Guard, Mode, RunningChunk, tick_stream
+from studio.station.ownership import MOVING, Event, Ownership
 from studio.station.safety import MotionLimiter, SafeCommand, SafetyLimits
 from studio.station.shared_control import SharedControl
+from studio.station.way_back import WayBack, Waypoint
 
 
 class TickRecord(msgspec.Struct, frozen=True):
@@ -47,6 +48,15 @@ class Player(Protocol):
     @property
     def chunk(self) -> object:
         """What is being played."""
+        ...
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """From which chunk the last wish was, and to which of its targets it leads; 0, 0: none."""
+        ...
+
+    def shown(self) -> RunningChunk | None:
+        """The chunk that the last wish was from, for a timeline."""
         ...
 
     def wish(self, now_ns: int, commanded: np.ndarray, epoch: int, *, driving: bool,
@@ -93,6 +103,7 @@ class ControlLoop:
         self.clutch = Clutch(kinematics, limits, dt_s)
         self.arbiter = Arbiter(self.ownership, SharedControl(kinematics, limits, dt_s))
         self.guards = Guards(limits, rate_hz, len(robot.info.joint_names))
+        self.way_back = WayBack(rate_hz)
         self.subscribers: list[Subscriber] = []
         self.between_ticks: Callable[[], None] = lambda: None
         self.player: Player | None = None
@@ -125,6 +136,7 @@ class ControlLoop:
         finding = self._inspect(now_ns)
         decision = self.arbiter.decide(now_ns, proposals, finding)
         command = self._make_safe(decision, finding)
+        self._keep_way(now_ns)
         self._send(command)
         flags = finding.flags | mistrust | command.guards
         return self._tell(now_ns, lateness_ns, batches, proposals, decision, command, flags)
@@ -149,11 +161,21 @@ class ControlLoop:
         self.latest.clear()
         self.clutch.release()
 
+    def taken_back(self, waypoint: Waypoint) -> None:
+        """The world was taken back to a tick: the arm holds there, and nothing planned holds."""
+        self.limiter.resume(waypoint.motion)
+        self.guards.forget_path()
+        self.clutch.release()
+        self.scene += 1
+        if self.player is not None:
+            self.player.begin()
+
     def begin_scene(self, task: str, instruction: str, seed: int) -> None:
         """What was planned before means nothing any more."""
         self.task, self.instruction, self.seed = task, instruction, seed
         self.instruction_id, self.scene = 0, self.scene + 1
         self.arbiter.begin()
+        self.way_back.begin()
         if self.player is not None:
             self.player.begin()
 
@@ -185,14 +207,16 @@ class ControlLoop:
             if self.player is not None:
                 self.player.rest(now_ns)
             return Proposals(human, here), mistrust
-        if mode is Mode.AUTO and not human.enabled:
+        if mode in (Mode.AUTO, Mode.REWIND) and not human.enabled:
             self.clutch.release()       # a gripper button of before the policy means nothing now
         wish = self.clutch.wish(human, here)
         planned = None if self.player is None else self.player.wish(
             now_ns, here, self.ownership.epoch, asked=self.arbiter.asked,
             driving=mode in (Mode.AUTO, Mode.SHARED, Mode.HANDBACK))
         plan = None if self.player is None else self.player.chunk
-        return Proposals(human, here, wish, planned, plan), mistrust
+        back, there = (self.way_back.lead(self.limiter.motion, self.speed_scale)
+                       if mode is Mode.REWIND else (None, False))
+        return Proposals(human, here, wish, planned, plan, back, there), mistrust
 
     def _inspect(self, now_ns: int) -> Finding:
         finding = self.guards.inspect(
@@ -210,6 +234,14 @@ class ControlLoop:
                 self.player.release()
         return self.limiter.step(decision.wish, speed_scale=self.speed_scale)
 
+    def _keep_way(self, now_ns: int) -> None:
+        """Note where the arm was driven; a drive back ends when its mode does."""
+        mode = self.ownership.mode
+        if mode is not Mode.REWIND:
+            self.way_back.stop()
+        if self._synced and (mode in MOVING or not self.limiter.standing):
+            self.way_back.note(Waypoint(self.number, now_ns, self.limiter.motion))
+
     def _send(self, command: SafeCommand) -> None:
         mode = self.ownership.mode
         if self._synced and mode is not Mode.FAULT and (mode is not Mode.IDLE
@@ -224,6 +256,8 @@ class ControlLoop:
         row["lateness_ns"], row["mode"] = lateness_ns, self.ownership.mode
         row["epoch"], row["guards"] = self.ownership.epoch, flags | self._mode_flags()
         row["owner"], row["speed_scale"] = decision.owner, self.speed_scale
+        row["rewinds"] = self.way_back.rewinds
+        row["rewound_ns"] = self.way_back.reached_ns
         row["human_share"], row["intervention"] = decision.human_share, self.arbiter.intervention
         if arm is not None:
             row["observation_ns"], row["observation_seq"] = arm["t_mono_ns"], arm["seq"]
@@ -235,6 +269,8 @@ class ControlLoop:
         row["tool_target"] = np.nan if self.clutch.target is None else self.clutch.target
         row["proposed_human"] = np.nan if proposals.human is None else proposals.human
         row["proposed_policy"] = np.nan if proposals.policy is None else proposals.policy
+        if proposals.policy is not None and self.player is not None:
+            row["chunk_id"], row["chunk_step"] = self.player.place
         row["blended"] = np.nan if decision.wish is None else decision.wish
         row["sent"], row["sent_velocity"] = command.position, command.velocity
         row["sent_tool"] = self.kinematics.forward(command.position)

@@ -128,6 +128,7 @@ class Health:
             lateness_max_ms=float(late_ms[2]), late_ticks=self.late_ticks,
             streams=tuple(m.health(tick.stamp_ns) for m in self._meters.values()),
             recorder=recorder, policy=policy, resetting=self.resetting,
+            chunk=None if loop.player is None else loop.player.shown(),
             problems=self._problems(int(row["guards"]), recorder, policy))
 
     def _problems(self, flags: int, recorder: RecorderHealth,

@@ -98,6 +98,8 @@ def tick_stream(info: RobotInfo, rate_hz: float) -> StreamSpec:
         Column(name="tool_target", dtype="<f8", shape=(7,), unit="m", names=pose),
         joints("proposed_human"),      # what the human's device asked for, as joints
         joints("proposed_policy"),     # what the policy wanted, also while a human drives
+        Column(name="chunk_id", dtype="<i4"),       # that this is from; 0: from none
+        Column(name="chunk_step", dtype="<i4"),     # the target led to; the chunk's length: past it
         joints("blended"),             # after arbitration
         joints("sent"),                # after safety: what the robot was told
         Column(name="sent_velocity", dtype="<f8", shape=wide, unit="rad/s", names=names),
@@ -186,6 +188,32 @@ class PolicyHealth(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""                   # for the operator
 
 
+class RunningChunk(msgspec.Struct, frozen=True, kw_only=True):
+    """The chunk that is played, as a timeline draws it.
+
+    Attributes:
+        chunk_id: see `policy.interfaces.Chunk`.
+        space: "tool": targets are (8,) world_from_tool and gripper; "joints": (D,).
+        step: which target the arm is led to now; those after it can still be changed.
+            `len(targets)` once the chunk is over.
+        step_s: time between two targets.
+        targets: (H, A) what the arm is led to.
+        observation_ns: stamp of the picture that it answers.
+        subtask, instruction_id, weights_version, epoch: as the chunk says.
+    """
+
+    chunk_id: int
+    space: str
+    step: int
+    step_s: float
+    targets: tuple[tuple[float, ...], ...]
+    observation_ns: int
+    subtask: str = ""
+    instruction_id: int = 0
+    weights_version: int = 0
+    epoch: int = 0
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """All that a console may draw; latest value only."""
 
@@ -219,6 +247,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     streams: tuple[StreamHealth, ...]
     recorder: RecorderHealth
     policy: PolicyHealth | None = None  # None: nobody but people drives here
+    chunk: RunningChunk | None = None   # that is played, also while a person drives beside it
     problems: tuple[str, ...] = ()      # what the operator should do something about
     seed: int = 0                       # of the scene
     human_buttons: int = 0              # bit i is button i

@@ -105,6 +105,9 @@ class _ChunkHead(msgspec.Struct, frozen=True, array_like=True):
     weights_version: int
     subtask: str
     epoch: int
+    entropy: float
+    signature: tuple[float, ...]
+    chunk_id: int
     timings: Timings
     incarnation: str
 

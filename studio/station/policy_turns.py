@@ -140,10 +140,11 @@ class PolicyTurns:
             DeviceError, ValueError, MissingSignal: the robot does not show what it wants; the old
                 one goes on.
         """
-        usage, same = self._speeds.usage, policy.spec == self.policy.spec
+        usage, chunks = self._speeds.usage, self._speeds.chunks
+        same = policy.spec == self.policy.spec
         self._install(policy, name, None if same else self._feed_for(policy.spec))
         self._speeds.reset(self._seed)
-        self._speeds.usage = usage
+        self._speeds.usage, self._speeds.chunks = usage, chunks
         self._busy, self._shown = False, self._newest if same else None
 
     def status(self) -> PolicyStatus:

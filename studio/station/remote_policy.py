@@ -12,13 +12,14 @@ from typing import Any
 import msgspec
 import zmq
 
+from policy.interfaces import Chunk
 from recorders.clock import NS_PER_S
 from studio.station.bus import Endpoints
 from studio.station.chunk_player import ChunkPlayer
 from studio.station.control_loop import ControlLoop, TickRecord
 from studio.station.messages import Mode, PolicyHealth, Spread
 from studio.station.ownership import Event
-from studio.station.policy_link import StationEnd, spread
+from studio.station.policy_link import Answer, StationEnd, spread
 from studio.station.safety import SafetyLimits
 from studio.station.wire import WireError
 
@@ -51,6 +52,7 @@ class RemotePolicy:
         self._scene, self._since_ns, self._heard_ns = -1, 0, -ALIVE_NS
         self._said = self._damage = ""
         self._before = (0, 0, 0, 0)     # of the player's counts, when the scene began
+        self._numbers = ("", 0, 0)      # who counts chunks, from where on, and how far they are
         self._latency = (0, Spread())
         loop.player = self.player
         loop.subscribers.append(self)
@@ -67,7 +69,7 @@ class RemotePolicy:
                     and self._link.status is not None \
                     and answer.incarnation == self._link.status.incarnation \
                     and answer.chunk.observation_ns >= self._since_ns:
-                self.player.offer(answer.chunk)
+                self.player.offer(self._numbered(answer))
         except WireError as error:
             self._damage = f"the policy's process speaks another version: {error}"
         self._hold_if_lost(tick.stamp_ns)
@@ -112,6 +114,15 @@ class RemotePolicy:
             self._unconfirmed = lost
             if lost:                # the epoch ends with it: what was planned is never played
                 self._ownership.on(Event.TROUBLE, ANOTHER if another else SILENT)
+
+    def _numbered(self, answer: Answer) -> Chunk:
+        """The chunk, counted on from those of the process before this one."""
+        who, before, newest = self._numbers
+        if answer.incarnation != who:
+            who, before = answer.incarnation, newest
+        newest = before + answer.chunk.chunk_id
+        self._numbers = who, before, newest
+        return msgspec.structs.replace(answer.chunk, chunk_id=newest)
 
     def _counts(self) -> tuple[int, int, int, int]:
         played = self.player.played
