@@ -167,7 +167,7 @@ def test_a_close_call_does_not_change_its_mind_but_new_words_from_the_operator_d
         ids = policy.model.body.tokenizer.encode([words])[0][0].tolist()
         said = [one for one in ids if policy.model.body.tokenizer.decode([one])]
         monkeypatch.setattr(policy.model, "saying", lambda *_: iter(
-            [Spoken([said], [[sure, *[1.0] * (len(said) - 1)]])]))
+            [Spoken([said], [[sure, *[1.0] * (len(said) - 1)]], [[0.1] * len(said)])]))
         seen = msgspec.structs.replace(observation(), instruction_id=instruction_id)
         return policy.think(seen)
 

@@ -5,6 +5,7 @@ that whoever serves it can run System 1 in between. Knows the network, the stati
 knows no clock, no robot and no store.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -17,6 +18,7 @@ from torch import Tensor
 from policy.actions import actions_between, targets_of
 from policy.data.normaliser import Normaliser
 from policy.interfaces import Chunk, Held, Latent, Observation, PolicySpec
+from policy.monitoring.novelty import signature
 from policy.network.building import DualDescription, build
 from policy.network.dual_system import DualSystem
 from policy.runs.checkpoints import load_weights, read_weights
@@ -103,9 +105,9 @@ class DualPolicy:
             tokens, grown = model.body.run(tokens, block, block + 1, mask=there)
             cache += grown
             yield None
-        z, words, likely = model.bridge(tokens), [], []
+        z, words, likely, entropy = model.bridge(tokens), [], [], []
         for spoken in model.saying(z, tuple(cache), there):
-            words, likely = spoken.words[0], spoken.likely[0]
+            words, likely, entropy = spoken.words[0], spoken.likely[0], spoken.entropy[0]
             yield None
         phrase = model.body.tokenizer.decode(words)
         asked = said if model.config.code == "instruction" else phrase
@@ -114,6 +116,8 @@ class DualPolicy:
             latent_id=self._latents, observation_ns=observation.stamp_ns,
             instruction_id=observation.instruction_id, weights_version=self.weights_version,
             subtask=phrase, understood=self.understands(said, likely),
+            entropy=max(entropy, default=math.nan),
+            signature=tuple(signature(z.float().cpu().numpy()).tolist()),
             payload=Thought(z, model.code([asked]))), likely)
         yield self._last
 

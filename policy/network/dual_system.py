@@ -38,10 +38,11 @@ MAX_WORDS = 32              # of an instruction or a sub-task; what is longer is
 
 
 class Spoken(NamedTuple):
-    """Words of B rows, and how likely each word was."""
+    """Words of B rows, how likely each word was, and the entropy it was chosen from, in nats."""
 
     words: list[list[int]]
     likely: list[list[float]]
+    entropy: list[list[float]]
 
 
 class Context(NamedTuple):
@@ -204,6 +205,7 @@ class DualSystem(nn.Module):
         _, tail_cache = self.body.run(z + self.role[0], trunk, blocks)
         said: list[list[int]] = [[] for _ in range(len(z))]
         sure: list[list[float]] = [[] for _ in range(len(z))]
+        unsure: list[list[float]] = [[] for _ in range(len(z))]
         ended = [False] * len(z)
         newest = torch.full((len(z), 1), words.begin_id, device=z.device)
         for number in range(most):
@@ -211,13 +213,16 @@ class DualSystem(nn.Module):
             x, trunk_cache = self.body.run(self.speech_tokens(newest, number), 0, trunk,
                                            trunk_cache, grown)
             x, tail_cache = self.body.run(x, trunk, blocks, tail_cache)
-            likely, newest = torch.softmax(self.body.words(x)[:, -1], -1).max(-1, keepdim=True)
+            chances = torch.softmax(self.body.words(x)[:, -1], -1)
+            entropies = torch.special.entr(chances).sum(-1)
+            likely, newest = chances.max(-1, keepdim=True)
             for row, word in enumerate(newest[:, 0].tolist()):
                 ended[row] = ended[row] or word == words.end_id
                 if not ended[row]:
                     said[row].append(word)
                     sure[row].append(float(likely[row]))
-            yield Spoken(said, sure)
+                    unsure[row].append(float(entropies[row]))
+            yield Spoken(said, sure, unsure)
             if all(ended):
                 return
 
