@@ -133,6 +133,22 @@ class Resettable(Protocol):
         ...
 
 
+@runtime_checkable
+class Rewindable(Protocol):
+    """A robot whose world can be taken back to a moment that it has been in: a simulator."""
+
+    def rewind(self, stamp_ns: int) -> int:
+        """Go back to the newest kept moment that is not after a stamp (monotonic).
+
+        Returns:
+            The stamp of that moment, as the samples of it carry.
+
+        Raises:
+            DeviceError: no such moment is kept.
+        """
+        ...
+
+
 class Teleoperator(Protocol):
     """A device with which a person (or a script) drives the arm. Shaped as LeRobot's."""
 

@@ -18,6 +18,8 @@ from studio.sim.cameras import CameraOptions, CameraRig
 from studio.sim.clocked_robot import ClockedRobot
 from studio.sim.disturbance import Disturbance, disturbance_from
 from studio.sim.instructions import InstructionError
+from studio.sim.mishaps import Mishaps
+from studio.sim.moments import Moments
 from studio.sim.samples import ARM_PERIOD_NS, JOINT_NAMES, Sampler
 from studio.sim.scene import ARM_NAME
 from studio.sim.world import SimWorld
@@ -45,6 +47,7 @@ class SimRobot(ClockedRobot):
         image_encoding: of the colour pictures.
         shadows: prettier pictures, eight times as dear.
         disturbance: what happens to the cube that is asked for, in a world made here.
+        mishaps: what breaks there.
 
     Attributes:
         world: the simulated world.
@@ -57,10 +60,12 @@ class SimRobot(ClockedRobot):
                  render: bool = True, cameras: tuple[str, ...] = ("front", "wrist"),
                  depth: bool = True, image_encoding: Encoding = "jpeg",
                  shadows: bool = False,
-                 disturbance: Disturbance | dict[str, Any] | None = None) -> None:
+                 disturbance: Disturbance | dict[str, Any] | None = None,
+                 mishaps: Mishaps | None = None) -> None:
         clock = clock or SystemClock()
-        self.world = world or SimWorld(clock, disturbance=disturbance_from(disturbance))
-        self._sampler = Sampler(self.world)
+        self.world = world or SimWorld(clock, disturbance=disturbance_from(disturbance),
+                                       mishaps=mishaps)
+        self._sampler, self._moments = Sampler(self.world), Moments(self.world)
         rig = CameraRig(self.world.model, CameraOptions(
             names=tuple(cameras) if render else (), height=image_size[0], width=image_size[1],
             rate_hz=camera_hz, depth=depth, encoding=image_encoding, shadows=shadows))
@@ -130,9 +135,28 @@ class SimRobot(ClockedRobot):
             DeviceError: for an unknown task.
         """
         instruction = self.world.reset(task, seed, instruction)
+        self._moments.clear()
         self._sampler.tare()
         self.fault = ""
         return instruction
+
+    def rewind(self, stamp_ns: int) -> int:
+        """Go back to the newest kept moment not after a stamp; the judge keeps the present words.
+
+        Returns:
+            That moment's stamp.
+
+        Raises:
+            DeviceError: nothing so old is kept.
+        """
+        self._must_be_connected()
+        words = self.world.run.instruction if self.world.run is not None else ""
+        moment = self._moments.back_to(stamp_ns)
+        self.world.restore(moment.saved)
+        if self.world.run is not None and words not in ("", self.world.run.instruction):
+            self.world.set_instruction(words)
+        self.fault = ""
+        return moment.stamp_ns
 
     def set_instruction(self, text: str) -> None:
         """Let the task's judge look for something else; see `SimWorld.set_instruction`.
@@ -216,6 +240,7 @@ class SimRobot(ClockedRobot):
 
     def _after_step(self) -> None:
         self._sampler.after_step()
+        self._moments.keep()
         self._capture_what_is_due()
 
     def _capture_what_is_due(self) -> None:

@@ -25,6 +25,8 @@ class Proposals(msgspec.Struct, frozen=True):
     Attributes:
         commanded: (D,) what the robot was last told.
         plan: the chunk that the policy's wish is from.
+        back: where the arm is to be while it drives back along its way.
+        back_again: it is there.
     """
 
     human_input: HumanInput
@@ -32,6 +34,8 @@ class Proposals(msgspec.Struct, frozen=True):
     human: np.ndarray | None = None
     policy: np.ndarray | None = None
     plan: object = None
+    back: np.ndarray | None = None
+    back_again: bool = False
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -119,7 +123,8 @@ class Arbiter:
         if not ownership.may_move:
             self._supervised = False
         touched = proposals.human_input.gripper is not None
-        if proposals.human_input.enabled or (touched and self._supervised):
+        takes = self._supervised or mode is Mode.REWIND
+        if proposals.human_input.enabled or (touched and takes):
             self._touched_ns = now_ns
             self._step_in(mode)
             self._pressed |= touched
@@ -127,6 +132,8 @@ class Arbiter:
             self._let_go(now_ns)
         elif mode is Mode.HANDBACK and proposals.policy is not None:
             ownership.on(Event.PLAY)
+        elif mode is Mode.REWIND and proposals.back_again:
+            ownership.on(Event.REWOUND)
         if ownership.mode not in (Mode.HUMAN, Mode.SHARED):
             self.intervention = 0
 
@@ -156,17 +163,21 @@ class Arbiter:
             return self._shared.wish(
                 proposals.human_input, proposals.human, proposals.policy, proposals.plan,
                 proposals.commanded, np.array(self._held.human))
+        if mode is Mode.REWIND:
+            return proposals.back
         return proposals.policy if mode is Mode.AUTO else proposals.human
 
     def _owner(self, proposals: Proposals, wish: np.ndarray | None) -> np.ndarray:
         """(D,) exactly one owner for each degree of freedom."""
         mode = self._ownership.mode
         driven = Owner.HOLD if wish is None else Owner.POLICY
+        led = Owner.HOLD if wish is None else Owner.SCRIPT
         whole = {Mode.IDLE: Owner.NOBODY, Mode.FAULT: Owner.NOBODY, Mode.STOP: Owner.SAFETY,
                  Mode.HUMAN: Owner.HUMAN, Mode.SHARED: Owner.BLEND, Mode.AUTO: driven,
-                 }.get(mode, Owner.HOLD)
+                 Mode.REWIND: led}.get(mode, Owner.HOLD)
         backs_off = (wish is not None and wish is not proposals.human
-                     and wish is not proposals.policy and mode is not Mode.SHARED)
+                     and wish is not proposals.policy and wish is not proposals.back
+                     and mode is not Mode.SHARED)
         owners = np.full(len(proposals.commanded), Owner.SAFETY if backs_off else whole,
                          dtype=np.uint8)
         if backs_off:

@@ -56,6 +56,23 @@ class StartPolicy(msgspec.Struct, tag=True, frozen=True):
     """Let the policy drive. Moving the device takes over, letting go of it hands back."""
 
 
+class JoinPolicy(msgspec.Struct, tag=True, frozen=True):
+    """Tell the station that a policy's process serves it from now on, or that none does."""
+
+    name: str = ""              # of the policy; empty: none
+
+
+class Rewind(msgspec.Struct, tag=True, frozen=True):
+    """Go back to where it went wrong; the arm then holds, and waits for a person or StartPolicy.
+
+    A simulator goes back to that state of its world at once. Any other arm drives back along the
+    way that it came, at half its speed, until somebody moves the device, pauses or stops.
+    """
+
+    seconds: float = 2.0        # of driving
+    to_tick: int = -1           # if it is 0 or more: the last tick that stays, instead of `seconds`
+
+
 class SetSharing(msgspec.Struct, tag=True, frozen=True):
     """What a person gets who steps in while the policy drives; holds from the next time on."""
 
@@ -132,8 +149,8 @@ AboutEpisode = (LabelEpisode | RelabelEpisode | TrashEpisode | RestoreEpisode
 """What is said of episodes that are not open; the recorder does it, in the order of asking."""
 
 Command = (Arm | Disarm | Stop | Rearm | Pause | SetSpeed | ResetScene | StartEpisode | StartPolicy
-           | SetSharing | EndEpisode | DiscardEpisode | SetInstruction | Keys | Shutdown
-           | AboutEpisode)
+           | JoinPolicy | Rewind | SetSharing | EndEpisode | DiscardEpisode | SetInstruction | Keys
+           | Shutdown | AboutEpisode)
 
 
 class Reply(msgspec.Struct, frozen=True):

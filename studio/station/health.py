@@ -128,7 +128,10 @@ class Health:
             lateness_max_ms=float(late_ms[2]), late_ticks=self.late_ticks,
             streams=tuple(m.health(tick.stamp_ns) for m in self._meters.values()),
             recorder=recorder, policy=policy, resetting=self.resetting,
+            rewinds=loop.way_back.rewinds, rewind_s=loop.way_back.seconds,
             chunk=None if loop.player is None else loop.player.shown(),
+            human_share=tuple(row["human_share"].tolist()), intervention=int(row["intervention"]),
+            sharing=loop.arbiter.sharing.human, hand_back=loop.arbiter.sharing.hand_back,
             problems=self._problems(int(row["guards"]), recorder, policy))
 
     def _problems(self, flags: int, recorder: RecorderHealth,

@@ -28,6 +28,7 @@ class Mode(IntEnum):
     HOLD = 6        # paused by the station or the operator
     STOP = 7        # latched software stop; leaves only by an explicit re-arm
     FAULT = 8       # a device failed
+    REWIND = 9      # driving back along the way that the arm came
 
 
 class Owner(IntEnum):
@@ -39,7 +40,7 @@ class Owner(IntEnum):
     BLEND = 3
     HOLD = 4        # held where it was: clutch open, paused
     SAFETY = 5      # the safety layer overruled
-    SCRIPT = 6      # replayed from a recording
+    SCRIPT = 6      # along a recorded way: a replay, or a drive back
 
 
 class Guard(IntFlag):
@@ -84,6 +85,8 @@ def tick_stream(info: RobotInfo, rate_hz: float) -> StreamSpec:
                values=tuple(owner.name for owner in Owner)),
         Column(name="human_share", dtype="<f4", shape=(7,), names=(*twist, "gripper")),
         Column(name="intervention", dtype="<i4"),       # counts from 1; 0: nobody stepped in
+        Column(name="rewinds", dtype="<i4"),            # how often somebody went back so far
+        Column(name="rewound_ns", dtype="<i8", unit="ns"),  # the moment gone back to last; or 0
         Column(name="guards", dtype="<u4", values=tuple(str(guard.name) for guard in Guard)),
         Column(name="speed_scale", dtype="<f4"),
         Column(name="observation_ns", dtype="<i8", unit="ns"),   # stamp of the arm sample used
@@ -252,4 +255,10 @@ class Snapshot(msgspec.Struct, frozen=True):
     seed: int = 0                       # of the scene
     human_buttons: int = 0              # bit i is button i
     human_report: str = ""              # what the device said last, as it said it
+    rewinds: int = 0                    # how often somebody went back in this scene
+    rewind_s: float = 0.0               # of driving: so far back one can go
     resetting: bool = False             # the scene is set up once the last episode is written
+    human_share: tuple[float, ...] = () # x y z roll pitch yaw gripper: 1 the person's, 0 not theirs
+    intervention: int = 0               # counts from 1; 0: nobody stepped in
+    sharing: tuple[float, ...] = ()     # what a person gets of the six axes who steps in next
+    hand_back: bool = True              # and whether letting go hands the arm back

@@ -25,10 +25,12 @@ class Event(Enum):
     REARM = "re-arm"
     TROUBLE = "trouble"             # a guard holds the arm: stale, forced, recorder lost
     FAULT = "fault"                 # a device failed
+    REWIND = "rewind"               # drive back along the way that the arm came
+    REWOUND = "be back"             # the arm is there, or the world was taken back
 
 
 M = Mode
-MOVING = (M.AUTO, M.SHARED, M.HUMAN, M.HANDBACK)
+MOVING = (M.AUTO, M.SHARED, M.HUMAN, M.HANDBACK, M.REWIND)
 TABLE: dict[tuple[Mode, Event], Mode] = {
     (M.IDLE, Event.ARM): M.ARMED,
     (M.ARMED, Event.ARM): M.ARMED,
@@ -44,6 +46,9 @@ TABLE: dict[tuple[Mode, Event], Mode] = {
     **{(mode, Event.YIELD): M.HANDBACK for mode in (M.HUMAN, M.SHARED)},
     (M.HANDBACK, Event.PLAY): M.AUTO,       # once it has planned from where the arm is
     (M.ARMED, Event.PLAY): M.AUTO,
+    **{(mode, Event.REWIND): M.REWIND for mode in (M.ARMED, M.AUTO, M.HANDBACK)},
+    (M.REWIND, Event.INPUT): M.HUMAN,
+    **{(mode, Event.REWOUND): M.ARMED for mode in (M.ARMED, M.HOLD, *MOVING)},
     (M.STOP, Event.REARM): M.IDLE,
     (M.FAULT, Event.REARM): M.IDLE,
     **{(mode, Event.PAUSE): M.HOLD for mode in (M.ARMED, *MOVING)},
@@ -52,7 +57,9 @@ TABLE: dict[tuple[Mode, Event], Mode] = {
     **{(mode, Event.STOP): M.STOP for mode in Mode},
     **{(mode, Event.FAULT): M.FAULT for mode in Mode if mode is not M.STOP},
 }
-DRIVER = {M.HUMAN: "human", M.AUTO: "policy", M.HANDBACK: "policy", M.SHARED: "both"}
+DRIVER = {M.HUMAN: "human", M.AUTO: "policy", M.HANDBACK: "policy", M.SHARED: "both",
+          M.REWIND: "way back"}
+ALWAYS_NEW = (Event.STOP, Event.REWIND, Event.REWOUND)      # what was planned before is void
 
 
 class Ownership:
@@ -68,13 +75,17 @@ class Ownership:
         following = TABLE.get((self.mode, event))
         if following is None:
             return False
-        if DRIVER.get(following) != DRIVER.get(self.mode) or event is Event.STOP:
+        if DRIVER.get(following) != DRIVER.get(self.mode) or event in ALWAYS_NEW:
             self.epoch += 1
         if following is not self.mode or event in (Event.STOP, Event.FAULT):
             keep_first = self.mode is following and bool(self.reason)
             self.reason = self.reason if keep_first else reason
         self.mode = following
         return True
+
+    def can(self, event: Event) -> bool:
+        """Whether the table knows an event in this mode."""
+        return (self.mode, event) in TABLE
 
     @property
     def may_move(self) -> bool:
@@ -84,5 +95,6 @@ class Ownership:
     def refusal(self, event: Event) -> str:
         """One sentence on why an event was refused."""
         remedy = {M.STOP: "re-arm first", M.FAULT: "mend the fault, then re-arm",
-                  M.IDLE: "arm first", M.HOLD: "arm first"}.get(self.mode, "wait")
+                  M.IDLE: "arm first", M.HOLD: "arm first", M.HUMAN: "let go of the device first",
+                  M.SHARED: "let go of the device first"}.get(self.mode, "wait")
         return f"cannot {event.value} while {self.mode.name}: {remedy}"

@@ -22,6 +22,7 @@ from studio.station.bus import (
 from studio.station.robot_link import (
     TARGET,
     Describe,
+    GoBack,
     HostReport,
     Reset,
     Reword,
@@ -36,6 +37,7 @@ SILENT_NS = NS_PER_S // 2       # the host reports twenty times a second, whatev
 RESET_S = 10.0                  # on a busy machine; a dead process is noticed at once
 DESCRIBE_S = 10.0
 REWORD_S = 0.05                 # the host answers between two turns; the loop can spare no more
+GO_BACK_S = 0.5                 # … but must not miss this answer: the world stands elsewhere then
 
 _report_decoder = msgspec.msgpack.Decoder(HostReport)
 
@@ -131,6 +133,17 @@ class RemoteRobot:
             raise DeviceError(reply.reason)
 
 
+    def _go_back(self, stamp_ns: int) -> int:
+        try:
+            reply = self._requests.call(GoBack(stamp_ns), GO_BACK_S)
+        except (StationSilent, WireError) as error:
+            raise DeviceError(str(error)) from error
+        if not reply.accepted:
+            raise DeviceError(reply.reason)
+        self._since_ns, self._heard_ns = reply.stamp_ns, self._clock.now_ns()
+        return reply.moment_ns
+
+
 class RemoteSimulator(RemoteRobot):
     """A remote robot whose world can be set up anew."""
 
@@ -151,6 +164,18 @@ class RemoteSimulator(RemoteRobot):
         self._reword(text)
 
 
+class RemoteRewindable(RemoteSimulator):
+    """A remote simulator that remembers the moments that it has been in."""
+
+    def rewind(self, stamp_ns: int) -> int:
+        """Go back to the newest kept moment not after a stamp; returns it. Blocks meanwhile.
+
+        Raises:
+            DeviceError: no such moment is kept, or the simulator is silent.
+        """
+        return self._go_back(stamp_ns)
+
+
 def open_remote_robot(context: zmq.Context, links: Endpoints, clock: Clock,
                       timeout_s: float = 10.0) -> RemoteRobot:
     """The robot whose process listens on these links, a `RemoteSimulator` if it can be reset.
@@ -166,7 +191,8 @@ def open_remote_robot(context: zmq.Context, links: Endpoints, clock: Clock,
         requests.close()
         raise DeviceError(str(error)) from error
     assert reply.info is not None       # Describe is never refused
-    kind = RemoteSimulator if reply.resettable else RemoteRobot
+    kind = (RemoteRewindable if reply.rewindable else
+            RemoteSimulator if reply.resettable else RemoteRobot)
     return kind(context, links, clock, reply.info, requests)
 
 

@@ -15,7 +15,7 @@ import zmq
 
 from recorders.clock import NS_PER_S, Clock
 from recorders.streams import Batch
-from studio.devices.interfaces import DeviceError, Resettable, RobotDriver
+from studio.devices.interfaces import DeviceError, Resettable, Rewindable, RobotDriver
 from studio.station.bus import (
     CommandServer,
     Endpoints,
@@ -27,6 +27,7 @@ from studio.station.priority import raise_priority
 from studio.station.robot_link import (
     TARGET,
     Describe,
+    GoBack,
     HostReport,
     Reset,
     Reword,
@@ -157,9 +158,12 @@ class RobotHost:
         for request, answer in self._requests.poll():
             if isinstance(request, Describe):
                 answer(RobotReply(True, self._clock.now_ns(), info=self._driver.info,
-                                  resettable=isinstance(self._driver, Resettable)))
+                                  resettable=isinstance(self._driver, Resettable),
+                                  rewindable=isinstance(self._driver, Rewindable)))
             elif isinstance(request, Reset):
                 answer(self._reset(request))
+            elif isinstance(request, GoBack):
+                answer(self._go_back(request))
             else:
                 answer(self._reword(request))
 
@@ -184,6 +188,18 @@ class RobotHost:
         except DeviceError as error:
             return RobotReply(False, reason=str(error))
         return RobotReply(True, self._clock.now_ns())
+
+    def _go_back(self, request: GoBack) -> RobotReply:
+        if not isinstance(self._driver, Rewindable):
+            return RobotReply(False, reason=f"{self._driver.info.name} cannot be taken back")
+        try:
+            moment_ns = self._driver.rewind(request.stamp_ns)
+        except DeviceError as error:
+            return RobotReply(False, reason=str(error))
+        # Targets on their way are of before; until the next one the world holds what it aimed for.
+        self._fresh_since_ns = self._heard_ns = self._clock.now_ns()
+        self._arm = self._commanded = self._braking_since_ns = None
+        return RobotReply(True, self._fresh_since_ns, moment_ns=moment_ns)
 
     # ---- when it says nothing -------------------------------------------------------------------
 

@@ -51,11 +51,20 @@ class Reword(msgspec.Struct, tag=True, frozen=True):
     text: str
 
 
-RobotRequest = Describe | Reset | Reword
+class GoBack(msgspec.Struct, tag=True, frozen=True):
+    """Asks the simulator to take its world back to the newest moment not after a stamp."""
+
+    stamp_ns: int
+
+
+RobotRequest = Describe | Reset | Reword | GoBack
 
 
 class RobotReply(msgspec.Struct, frozen=True):
-    """Answer to a RobotRequest; `info` comes with Describe, `value` is Reset's instruction."""
+    """Answer to a RobotRequest.
+
+    `info` comes with Describe, `value` is Reset's instruction, `moment_ns` where GoBack led.
+    """
 
     accepted: bool
     stamp_ns: int = 0
@@ -63,3 +72,5 @@ class RobotReply(msgspec.Struct, frozen=True):
     value: str = ""
     info: RobotInfo | None = None
     resettable: bool = False
+    rewindable: bool = False
+    moment_ns: int = 0

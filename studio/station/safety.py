@@ -71,6 +71,19 @@ class SafeCommand(msgspec.Struct, frozen=True):
     guards: Guard
 
 
+class Motion(msgspec.Struct, frozen=True):
+    """Where a command is and how it moves: (D,) each, in the robot's units."""
+
+    position: np.ndarray
+    velocity: np.ndarray
+    acceleration: np.ndarray
+
+    @property
+    def standing(self) -> bool:
+        """Whether the command has come to rest."""
+        return bool(np.all(np.abs(self.velocity) < AT_REST))
+
+
 class MotionLimiter:
     """Joint wishes in, bounded commands out, once per tick."""
 
@@ -105,6 +118,18 @@ class MotionLimiter:
     def standing(self) -> bool:
         """Whether the command has come to rest."""
         return bool(np.all(np.abs(self.velocity) < AT_REST))
+
+    @property
+    def motion(self) -> Motion:
+        """As of the last step."""
+        return Motion(self.position, self.velocity, np.array(self._in.current_acceleration))
+
+    def resume(self, motion: Motion) -> None:
+        """Go on from another moment's motion, because the world was taken back to it."""
+        self.start_from(motion.position)
+        self.velocity = motion.velocity.copy()
+        self._in.current_velocity = list(motion.velocity)
+        self._in.current_acceleration = list(motion.acceleration)
 
     def step(self, wish: np.ndarray | None, *, speed_scale: float = 1.0) -> SafeCommand:
         """One tick towards a wish (D,), or braking to a stop for None.

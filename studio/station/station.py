@@ -18,11 +18,13 @@ from studio.station.commands import (
     Disarm,
     DiscardEpisode,
     EndEpisode,
+    JoinPolicy,
     Keys,
     Pause,
     Rearm,
     Reply,
     ResetScene,
+    Rewind,
     SetInstruction,
     SetSharing,
     SetSpeed,
@@ -37,6 +39,8 @@ from studio.station.long_texts import refusal_of_text
 from studio.station.messages import Snapshot
 from studio.station.ownership import Event
 from studio.station.recording import EpisodeFeed, RecordSink
+from studio.station.remote_policy import RemotePolicy
+from studio.station.rewinding import go_back
 from studio.station.safety import SafetyLimits
 from studio.station.scene_notes import SceneNotes
 from studio.station.scene_setup import LATER, SceneSetup
@@ -57,6 +61,8 @@ class Station:
         self.feed = EpisodeFeed(sink, clock, robot.info, self.loop.spec)
         self.health = Health(self.loop, self.feed, sink.health, publish)
         self.ending = False
+        self.policy: RemotePolicy | None = None
+        """The process that drives in AUTO, where there may be one."""
         self._mode = self.loop.ownership.mode
         self._sink, self._software = sink, software or {}
         self._scenes = SceneSetup(self.loop, self.feed, self.health, sink.health)
@@ -188,14 +194,28 @@ class Station:
 
     @_obey.register
     def _(self, command: StartPolicy) -> Reply:
-        if self.loop.player is None:
-            return Reply(False, "no policy is connected: start one with `tandem rollout`")
+        if self.loop.player is None or (self.policy is not None and not self.policy.expected):
+            return Reply(False, "no policy is there: choose one first")
         policy = self.health.policy(self.loop.clock.now_ns())
         if policy is not None and not policy.alive:
             return Reply(False, "the policy says nothing: wait until it is there again")
         if not self.loop.arbiter.play():
             return Reply(False, self.loop.ownership.refusal(Event.PLAY))
         return ACCEPTED
+
+    @_obey.register
+    def _(self, command: JoinPolicy) -> Reply:
+        if self.policy is None:
+            return Reply(False, "this station was started without room for a policy")
+        self.policy.expect(command.name)
+        self.feed.event("policy joined", name=command.name)
+        return ACCEPTED
+
+    @_obey.register
+    def _(self, command: Rewind) -> Reply:
+        if self.resetting:
+            return Reply(False, f"{LATER}: wait")
+        return go_back(self.loop, self.feed, command)
 
     @_obey.register
     def _(self, command: SetSharing) -> Reply:

@@ -41,6 +41,7 @@ _MODES = {
     Mode.SHARED: ("Shared", "users", "override", "You and the policy drive together"),
     Mode.HUMAN: ("You drive", "hand", "ready", "Let go and the arm holds"),
     Mode.HANDBACK: ("Handing back", "repeat", "policy", "The policy plans from where you let go"),
+    Mode.REWIND: ("Going back", "undo-2", "override", "Move the device to take over"),
     Mode.HOLD: ("Holding", "pause", "warning", "Hold Arm to go on"),
     Mode.STOP: ("Stopped", "octagon-x", "stopped", "Re-arm when it is safe"),
     Mode.FAULT: ("Fault", "triangle-alert", "fault", "Mend the fault, then re-arm"),

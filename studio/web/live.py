@@ -31,7 +31,8 @@ _NO_DESK = Banner("No desk", "unplug", "offline",
 _FOR_ONLOOKERS = {
     Mode.IDLE: "The arm holds and follows nobody", Mode.ARMED: "The arm follows the device",
     Mode.AUTO: "", Mode.SHARED: "Operator and policy drive together", Mode.HUMAN: "",
-    Mode.HANDBACK: "The policy plans from where the operator let go"}
+    Mode.HANDBACK: "The policy plans from where the operator let go",
+    Mode.REWIND: "The arm goes back along its way"}
 
 
 def live(feed: DeskFeed, library: Callable[[], Library], jobs: Jobs) -> APIRouter:
