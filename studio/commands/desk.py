@@ -38,6 +38,9 @@ class DeskOptions:
     for gym:…)."""
     task: str = ""
     """Whose scene is set up first; `tandem tasks` lists the tasks. Empty is the robot's first."""
+    policy: str = ""
+    """Folder of a training run, or of one of its checkpoints, that may drive; another one is chosen
+    at the console."""
     headless: bool = False
     """Serve no live view in Rerun, and leave no .rrd files."""
     json: bool = False
@@ -65,7 +68,8 @@ class DeskOptions:
         config = DeskConfig(
             robot=self.robot, teleop=self.teleop, task=task, live=not self.headless,
             store="" if self.practice else str(self.store.expanduser().absolute()),
-            console=console, web=web, stays=stays, web_options=web_options or {})
+            console=console, web=web, stays=stays, web_options=web_options or {},
+            policy=str(Path(self.policy).expanduser().absolute()) if self.policy else "")
         with private_endpoints() as links, announce(links), open_context() as context:
             if config.store:
                 make_store(screen, Path(config.store))

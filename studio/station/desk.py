@@ -30,7 +30,9 @@ from studio.station.desk_link import (
     OpenStore,
     OpenWeb,
     UseDevices,
+    UsePolicy,
 )
+from studio.station.desk_policy import PolicyAtDesk
 from studio.station.desk_processes import (
     CONSOLE,
     END_ORDER,
@@ -78,7 +80,9 @@ class Desk:
             context, links.desk, DeskRequest)
         self._states = LatestPublisher(context, links.desk_state)
         self._station = StationView(context, links)
-        self._work = DeskWork(config, links, self._supervisor, clock, self._set_scene)
+        self._work = DeskWork(config, links, self._supervisor, clock, self._meet_station)
+        self._policy = PolicyAtDesk(links, self._supervisor, clock, self._station.join)
+        self._policy.use(config.policy)
         self._consoles: dict[str, int] = {}     # name -> when it last said that it is there
         self._gone: Set[str] = frozenset()      # consoles of ours whose end was seen
         self._next_state_ns = 0
@@ -97,7 +101,7 @@ class Desk:
             stamp_ns=self._clock.now_ns(), busy=self._work.busy, problem=self._work.problem,
             refused=self._work.refused, robot=chosen.robot, robot_options=chosen.robot_options,
             teleop=chosen.teleop, teleop_options=chosen.teleop_options, task=chosen.task,
-            rate_hz=chosen.rate_hz, store=chosen.store,
+            rate_hz=chosen.rate_hz, store=chosen.store, policy=self._policy.state,
             live_url=said.get(RERUN, ""), web_url=said.get(WEB, ""),
             processes=processes_of(self._supervisor), consoles=tuple(self._consoles),
             news=tuple(self._news))
@@ -114,7 +118,8 @@ class Desk:
                     self._let_go(request.name)
         self._station.look()
         self._supervisor.poll()
-        if failure := self._work.go_on():
+        if failure := self._work.go_on() or (
+                "" if self._work.busy else self._policy.go_on(self.config)):
             self._tell(failure)
         self._look_at_consoles()
         if self._clock.now_ns() >= self._next_state_ns:
@@ -131,8 +136,11 @@ class Desk:
         self._news.append(line)
         self._say(line)
 
-    def _set_scene(self) -> None:
-        """The scene that stood there before, if the robot knows its task; else the first one."""
+    def _meet_station(self) -> None:
+        """A station was started: it is given the scene that stood there before, if the robot knows
+        its task, else the first one; and it is told of the policy.
+        """
+        self._policy.meet()
         task, seed = self._station.scene
         if task not in tasks_of(self.config.robot):
             task, seed = self.config.task, 0
@@ -189,6 +197,21 @@ class Desk:
             return Reply(False, " ".join(str(refusal).split())[:REASON_LETTERS])
         self._work.record_into(path)
         return Reply(True, "" if there else f"a new store was made: {path}")
+
+    @_obey.register
+    def _(self, request: UsePolicy) -> Reply:
+        if self._work.busy:
+            return Reply(False, f"wait: {self._work.busy}")
+        self._station.look()
+        if self._station.policy_drives:
+            return Reply(False, "the policy drives: pause or take over first")
+        folder = str(Path(request.folder).expanduser().absolute()) if request.folder else ""
+        if folder and not Path(folder).is_dir():
+            why = f"there is no folder {folder}: choose a training run"
+            return Reply(False, why[:REASON_LETTERS])
+        self._work.config = msgspec.structs.replace(self.config, policy=folder)
+        self._policy.use(folder)
+        return ACCEPTED
 
     @_obey.register
     def _(self, request: OpenWeb) -> Reply:

@@ -37,6 +37,16 @@ class OpenStore(msgspec.Struct, tag=True, frozen=True):
     path: str
 
 
+class UsePolicy(msgspec.Struct, tag=True, frozen=True):
+    """Let a policy serve the station, so that a person may let it drive; refused while one drives.
+
+    It is loaded while everything else goes on; see `DeskState.policy`.
+    """
+
+    folder: str
+    """Of a run or of one of its checkpoints; empty: no policy any more."""
+
+
 class OpenWeb(msgspec.Struct, tag=True, frozen=True):
     """Serve the web console too; its address is in `DeskState.web_url`."""
 
@@ -57,7 +67,16 @@ class EndDesk(msgspec.Struct, tag=True, frozen=True):
     """Hold the arm, close the open episode with a note that says so, and end every process."""
 
 
-DeskRequest = UseDevices | OpenStore | OpenWeb | ConsoleHere | ConsoleLeft | EndDesk
+DeskRequest = (UseDevices | OpenStore | UsePolicy | OpenWeb | ConsoleHere | ConsoleLeft
+               | EndDesk)
+
+
+class DeskPolicy(msgspec.Struct, frozen=True):
+    """The policy that was chosen, and whether it can drive yet."""
+
+    folder: str = ""            # empty: none
+    loading: bool = False
+    problem: str = ""           # why it cannot, and what to do
 
 
 class DeskProcess(msgspec.Struct, frozen=True):
@@ -81,6 +100,7 @@ class DeskState(msgspec.Struct, frozen=True, kw_only=True):
         task: whose scene was asked for on the command line; the robot's first one if none was.
         rate_hz: of the control loop.
         store: folder of the store; empty when nothing is kept.
+        policy: which one may drive, if any.
         live_url: where Rerun viewers connect; empty without a live view.
         web_url: address of the web console; empty without one.
         consoles: who looks, by name.
@@ -98,6 +118,7 @@ class DeskState(msgspec.Struct, frozen=True, kw_only=True):
     task: str = ""
     rate_hz: float = 100.0
     store: str = ""
+    policy: DeskPolicy = DeskPolicy()
     live_url: str = ""
     web_url: str = ""
     processes: tuple[DeskProcess, ...] = ()

@@ -14,13 +14,14 @@ from studio.station.endpoints import Endpoints
 from studio.station.supervisor import WorkerSpec
 
 ROBOT, STATION, RECORDER, RRD, RERUN = "robot", "station", "recorder", "rrd", "rerun"
-CONSOLE, WEB = "console", "web"
+CONSOLE, WEB, POLICY = "console", "web", "policy"
 # Whoever opens the live view is sent all that is kept before what happens now; a browser that draws
 # without a GPU takes a second for 5 MB. This is half a minute of two small cameras with depth.
 LIVE_MEMORY = "48MB"
 # Who draws goes first, who drives stops before who holds, and the last episode is written last.
-END_ORDER = (CONSOLE, WEB, RERUN, STATION, ROBOT, RECORDER, RRD)
+END_ORDER = (CONSOLE, WEB, RERUN, STATION, POLICY, ROBOT, RECORDER, RRD)
 LAST_S = 15.0               # to write what still waits, and the last episodes' Rerun files
+THREADS = 1                 # of a policy's network: the arm and the recorder need the other cores
 _OPEN_ROBOT = "studio.station.robots:open_robot"
 
 
@@ -36,6 +37,8 @@ class DeskConfig(msgspec.Struct, frozen=True, kw_only=True):
         console, web: which consoles the desk opens itself.
         stays: whether it goes on when the last console was closed.
         web_options: further fields of the web console's configuration, such as its port.
+        policy: folder of a run or of one of its checkpoints, which may drive; empty: none.
+        policy_options: further fields of `PolicyConfig`.
     """
 
     robot: str = "sim"
@@ -50,6 +53,8 @@ class DeskConfig(msgspec.Struct, frozen=True, kw_only=True):
     web: bool = False
     stays: bool = False
     web_options: dict[str, Any] = {}
+    policy: str = ""
+    policy_options: dict[str, Any] = {}
 
 
 def robot_worker(desk: DeskConfig, links: Endpoints) -> WorkerSpec:
@@ -60,13 +65,22 @@ def robot_worker(desk: DeskConfig, links: Endpoints) -> WorkerSpec:
 
 
 def station_worker(desk: DeskConfig, links: Endpoints) -> WorkerSpec:
-    """Drives it for whoever asks; a policy joins here one day."""
+    """Drives it for whoever asks; a policy may join."""
     return WorkerSpec(name=STATION, role="station", config={
         "links": links, "robot": desk.robot, "teleop": desk.teleop,
         "teleop_options": desk.teleop_options, "plan": None, "recorded": bool(desk.store),
-        "rate_hz": desk.rate_hz, "watched": True,
+        "rate_hz": desk.rate_hz, "watched": True, "policy": True, "policy_joined": False,
         "software": {name: version(name)
                      for name in ("tandem-studio", "mujoco", "zarr", "numpy")}})
+
+
+def policy_worker(desk: DeskConfig, links: Endpoints) -> WorkerSpec:
+    """Drives when a person lets it."""
+    return WorkerSpec(
+        name=POLICY, role="policy", restart=True, patience_s=10.0,
+        environment={"OMP_NUM_THREADS": str(THREADS)},      # torch takes it from there
+        config={"policy": desk.policy, "address": links.policy_request, "links": links,
+                "rate_hz": desk.rate_hz} | desk.policy_options)
 
 
 def recorder_worker(desk: DeskConfig, links: Endpoints) -> WorkerSpec:

@@ -9,7 +9,7 @@ import msgspec
 import zmq
 
 from studio.station.bus import CommandClient, Endpoints, LatestSubscriber, StationSilent
-from studio.station.commands import Command, Reply, ResetScene
+from studio.station.commands import Command, JoinPolicy, Reply, ResetScene
 from studio.station.desk_link import DeskProcess
 from studio.station.messages import SNAPSHOT, Mode, Snapshot
 from studio.station.supervisor import Supervisor
@@ -17,6 +17,7 @@ from studio.station.wire import unpack
 
 _snapshots = msgspec.msgpack.Decoder(Snapshot)
 _AT_REST = (Mode.IDLE, Mode.HOLD, Mode.STOP, Mode.FAULT)
+JOIN_S = 0.5
 SCENE_S = 3.0               # to set up the first scene; a simulator takes a tenth of it
 
 
@@ -56,6 +57,17 @@ class StationView:
         """Set up a task's scene, so that there is something to see; a refusal is no harm."""
         with suppress(StationSilent):
             self._commands.call(ResetScene(task, seed), SCENE_S)
+
+    @property
+    def policy_drives(self) -> bool:
+        """Whether the arm follows the policy, or shall as soon as a person lets go."""
+        return self._snapshot is not None and self._snapshot.mode in (
+            Mode.AUTO, Mode.SHARED, Mode.HANDBACK)
+
+    def join(self, policy: str) -> None:
+        """Tell the station of its policy, by name; empty: there is none."""
+        with suppress(StationSilent):       # a station that is started later is told then
+            self._commands.call(JoinPolicy(policy), JOIN_S, connect_s=JOIN_S if policy else 0.0)
 
     def close(self) -> None:
         """Let go of the links."""

@@ -26,6 +26,7 @@ from studio.station.wire import WireError
 ALIVE_NS = NS_PER_S         # the policy speaks ten times a second, between two calls of its systems
 SILENT = ("the policy has said nothing for a second: the arm holds; when the policy is back, look, "
           "arm, and let it drive")
+GONE = "the policy was taken away: the arm holds"
 ANOTHER = ("the policy has died and was started again: the arm holds; look, arm, and let it drive")
 
 
@@ -38,6 +39,10 @@ class RemotePolicy:
         loop: its `player` is set.
         limits: the workspace that targets are kept in.
         note: told `kind` and fields of what System 2 says, whenever that changes.
+
+    Attributes:
+        expected: a policy's process serves this station, or is on its way; without one nothing is
+            said of a policy.
     """
 
     def __init__(self, context: zmq.Context, links: Endpoints, loop: ControlLoop,
@@ -47,6 +52,7 @@ class RemotePolicy:
                                   limits or SafetyLimits(), 1 / loop.spec.rate_hz)
         self._link, self._note = StationEnd(context, links), note
         self._ownership, self._arbiter = loop.ownership, loop.arbiter
+        self.expected = True
         self._incarnation = ""          # who speaks; see `PolicyEnd`
         self._unconfirmed = False
         self._scene, self._since_ns, self._heard_ns = -1, 0, -ALIVE_NS
@@ -81,8 +87,14 @@ class RemotePolicy:
                 self._said = said
                 self._note("policy", says=said)
 
-    def health(self, now_ns: int) -> PolicyHealth:
-        """As of a tick's stamp."""
+    def expect(self, name: str) -> None:
+        """A policy of that name serves from now on; an empty one: none does."""
+        self.expected = bool(name)
+
+    def health(self, now_ns: int) -> PolicyHealth | None:
+        """As of a tick's stamp; None where no policy is expected."""
+        if not self.expected:
+            return None
         said = PolicyHealth() if self._link.status is None else self._link.status.health
         taken, refused, dry_ticks, first = (
             now - before for now, before in zip(self._counts(), self._before, strict=True))
@@ -106,14 +118,15 @@ class RemotePolicy:
         if self._link.status is not None:
             self._incarnation = self._link.status.incarnation
         another = self._incarnation != before
-        lost = another or not self._alive(now_ns)
+        lost = another or not self.expected or not self._alive(now_ns)
         if self._ownership.mode in (Mode.HUMAN, Mode.SHARED):
             if lost:                # the hand goes on; it will not be handed to this policy
                 self._arbiter.dismiss()
         elif self._ownership.mode in (Mode.AUTO, Mode.HANDBACK):
             self._unconfirmed = lost
             if lost:                # the epoch ends with it: what was planned is never played
-                self._ownership.on(Event.TROUBLE, ANOTHER if another else SILENT)
+                self._ownership.on(Event.TROUBLE, GONE if not self.expected else
+                                   ANOTHER if another else SILENT)
 
     def _numbered(self, answer: Answer) -> Chunk:
         """The chunk, counted on from those of the process before this one."""

@@ -47,7 +47,9 @@ class StationConfig(msgspec.Struct, frozen=True, kw_only=True):
     watched: bool = False
     """Whether somebody wants to see every row and picture (Rerun, consoles)."""
     policy: bool = False
-    """Whether a policy's process listens on the links."""
+    """Whether a policy's process may listen on the links …"""
+    policy_joined: bool = True
+    """… and does from the beginning; otherwise `JoinPolicy` says so."""
     software: dict[str, str] = {}
 
 
@@ -70,7 +72,8 @@ def run(config: bytes, life: Life) -> None:
         if told.policy:
             policy = RemotePolicy(context, told.links, station.loop, told.limits,
                                   note=station.feed.event)
-            station.health.policy = policy.health
+            policy.expected = told.policy_joined
+            station.policy, station.health.policy = policy, policy.health
         if told.plan is not None:
             watch.session = Session(station, told.plan,
                                     simulated=isinstance(robot, RemoteSimulator))
