@@ -103,8 +103,8 @@ def test_a_room_never_imports_one_that_stands_above_it(imports, of, never):
 
 
 SHARED = ("actions", "errors", "interfaces", "rotations", "statistics", "words")
-LAYERS = (SHARED, ("backbones", "monitoring"), ("data",), ("network",), ("runs",), ("training", "driving"),
-          ("peers",))
+LAYERS = (SHARED, ("backbones", "monitoring"), ("data",), ("network",), ("runs",),
+          ("training", "driving"), ("versions",), ("peers",))
 
 
 def in_policy(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ A thread of its own, because decoding and cropping pictures releases the interpr
 question to the lessons goes through it, so lessons need no locks. Knows no network.
 """
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -65,6 +66,10 @@ class BatchAhead:
         """A held-out batch; the same for the same number."""
         rng = np.random.default_rng((self._seed, _HELD_OUT + number))
         return self._thread.submit(self._lessons.held_out_batch, rng, self._pairs).result()
+
+    def ask[T](self, question: Callable[[Any], T]) -> T:
+        """The answer to any other question to the lessons, in their thread."""
+        return self._thread.submit(question, self._lessons).result()
 
     def follow(self) -> int:
         """Take in what was recorded since."""

@@ -20,6 +20,7 @@ import numpy as np
 
 from policy.data.demonstrations import Demonstration
 from policy.data.whose import Whose
+from recorders.clock import NS_PER_S
 
 Weights = list[np.ndarray]      # one (M,) for each episode
 SIRIUS = {Whose.DEMONSTRATION: 10.0, Whose.POLICY: 1.0, Whose.BEFORE: 0.1, Whose.CORRECTION: 10.0,
@@ -66,3 +67,14 @@ def weigher(method: str) -> Callable[[Sequence[Demonstration]], Weights]:
     except KeyError:
         raise ValueError(f"there is no method {method!r} of learning from corrections: valid are "
                          f"{', '.join(METHODS)}") from None
+
+
+def corrections_in(episodes: Sequence[Demonstration]) -> dict[str, float]:
+    """How many episodes hold corrections, and how many seconds of them: "corrected" and
+    "operator_s"."""
+    corrected, seconds = 0, 0.0
+    for one in episodes:
+        ours = one.whose == Whose.CORRECTION
+        lasted_s = np.diff(one.moments_ns, append=one.moments_ns[-1]) / NS_PER_S
+        corrected, seconds = corrected + bool(ours.any()), seconds + float(lasted_s[ours].sum())
+    return {"corrected": corrected, "operator_s": round(seconds, 3)}

@@ -12,7 +12,7 @@ import msgspec
 import torch
 
 from policy.data.batches import TrainingSet
-from policy.data.correction_weights import weigher
+from policy.data.correction_weights import corrections_in, weigher
 from policy.data.normaliser import Normaliser
 from policy.errors import CheckpointError, TrainingError
 from policy.interfaces import PolicySpec
@@ -88,7 +88,7 @@ class DualTraining:
     @classmethod
     def go_on(cls, folder: Path, stores: Sequence[Path], parent: Path, *, seed: int,
               budget: Budget, corrections: str = "all", rate_share: float = FINE_TUNING_RATE,
-              device: str = "cpu") -> Self:
+              device: str = "cpu", count_from: int = 0) -> Self:
         """Begin a run with another's weights, statistics and vocabulary; that one stays as it is.
 
         Args:
@@ -100,6 +100,8 @@ class DualTraining:
             corrections: a name of correction_weights.METHODS.
             rate_share: of the parent's learning rate.
             device: where to train.
+            count_from: versions count on from here, if that is more than the parent's: a number
+                that another child of it has had is not given twice.
 
         Raises:
             CheckpointError: if the folder holds something already, or the parent is none of a
@@ -119,7 +121,9 @@ class DualTraining:
         lessons = _lessons(stores, description.spec, seed, description.config.max_age_steps,
                            corrections, description.normaliser)
         config = _config(before.config["name"], description, train, seed, budget, lessons, stores)
-        config["parent"] = {"run": before.path.resolve().name, "step": read_state(checkpoint).step}
+        step = read_state(checkpoint).step
+        config["parent"] = {"run": before.path.resolve().name, "step": step,
+                            **({"counts_from": count_from} if count_from > step else {})}
         run = RunFolder.create(folder, config, before.read_frozen())
         training = cls(run, lessons, stores, seed, budget, device)
         training._parent = checkpoint
@@ -161,8 +165,8 @@ class DualTraining:
         return training
 
     def trainer(self, clock: Clock, listeners: Sequence[Listener] = (),
-                stop: Callable[[], bool] = lambda: False, *, follow_every_s: float = 0.0
-                ) -> Trainer:
+                stop: Callable[[], bool] = lambda: False, *, follow_every_s: float = 0.0,
+                publish_every_s: float = 0.0) -> Trainer:
         """What does the work.
 
         Args:
@@ -170,12 +174,15 @@ class DualTraining:
             listeners: are told how it goes.
             stop: asked between two steps.
             follow_every_s: how often new episodes are looked for; 0: never.
+            publish_every_s: if above 0, a checkpoint is saved so often, and every one stays.
         """
         config = msgspec.structs.replace(self._config, follow_every_s=follow_every_s)
+        if publish_every_s > 0:
+            config = msgspec.structs.replace(config, save_every_s=publish_every_s, kept=0)
         trainer = Trainer(self._model, self.lessons, self.run, config, budget=self.budget,
                           seed=self.seed, clock=clock, listeners=tuple(listeners), stop=stop,
                           details=self._details,
-                          first_step=self.run.config.get("parent", {}).get("step", 0))
+                          first_step=_first_step(self.run.config))
         if self._resumed is not None:
             trainer.resume(self._resumed)
         elif self._parent is not None:
@@ -185,7 +192,14 @@ class DualTraining:
     def _details(self) -> dict[str, Any]:
         """What changes while a run follows growing stores."""
         return {"stores": [msgspec.to_builtins(mark_store(store)) for store in self._stores],
-                "episodes": len(self.lessons.demonstrations)}
+                "episodes": len(self.lessons.demonstrations),
+                **corrections_in(self.lessons.demonstrations)}
+
+
+def _first_step(config: dict[str, Any]) -> int:
+    """The step that a run begins with: 0, or where it goes on from another's."""
+    parent = config.get("parent", {})
+    return parent.get("counts_from", parent.get("step", 0))
 
 
 def _config(name: str, description: DualDescription, train: TrainConfig, seed: int,

@@ -102,11 +102,18 @@ class Trainer:
     def go_on_from(self, checkpoint: Path) -> None:
         """Begin where another run of the same network stood; the budget is a new one.
 
+        Steps count on from `first_step`, which is that run's or more.
+
         Raises:
             CheckpointError: if it is damaged or does not fit.
         """
         self.resume(checkpoint)
+        self.step = max(self.step, self._first_step)
         self._minutes_before, self._saved = 0.0, None
+
+    def ask[T](self, question: Callable[[Any], T]) -> T:
+        """Ask the lessons something, between two steps of `train`."""
+        return self._ahead.ask(question)
 
     def listen(self, listener: Listener) -> None:
         """Tell one more how it goes."""
