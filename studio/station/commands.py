@@ -80,6 +80,13 @@ class SetSharing(msgspec.Struct, tag=True, frozen=True):
     hand_back: bool = True                  # letting go of the device hands the arm back
 
 
+class AnswerAlert(msgspec.Struct, tag=True, frozen=True):
+    """Say that an alert was none: its signal raises no other in this scene. Taking the arm, other
+    words and a hold answer an alert by themselves."""
+
+    number: int
+
+
 class EndEpisode(msgspec.Struct, tag=True, frozen=True):
     """Commit the open episode."""
 
@@ -150,7 +157,7 @@ AboutEpisode = (LabelEpisode | RelabelEpisode | TrashEpisode | RestoreEpisode
 
 Command = (Arm | Disarm | Stop | Rearm | Pause | SetSpeed | ResetScene | StartEpisode | StartPolicy
            | JoinPolicy | Rewind | SetSharing | EndEpisode | DiscardEpisode | SetInstruction | Keys
-           | Shutdown | AboutEpisode)
+           | AnswerAlert | Shutdown | AboutEpisode)
 
 
 class Reply(msgspec.Struct, frozen=True):

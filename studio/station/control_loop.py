@@ -11,9 +11,11 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
+from policy.interfaces import Chunk
 from recorders.clock import NS_PER_S, Clock
 from recorders.streams import Batch, StreamSpec
 from studio.devices.interfaces import HumanInput, RobotDriver, Teleoperator
+from studio.station.alerts import AlertMonitor
 from studio.station.arbitration import Arbiter, Decision, Proposals
 from studio.station.clutch import Clutch
 from studio.station.guards import Finding, Guards, wrench_in
@@ -46,7 +48,7 @@ class Player(Protocol):
     """What drives in AUTO; see chunk_player.py."""
 
     @property
-    def chunk(self) -> object:
+    def chunk(self) -> Chunk | None:
         """What is being played."""
         ...
 
@@ -104,6 +106,7 @@ class ControlLoop:
         self.arbiter = Arbiter(self.ownership, SharedControl(kinematics, limits, dt_s))
         self.guards = Guards(limits, rate_hz, len(robot.info.joint_names))
         self.way_back = WayBack(rate_hz)
+        self.alerts = AlertMonitor()
         self.subscribers: list[Subscriber] = []
         self.between_ticks: Callable[[], None] = lambda: None
         self.player: Player | None = None
@@ -138,6 +141,7 @@ class ControlLoop:
         command = self._make_safe(decision, finding)
         self._keep_way(now_ns)
         self._send(command)
+        self._watch(now_ns, command)
         flags = finding.flags | mistrust | command.guards
         return self._tell(now_ns, lateness_ns, batches, proposals, decision, command, flags)
 
@@ -176,6 +180,7 @@ class ControlLoop:
         self.instruction_id, self.scene = 0, self.scene + 1
         self.arbiter.begin()
         self.way_back.begin()
+        self.alerts.begin()
         if self.player is not None:
             self.player.begin()
 
@@ -248,6 +253,12 @@ class ControlLoop:
                                                         or not self.limiter.standing):
             self.robot.send(command.position)
 
+    def _watch(self, now_ns: int, command: SafeCommand) -> None:
+        chunk = None if self.player is None else self.player.chunk
+        self.alerts.watch(now_ns, self.ownership.mode, chunk, self.latest.get("arm"),
+                          command.position, wrench_in(self.latest.get("contact")),
+                          self.instruction_id)
+
     def _tell(self, now_ns: int, lateness_ns: int, batches: list[Batch], proposals: Proposals,
               decision: Decision, command: SafeCommand, flags: Guard) -> TickRecord:
         row = np.zeros(1, self._dtype)
@@ -271,6 +282,8 @@ class ControlLoop:
         row["proposed_policy"] = np.nan if proposals.policy is None else proposals.policy
         if proposals.policy is not None and self.player is not None:
             row["chunk_id"], row["chunk_step"] = self.player.place
+        alert = self.alerts.alert
+        row["signals"], row["alert"] = self.alerts.signals, 0 if alert is None else alert.number
         row["blended"] = np.nan if decision.wish is None else decision.wish
         row["sent"], row["sent_velocity"] = command.position, command.velocity
         row["sent_tool"] = self.kinematics.forward(command.position)

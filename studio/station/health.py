@@ -128,6 +128,7 @@ class Health:
             lateness_max_ms=float(late_ms[2]), late_ticks=self.late_ticks,
             streams=tuple(m.health(tick.stamp_ns) for m in self._meters.values()),
             recorder=recorder, policy=policy, resetting=self.resetting,
+            alert=loop.alerts.alert,
             rewinds=loop.way_back.rewinds, rewind_s=loop.way_back.seconds,
             chunk=None if loop.player is None else loop.player.shown(),
             human_share=tuple(row["human_share"].tolist()), intervention=int(row["intervention"]),

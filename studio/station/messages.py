@@ -10,6 +10,7 @@ from enum import IntEnum, IntFlag
 
 import msgspec
 
+from policy.monitoring.signals import SIGNALS
 from recorders.streams import Column, StreamSpec
 from studio.devices.interfaces import RobotInfo
 
@@ -103,6 +104,8 @@ def tick_stream(info: RobotInfo, rate_hz: float) -> StreamSpec:
         joints("proposed_policy"),     # what the policy wanted, also while a human drives
         Column(name="chunk_id", dtype="<i4"),       # that this is from; 0: from none
         Column(name="chunk_step", dtype="<i4"),     # the target led to; the chunk's length: past it
+        Column(name="signals", dtype="<f4", shape=(len(SIGNALS),), names=SIGNALS),
+        Column(name="alert", dtype="<i4"),          # the one that stands; 0: none
         joints("blended"),             # after arbitration
         joints("sent"),                # after safety: what the robot was told
         Column(name="sent_velocity", dtype="<f8", shape=wide, unit="rad/s", names=names),
@@ -156,6 +159,17 @@ class Spread(msgspec.Struct, frozen=True):
     p50: float = math.nan
     p99: float = math.nan
     max: float = math.nan
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """A signal of the rollout that is larger than in successes; see alerts.py."""
+
+    number: int                 # counts from 1
+    signal: str                 # a name of policy/monitoring/signals.py
+    words: str                  # what that means, for the operator
+    value: float
+    limit: float
+    began_ns: int
 
 
 class PolicyHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -262,3 +276,4 @@ class Snapshot(msgspec.Struct, frozen=True):
     intervention: int = 0               # counts from 1; 0: nobody stepped in
     sharing: tuple[float, ...] = ()     # what a person gets of the six axes who steps in next
     hand_back: bool = True              # and whether letting go hands the arm back
+    alert: Alert | None = None          # the policy needs help, or may

@@ -13,6 +13,7 @@ from studio.devices.interfaces import DeviceError, Resettable, RobotDriver, Tele
 from studio.station.closed_episodes import refusal_of
 from studio.station.commands import (
     AboutEpisode,
+    AnswerAlert,
     Arm,
     Command,
     Disarm,
@@ -96,6 +97,8 @@ class Station:
                          "it is being restarted, arm again when it is back")
         if self.feed.open and self.health.recorder.cut_short == self.feed.episode:
             self.feed.end("", "", "")       # the recorder says why; the arm is free to go on
+        for kind, fields in self.loop.alerts.news():
+            self.feed.event(kind, **fields)
         self._scenes.go_on()
 
     def detected(self) -> str:
@@ -225,6 +228,11 @@ class Station:
         self.loop.arbiter.sharing = sharing
         self.feed.event("sharing", human=list(sharing.human), hand_back=sharing.hand_back)
         return ACCEPTED
+
+    @_obey.register
+    def _(self, command: AnswerAlert) -> Reply:
+        refusal = self.loop.alerts.answer(command.number, "false alarm")
+        return Reply(not refusal, refusal)
 
     @_obey.register
     def _(self, command: EndEpisode) -> Reply:
