@@ -69,6 +69,8 @@ COMMANDS: dict[str, Entry] = {
     "data export": Entry("studio.commands.data_export", "ExportEpisodes",
                          "write episodes as a LeRobot dataset"),
     "train": Entry("studio.commands.train", "Train", "train a policy from demonstrations"),
+    "alerts": Entry("studio.commands.alerts", "CalibrateAlerts",
+                    "calibrate when a rollout asks for help, on rollouts that succeeded"),
     "train-peer": Entry("studio.commands.train_peer", "TrainPeer",
                         "train ACT, Diffusion Policy or plain cloning to compare with"),
     "version": Entry("studio.commands.version", "Version", "print the versions that matter"),

@@ -58,14 +58,15 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         return path
 
     @classmethod
-    def load(cls, run: Path) -> Self | None:
-        """That of a run, or None if it has none.
+    def load(cls, policy: Path) -> Self | None:
+        """That of a run or of the run that a checkpoint is in, or None if it has none.
 
         Raises:
             ValueError: the file is damaged; says what to do.
         """
-        path = run / FILE
-        if not path.exists():
+        places = (policy / FILE, policy.absolute().parent.parent / FILE)
+        path = next((path for path in places if path.exists()), None)
+        if path is None:
             return None
         try:
             return msgspec.json.decode(path.read_bytes(), type=cls)
