@@ -163,6 +163,9 @@ def assess_stream(
 
 
 def _stream_flags(stream: StreamQuality, limits: QualityLimits) -> list[str]:
+    if stream.declared_hz == 0:             # its rows come when something happens
+        return [f"{stream.name} lost {stream.dropped} of {stream.rows + stream.dropped} rows"
+                ] if stream.dropped else []
     if stream.rows < 2:
         return [f"{stream.name} recorded {stream.rows} samples: check the device"]
     flags = []
@@ -189,7 +192,7 @@ def _stream_flags(stream: StreamQuality, limits: QualityLimits) -> list[str]:
 def _end_flags(episode: EpisodeReader, reader: StreamReader) -> list[str]:
     """Whether a stream stopped before the episode did: no interval between samples tells that."""
     ended_ns = episode.attrs.get("ended_mono_ns", 0)
-    if not len(reader.stamps_ns) or not ended_ns:
+    if not len(reader.stamps_ns) or not ended_ns or reader.spec.rate_hz == 0:
         return []
     silent_s = (ended_ns - int(reader.stamps_ns[-1])) / NS_PER_S
     return [f"{reader.spec.name} said nothing for the last {silent_s:.1f} s: check the device"] \

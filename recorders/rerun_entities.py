@@ -133,7 +133,7 @@ def plots(streams: Sequence[StreamSpec]) -> list[Plot]:
     return [Plot(entity=_entity(spec, column), stream=spec.name, column=column.name,
                  unit="ms" if column.name == "lateness_ns" else column.unit,
                  series=_series(column), scale=1e-6 if column.name == "lateness_ns" else 1.0)
-            for spec in streams if not spec.images
+            for spec in streams if spec.rate_hz > 0 and not spec.images
             for column in spec.columns if _is_plot(spec, column)]
 
 
@@ -142,7 +142,8 @@ def lanes(streams: Sequence[StreamSpec]) -> list[Lane]:
     return [Lane(entity=f"state/{column.name}", stream=spec.name, column=column.name,
                  values=column.values, elements=column.names if column.shape else (),
                  bits=column.name == "guards")
-            for spec in streams for column in spec.columns if column.values]
+            for spec in streams if spec.rate_hz > 0
+            for column in spec.columns if column.values]
 
 
 def cameras(streams: Sequence[StreamSpec]) -> list[Camera]:

@@ -49,7 +49,7 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A stream as its device declares it before connecting."""
 
     name: str                           # becomes the Zarr group's name: "arm", "front", "tick"
-    rate_hz: float
+    rate_hz: float                      # 0: a row comes when something happens
     columns: tuple[Column, ...] = ()
     images: tuple[ImageField, ...] = ()
 

@@ -17,6 +17,7 @@ import numpy as np
 from policy import rotations
 from policy.interfaces import ActionSpace, Chunk
 from recorders.clock import NS_PER_S
+from studio.station.chunk_log import PASSED_OVER, REFUSED, TAKEN, ChunkLog
 from studio.station.chunk_path import POSE, Path, on_path, shortened, way
 from studio.station.kinematics import ArmKinematics, angle_between
 from studio.station.messages import Owner, RunningChunk
@@ -58,6 +59,7 @@ class ChunkPlayer:
         owner: what a tick says while this player drives.
         chunk: the newest chunk that was taken, or None.
         played: counts.
+        log: what became of every chunk, for the record.
     """
 
     owner = Owner.POLICY
@@ -68,6 +70,7 @@ class ChunkPlayer:
         self._low, self._high = np.array(limits.workspace_low), np.array(limits.workspace_high)
         self.chunk: Chunk | None = None
         self.played = Played()
+        self.log = ChunkLog(joints)
         self._epoch, self._changed_ns = -1, 0
         self._last_ns = 0
         self._oldest_words = 0
@@ -106,8 +109,9 @@ class ChunkPlayer:
         """
         refusal = self._refusal(chunk)
         if refusal:
-            self.played.refused += 1
+            self._refuse(chunk, refusal)
         else:
+            self._pass_over("a newer chunk came in the same tick")
             self._offered = chunk
         return refusal
 
@@ -147,8 +151,8 @@ class ChunkPlayer:
         self._commands.append((self._last_ns, commanded))
         if (chunk := self._offered) is not None:
             self._offered = None
-            if self._refusal(chunk):
-                self.played.refused += 1
+            if refusal := self._refusal(chunk):
+                self._refuse(chunk, refusal)
             else:
                 self._take(chunk, now_ns, commanded, driving, asked)
         self._last_ns = now_ns
@@ -167,7 +171,18 @@ class ChunkPlayer:
     # ---- inside ----------------------------------------------------------------------------------
 
     def _drop(self) -> None:
-        self._offered = self._path = self._solution = None
+        self._pass_over("everything that was planned was dropped")
+        self._path = self._solution = None
+
+    def _pass_over(self, why: str) -> None:
+        """What was offered is not looked at any more."""
+        if self._offered is not None:
+            self.log.decided(self._offered, PASSED_OVER, why)
+        self._offered = None
+
+    def _refuse(self, chunk: Chunk, why: str) -> None:
+        self.played.refused += 1
+        self.log.decided(chunk, REFUSED, why)
 
     def _refusal(self, chunk: Chunk) -> str:
         width = TOOL_TARGET if chunk.space == "tool" else self._joints
@@ -202,6 +217,7 @@ class ChunkPlayer:
         self._path = Path(space, stamps_ns, knots, now_ns, aside)
         self.chunk = chunk
         self.played.taken += 1
+        self.log.decided(chunk, TAKEN)
         self.played.latency_ns.append(now_ns - chunk.observation_ns)
 
     def _commanded_at(self, stamp_ns: int) -> np.ndarray:

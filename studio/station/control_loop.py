@@ -267,7 +267,7 @@ class ControlLoop:
         row["lateness_ns"], row["mode"] = lateness_ns, self.ownership.mode
         row["epoch"], row["guards"] = self.ownership.epoch, flags | self._mode_flags()
         row["owner"], row["speed_scale"] = decision.owner, self.speed_scale
-        row["rewinds"] = self.way_back.rewinds
+        row["instruction_id"], row["rewinds"] = self.instruction_id, self.way_back.rewinds
         row["rewound_ns"] = self.way_back.reached_ns
         row["human_share"], row["intervention"] = decision.human_share, self.arbiter.intervention
         if arm is not None:
@@ -282,6 +282,8 @@ class ControlLoop:
         row["proposed_policy"] = np.nan if proposals.policy is None else proposals.policy
         if proposals.policy is not None and self.player is not None:
             row["chunk_id"], row["chunk_step"] = self.player.place
+            if (chunk := self.player.chunk) is not None:
+                row["weights_version"] = chunk.weights_version
         alert = self.alerts.alert
         row["signals"], row["alert"] = self.alerts.signals, 0 if alert is None else alert.number
         row["blended"] = np.nan if decision.wish is None else decision.wish

@@ -86,6 +86,8 @@ def tick_stream(info: RobotInfo, rate_hz: float) -> StreamSpec:
                values=tuple(owner.name for owner in Owner)),
         Column(name="human_share", dtype="<f4", shape=(7,), names=(*twist, "gripper")),
         Column(name="intervention", dtype="<i4"),       # counts from 1; 0: nobody stepped in
+        Column(name="instruction_id", dtype="<i4"),     # counts the edits of an episode from 0
+        Column(name="weights_version", dtype="<i4"),    # of the policy whose wish stands below
         Column(name="rewinds", dtype="<i4"),            # how often somebody went back so far
         Column(name="rewound_ns", dtype="<i8", unit="ns"),  # the moment gone back to last; or 0
         Column(name="guards", dtype="<u4", values=tuple(str(guard.name) for guard in Guard)),

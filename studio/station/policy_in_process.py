@@ -12,6 +12,7 @@ from typing import Any
 from policy.driving.two_speeds import Delays, Pace, TwoSpeeds
 from policy.interfaces import Policy
 from recorders.clock import NS_PER_S
+from studio.station.chunk_log import Costs
 from studio.station.chunk_player import ChunkPlayer
 from studio.station.control_loop import ControlLoop, TickRecord
 from studio.station.messages import PolicyHealth
@@ -58,6 +59,7 @@ class PolicyInProcess:
         self._now_ns = tick.stamp_ns
         self._feed.on_tick(tick)
         if (chunk := self.speeds.chunk(tick.stamp_ns)) is not None:
+            self.player.log.cost(chunk.chunk_id, self._costs())
             self.player.offer(chunk)
         latent = self.speeds.buffer.newest
         said = "" if latent is None else latent.subtask if latent.understood else "not understood"
@@ -79,6 +81,12 @@ class PolicyInProcess:
             slowed=usage.slowed, act_ms=spread(usage.act_ns), think_ms=spread(usage.think_ns),
             age_ms=spread(usage.age_ns), taken=taken, refused=refused, dry_ticks=dry_ticks,
             latency_ms=spread(self.player.played.latency_ns[-first:] if first else []))
+
+    def _costs(self) -> Costs:
+        """Of the newest chunk, on the machine's clock."""
+        act_ns, think_ns = self.speeds.usage.act_ns, self.speeds.usage.think_ns
+        return Costs(act_ms=act_ns[-1] / 1e6 if act_ns else math.nan,
+                     think_ms=think_ns[-1] / 1e6 if think_ns else math.nan)
 
     def _counts(self) -> tuple[int, int, int, int]:
         played = self.player.played

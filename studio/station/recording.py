@@ -16,6 +16,7 @@ from recorders.clock import NS_PER_S, Clock
 from recorders.episode import EpisodeHeader, new_episode_id
 from recorders.streams import Batch, StreamSpec
 from studio.devices.interfaces import RobotInfo
+from studio.station.chunk_log import ChunkLog
 from studio.station.commands import AboutEpisode
 from studio.station.control_loop import TickRecord
 from studio.station.messages import RecorderHealth
@@ -40,9 +41,11 @@ class EpisodeFeed:
     """Feeds the open episode to the recorder, tick by tick."""
 
     def __init__(self, sink: RecordSink, clock: Clock, info: RobotInfo, tick: StreamSpec,
-                 new_token: Callable[[], str] = lambda: secrets.token_hex(4)) -> None:
+                 new_token: Callable[[], str] = lambda: secrets.token_hex(4),
+                 chunks: Callable[[], ChunkLog | None] = lambda: None) -> None:
         self._sink, self._clock, self._info, self._new_token = sink, clock, info, new_token
-        self._streams = (tick, *info.streams)
+        self._streams, self._chunks = (tick, *info.streams), chunks
+        self._records_chunks = False
         self._cameras = {spec.name for spec in info.streams if spec.images}
         self._begin_ns = self._end_ns = 0
         self._awaited: set[str] = set()
@@ -73,6 +76,10 @@ class EpisodeFeed:
         self._begin_ns, wall_ns = self._clock.now_ns(), self._clock.wall_ns()
         self.practice, self.discarded, self._closing = practice, False, None
         self.episode = new_episode_id(wall_ns, self._new_token())
+        log = self._chunks()
+        self._records_chunks = log is not None and not practice
+        if log is not None:
+            log.begin()
         if not practice:
             robot = {f: getattr(self._info, f) for f in self._info.__struct_fields__
                      if f not in ("model_xml", "streams")}
@@ -80,7 +87,8 @@ class EpisodeFeed:
                 episode=self.episode, task=task, instruction=instruction, seed=seed,
                 operator=operator or teleop, practice=False, robot=robot,
                 model_xml=self._info.model_xml, started_mono_ns=self._begin_ns,
-                started_wall_ns=wall_ns, streams=self._streams, software=software))
+                started_wall_ns=wall_ns, software=software,
+                streams=self._streams + (log.streams if log is not None else ())))
         return self.episode
 
     def event(self, kind: str, **fields: Any) -> None:
@@ -108,16 +116,26 @@ class EpisodeFeed:
 
     def on_tick(self, tick: TickRecord) -> None:
         """Hand over what belongs to the episode."""
+        chunks = self._decided(tick)
         if not self.episode:
             return
         last_ns = self._end_ns if self._closing else tick.stamp_ns
         if not self.practice:
-            belonging = [b.between(self._begin_ns, last_ns) for b in tick.batches]
+            belonging = [b.between(self._begin_ns, last_ns) for b in (*tick.batches, *chunks)]
             self._sink.append(tuple(b for b in belonging if len(b.rows)))
         if self._closing:
             self._awaited -= {b.stream for b in tick.batches if _newest_ns(b) > self._end_ns}
             if not self._awaited or tick.stamp_ns - self._end_ns > LINGER_S * NS_PER_S:
                 self._close()
+
+    def _decided(self, tick: TickRecord) -> tuple[Batch, ...]:
+        """What became of chunks in this tick."""
+        if (log := self._chunks()) is None:
+            return ()
+        if self.open and self._records_chunks:
+            return log.take(tick.stamp_ns, int(tick.row["t_wall_ns"][0]), self.event)
+        log.forget()
+        return ()
 
     def _close(self) -> None:
         assert self._closing is not None

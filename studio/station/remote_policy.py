@@ -15,6 +15,7 @@ import zmq
 from policy.interfaces import Chunk
 from recorders.clock import NS_PER_S
 from studio.station.bus import Endpoints
+from studio.station.chunk_log import Costs
 from studio.station.chunk_player import ChunkPlayer
 from studio.station.control_loop import ControlLoop, TickRecord
 from studio.station.messages import Mode, PolicyHealth, Spread
@@ -75,7 +76,11 @@ class RemotePolicy:
                     and self._link.status is not None \
                     and answer.incarnation == self._link.status.incarnation \
                     and answer.chunk.observation_ns >= self._since_ns:
-                self.player.offer(self._numbered(answer))
+                chunk = self._numbered(answer)
+                took = answer.timings
+                self.player.log.cost(chunk.chunk_id,
+                                     Costs(took.act_ms, took.think_ms, took.answer_ms))
+                self.player.offer(chunk)
         except WireError as error:
             self._damage = f"the policy's process speaks another version: {error}"
         self._hold_if_lost(tick.stamp_ns)

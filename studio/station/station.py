@@ -59,7 +59,9 @@ class Station:
                  software: dict[str, str] | None = None) -> None:
         self.loop = ControlLoop(clock=clock, robot=robot, teleop=teleop,
                                 limits=limits or SafetyLimits(), rate_hz=rate_hz)
-        self.feed = EpisodeFeed(sink, clock, robot.info, self.loop.spec)
+        self.feed = EpisodeFeed(
+            sink, clock, robot.info, self.loop.spec,
+            chunks=lambda: getattr(self.loop.player, "log", None))
         self.health = Health(self.loop, self.feed, sink.health, publish)
         self.ending = False
         self.policy: RemotePolicy | None = None
@@ -255,7 +257,8 @@ class Station:
         before = self.loop.instruction
         self.loop.edit_instruction(command.text.strip(), flush=command.flush)
         self.feed.event("instruction", before=before, after=self.loop.instruction,
-                        tick=self.loop.number)
+                        instruction_id=self.loop.instruction_id, tick=self.loop.number,
+                        flush=command.flush)
         try:
             if isinstance(self.loop.robot, Resettable):
                 self.loop.robot.set_instruction(self.loop.instruction)

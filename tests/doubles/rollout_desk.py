@@ -6,10 +6,18 @@ from doubles.rule_policy import RulePolicy
 
 from policy.driving.two_speeds import Delays, Pace
 from recorders.clock import NS_PER_S, Clock, ManualClock
+from recorders.store import DemoStore
 from studio.devices.absent import AbsentTeleoperator
 from studio.devices.interfaces import HumanInput, Teleoperator, idle_input
 from studio.sim.robot import SimRobot
-from studio.station.commands import Arm, Command, ResetScene, StartEpisode, StartPolicy
+from studio.station.commands import (
+    Arm,
+    Command,
+    EndEpisode,
+    ResetScene,
+    StartEpisode,
+    StartPolicy,
+)
 from studio.station.control_loop import TickRecord
 from studio.station.messages import Mode
 from studio.station.policy_in_process import PolicyInProcess
@@ -37,10 +45,11 @@ class Hand(AbsentTeleoperator):
 
 
 class RolloutDesk:
-    """A station, a hand, and a policy unless it is to be without."""
+    """A station, a hand, and a policy unless it is to be without; kept if there is a store."""
 
     def __init__(self, policy: RulePolicy | None, pace: Pace | None = None,
-                 delays: Delays | None = None, teleop: Teleoperator | None = None) -> None:
+                 delays: Delays | None = None, teleop: Teleoperator | None = None,
+                 store: DemoStore | None = None) -> None:
         self.clock = ManualClock(5 * NS_PER_S)
         self.robot = SimRobot(self.clock, image_size=PICTURES, cameras=("front",), depth=False)
         self.robot.connect()
@@ -48,7 +57,8 @@ class RolloutDesk:
         if teleop is not None:
             teleop.connect()
         self.station = Station(clock=self.clock, robot=self.robot, teleop=teleop or self.hand,
-                               sink=StoreSink())
+                               sink=StoreSink(store))
+        self.keeps = store is not None
         self.rows: list[np.void] = []
         self.station.loop.subscribers.append(self)
         attend(self.station)
@@ -75,8 +85,16 @@ class RolloutDesk:
         self.do(ResetScene("put-cube-in-bin", seed))
         self.ticks(10)
         self.do(Arm())
-        self.do(StartEpisode("put-cube-in-bin", practice=True, seed=seed))
+        self.do(StartEpisode("put-cube-in-bin", practice=not self.keeps, seed=seed))
         self.do(StartPolicy())
+
+    def end(self) -> str:
+        """End the episode; returns its name."""
+        episode = self.station.feed.episode
+        self.do(EndEpisode())
+        while self.station.feed.busy:
+            self.ticks(1)
+        return episode
 
     def push(self, ticks: int, twist: tuple[float, ...] = LEFT) -> list[np.void]:
         """The hand pushes for so many ticks, and lets go."""
