@@ -19,7 +19,7 @@ from studio.station.robots import require_robot, tasks_of
 
 if TYPE_CHECKING:
     from policy.driving.two_speeds import Delays, Pace
-    from studio.station.evaluation import Edit, Trial, Trials
+    from studio.station.trials import Edit, Trial, Trials
 
 _EDIT = re.compile(r"^\s*(?:(\d+)|(\d+(?:\.\d+)?) ?cm)\s*:\s*(\S.*)$")
 
@@ -119,7 +119,7 @@ class Evaluate:
                        "delay_ms": list(self.delay_ms), **summary})
 
     def _trials(self, seeds: range, disturbance: dict[str, float]) -> "Trials":
-        from studio.station.evaluation import Trials
+        from studio.station.trials import Trials
 
         return Trials(
             task=self.task, robot=self.robot, seeds=tuple(seeds), instruction=self.instruction,
@@ -194,7 +194,8 @@ def summarise(trials: "list[Trial]", act_every: int) -> dict[str, Any]:
         "views": [trial.view for trial in trials if trial.view],
         "trials": [{"seed": t.seed, "instruction": t.instruction, "success_s": t.success_s,
                     "duration_s": t.duration_s, "why": t.why, "said": list(t.said),
-                    "edited_s": list(t.edited_s)} for t in trials],
+                    "edited_s": list(t.edited_s), "alerts": [list(a) for a in t.alerts]}
+                   for t in trials],
     }
 
 
@@ -233,7 +234,7 @@ def parse_edit(text: str) -> "Edit":
     Raises:
         UsersMistakeError: it is neither.
     """
-    from studio.station.evaluation import Edit
+    from studio.station.trials import Edit
 
     if (found := _EDIT.match(text)) is None:
         raise UsersMistakeError(f"--edit is a tick and new words, as '150:put the blue cube in the "

@@ -9,11 +9,10 @@ Knows the simulator; refuses to know what a success rate is and how many process
 from collections.abc import Callable
 from typing import Self
 
-import msgspec
 import numpy as np
 
-from policy.driving.two_speeds import Delays, Pace
 from policy.interfaces import Policy
+from policy.monitoring.calibration import Calibration
 from recorders.clock import NS_PER_S, Clock, ManualClock
 from recorders.store import DemoStore
 from studio.devices.absent import AbsentTeleoperator
@@ -36,91 +35,10 @@ from studio.station.policy_in_process import PolicyInProcess, latencies_ms
 from studio.station.robots import open_robot, tasks_of
 from studio.station.station import Station
 from studio.station.store_sink import StoreSink
+from studio.station.trials import Edit, Trial, Trials
 
 RATE_HZ = 100.0
 EVEN_NS = NS_PER_S // 10    # ten ticks and three pictures: what began so begins alike
-
-
-class Edit(msgspec.Struct, frozen=True, kw_only=True):
-    """Other words in mid-episode.
-
-    Attributes:
-        text: may hold {colour}, {onto} and {other}, as `Trials.instruction`.
-        tick: of the control loop since the policy began, at which it happens; or
-        within_m: it happens once the tool is so near to the cube that is asked for.
-    """
-
-    text: str
-    tick: int = -1
-    within_m: float = 0.0
-
-
-class Trials(msgspec.Struct, frozen=True, kw_only=True):
-    """What to try.
-
-    Attributes:
-        robot: a name of studio/station/robots.py; edits and {colour} need "sim".
-        seeds: of the scenes; also of whatever the policy draws at random.
-        instruction: instead of what the scene's reset says; {colour} and {onto} stand for what that
-            asked for, {other} for the colour after {colour}.
-        keep_goal: go on judging by what the reset asked for, whatever the policy is told.
-        edits: in the order in which they may happen.
-        max_s: for a trial; 0: as long as the task allows.
-        disturbance: what happens to the asked cube, see `studio.sim.disturbance.Disturbance`.
-        store: folder of a store that keeps the failures; empty keeps nothing.
-    """
-
-    task: str
-    seeds: tuple[int, ...]
-    robot: str = "sim"
-    instruction: str = ""
-    keep_goal: bool = False
-    edits: tuple[Edit, ...] = ()
-    max_s: float = 0.0
-    disturbance: dict[str, float] = {}
-    pace: Pace = Pace()
-    delays: Delays = Delays()
-    image_size: tuple[int, int] = (240, 320)
-    store: str = ""
-
-
-class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """How a trial went. Times are of the virtual clock but for those that say otherwise.
-
-    Attributes:
-        success_s: from the policy's beginning; None if it never succeeded.
-        why: why it ended before its time without success.
-        said: the sub-tasks that System 2 said, in order.
-        edited_s: when each edit happened.
-        held, slowed: see `policy.driving.two_speeds.Usage`.
-        dry_ticks: the policy drove, but its chunk was over.
-        act_ms, think_ms: wall time of every call.
-        age_s: of the latent, at every call of System 1.
-        latency_ms: from an observation to the first tick that followed it.
-        wall_s: wall time of the whole trial.
-        episode: its id, if it was kept.
-        view: its Rerun file, if one was written.
-    """
-
-    seed: int
-    instruction: str
-    success_s: float | None
-    duration_s: float
-    why: str = ""
-    said: tuple[str, ...] = ()
-    edited_s: tuple[float, ...] = ()
-    system1_calls: int = 0
-    system2_runs: int = 0
-    held: int = 0
-    slowed: int = 0
-    dry_ticks: int = 0
-    act_ms: tuple[float, ...] = ()
-    think_ms: tuple[float, ...] = ()
-    age_s: tuple[float, ...] = ()
-    latency_ms: tuple[float, ...] = ()
-    wall_s: float = 0.0
-    episode: str = ""
-    view: str = ""
 
 
 class ProvingGround:
@@ -132,20 +50,23 @@ class ProvingGround:
         trials: what to try.
         policy: drives; nobody else may use it meanwhile.
         machine: measures wall time, and gives the virtual clock its start.
+        calibration: what the policy's rollouts are measured by; None: no alerts.
 
     Raises:
         DeviceError: no pictures here, no such camera, or not what the policy wants to see.
         StoreError: the store cannot be written.
     """
 
-    def __init__(self, trials: Trials, policy: Policy, machine: Clock) -> None:
+    def __init__(self, trials: Trials, policy: Policy, machine: Clock,
+                 calibration: Calibration | None = None) -> None:
         self._trials, self._policy, self._machine = trials, policy, machine
         self._clock = ManualClock(machine.now_ns(), machine.wall_ns())
         self._connected_ns = 0
         self._robot = open_robot(
             trials.robot, self._clock, image_size=trials.image_size,
             cameras=tuple(policy.spec.cameras), depth=policy.spec.cloud_points > 0,
-            **({"disturbance": trials.disturbance} if trials.disturbance else {}))
+            **({"disturbance": trials.disturbance} if trials.disturbance else {}),
+            **({"mishaps": trials.mishaps} if trials.mishaps else {}))
         self._longest_s = trials.max_s or tasks_of(trials.robot)[trials.task].max_duration_s
         self._store = (DemoStore.open(trials.store, write=True, create=True)
                        if trials.store else None)
@@ -153,6 +74,8 @@ class ProvingGround:
             clock=self._clock, robot=self._robot, teleop=AbsentTeleoperator(self._clock),
             sink=StoreSink(self._store), rate_hz=RATE_HZ)
         self._loop, self._said = self._station.loop, list[str]()
+        self._loop.alerts.calibration = calibration
+        self._alerts: dict[int, tuple[float, str]] = {}
 
     def __enter__(self) -> Self:
         self._robot.connect()
@@ -177,6 +100,7 @@ class ProvingGround:
         driver = PolicyInProcess(self._loop, self._policy, trials.pace, trials.delays,
                                  note=self._note)
         self._said.clear()
+        self._alerts.clear()
         try:
             episode = self._do(StartEpisode(
                 task=trials.task, instruction=first, seed=seed, operator="policy",
@@ -191,6 +115,7 @@ class ProvingGround:
         return Trial(
             seed=seed, instruction=first, success_s=success_s,
             duration_s=duration_s, why=why, said=tuple(self._said), edited_s=tuple(edited_s),
+            alerts=tuple(self._alerts.values()),
             system1_calls=usage.system1_calls, system2_runs=usage.system2_runs, held=usage.held,
             slowed=usage.slowed, dry_ticks=driver.player.played.dry_ticks,
             act_ms=_in(usage.act_ns, 1e6), think_ms=_in(usage.think_ns, 1e6),
@@ -220,6 +145,8 @@ class ProvingGround:
                 edited_s.append((self._clock.now_ns() - begun_ns) / NS_PER_S)
             self._tick()
             elapsed_s = (self._clock.now_ns() - begun_ns) / NS_PER_S
+            if (alert := self._loop.alerts.alert) is not None:
+                self._alerts.setdefault(alert.number, (elapsed_s, alert.signal))
             # An edit that is still to come makes a success of the old words no success.
             if self._station.detected() == "success" and not left:
                 return elapsed_s, elapsed_s, "", edited_s

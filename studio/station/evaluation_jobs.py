@@ -19,7 +19,8 @@ import msgspec
 
 from recorders.clock import SystemClock
 from studio.devices.interfaces import DeviceError
-from studio.station.evaluation import ProvingGround, Trial, Trials
+from studio.station.evaluation import ProvingGround
+from studio.station.trials import Trial, Trials
 
 
 class EvaluationJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +94,7 @@ def run_job(job: EvaluationJob, on_trial: Callable[[Trial], None]) -> None:
     """
     import torch
 
+    from policy.monitoring.calibration import Calibration
     from policy.runs.checkpoints import load_policy
 
     torch.set_num_threads(job.threads)
@@ -103,7 +105,8 @@ def run_job(job: EvaluationJob, on_trial: Callable[[Trial], None]) -> None:
         policy.flow_steps = job.flow_steps      # pyright: ignore[reportAttributeAccessIssue]
     with _store_for(job.views) as store:
         trials = msgspec.structs.replace(job.trials, store=store)
-        with ProvingGround(trials, policy, SystemClock()) as ground:
+        with ProvingGround(trials, policy, SystemClock(),
+                           Calibration.load(Path(job.policy))) as ground:
             ground.run(lambda trial: on_trial(_viewed(job, store, trial)))
 
 
