@@ -38,7 +38,16 @@ class RecordSink(Protocol):
 
 
 class EpisodeFeed:
-    """Feeds the open episode to the recorder, tick by tick."""
+    """Feeds the open episode to the recorder, tick by tick.
+
+    Args:
+        sink: the recorder.
+        clock: of the station.
+        info: of the robot.
+        tick: the stream of the control loop.
+        new_token: eight random hex digits for an episode's name.
+        chunks: says what becomes of a policy's chunks; None where no policy may drive.
+    """
 
     def __init__(self, sink: RecordSink, clock: Clock, info: RobotInfo, tick: StreamSpec,
                  new_token: Callable[[], str] = lambda: secrets.token_hex(4),
