@@ -11,8 +11,9 @@ from policy import rotations
 from policy.interfaces import Chunk
 from recorders.clock import ManualClock
 from studio.sim.robot import SimRobot
-from studio.station.chunk_path import BLEND_NS, gone, on_path, way
+from studio.station.chunk_path import BLEND_NS
 from studio.station.chunk_player import ChunkPlayer
+from studio.station.chunk_ways import gone, on_path, way
 from studio.station.kinematics import ArmKinematics
 from studio.station.safety import MotionLimiter, SafetyLimits
 

@@ -18,7 +18,8 @@ from policy import rotations
 from policy.interfaces import ActionSpace, Chunk
 from recorders.clock import NS_PER_S
 from studio.station.chunk_log import PASSED_OVER, REFUSED, TAKEN, ChunkLog
-from studio.station.chunk_path import POSE, Path, on_path, shortened, way
+from studio.station.chunk_path import Path
+from studio.station.chunk_ways import POSE, on_path, shortened, way
 from studio.station.kinematics import ArmKinematics, angle_between
 from studio.station.messages import Owner, RunningChunk
 from studio.station.safety import SafetyLimits
