@@ -122,6 +122,17 @@ def test_rollouts_with_the_overseer_are_recorded_with_who_did_what(tmp_path):
     assert driven_s > 0.5
 
 
+def test_rollouts_without_anybody_run_as_fast_as_they_can_too(tmp_path):
+    request = SessionRequest(
+        plan=SessionPlan(tasks=("push-button",), seed=5000, policy=True, max_duration_s=0.3,
+                         practice=True),
+        teleop="none", fast=True, image_size=(48, 64),
+        policy=PolicyChoice(policy=str(write(tmp_path / "run", 3)), loader=LOADER))
+    outcomes: list[Outcome] = []
+    assert run_session(request, on_outcome=outcomes.append) == ""
+    assert outcomes[0].policy is not None and outcomes[0].policy.weights_version == 3
+
+
 @pytest.mark.parametrize(("words", "says"), [
     (("--robot", "gym:pusht", "--teleop", "overseer"), "knows the simulated arm only"),
     (("--delay-ms", "20", "10"), "--delay-ms is for --fast"),

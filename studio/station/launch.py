@@ -26,7 +26,7 @@ from studio.station.record_link import RecorderClient
 from studio.station.recorder import RecorderConfig
 from studio.station.rerun_worker import RerunConfig
 from studio.station.robot_host import RobotHostConfig
-from studio.station.robots import OPEN_ROBOT, make_operator, open_robot
+from studio.station.robots import OPEN_ROBOT, OVERSEER, SCRIPTS, make_operator, open_robot
 from studio.station.rrd_worker import RrdConfig
 from studio.station.session import Outcome, Session, SessionPlan, SessionReport
 from studio.station.simulated_person import attend
@@ -138,8 +138,9 @@ def _run_virtual(request: SessionRequest, links: Endpoints, supervisor: Supervis
     machine = SystemClock()
     clock = ManualClock(machine.now_ns(), machine.wall_ns())
     robot = open_robot(request.robot, clock, **_robot_options(request))
+    chance = {"seed": request.plan.seed} if request.teleop in (*SCRIPTS, OVERSEER) else {}
     operator = make_operator(request.teleop, clock, request.robot,
-                             **{"seed": request.plan.seed} | request.teleop_options)
+                             **chance | request.teleop_options)
     progress = _Progress(listener)
     robot.connect()
     operator.connect()
