@@ -23,8 +23,16 @@ TASK = "put-cube-in-bin"
 SMALL = {"image_size": [48, 64], "cameras": ["front"], "depth": False}
 
 
+@pytest.fixture
+def seat(shared: Seat) -> Seat:
+    """A desk at which nobody drives."""
+    shared.client.ask(Pause())
+    shared.until(lambda: bool(shared.client.snapshot) and shared.snapshot.mode is not Mode.AUTO)
+    return shared
+
+
 @pytest.fixture(scope="module")
-def seat() -> Iterator[Seat]:
+def shared() -> Iterator[Seat]:
     """One desk for all, because its processes take seconds to start."""
     with pytest.MonkeyPatch.context() as environment, _desk(environment) as made:
         yield made

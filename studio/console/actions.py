@@ -11,22 +11,27 @@ from studio.console.keys import KeyThread
 from studio.console.library import Library
 from studio.console.operator_state import OperatorState
 from studio.station.commands import (
+    AnswerAlert,
     Disarm,
     Pause,
     Rearm,
     RestoreEpisode,
+    Rewind,
     SetInstruction,
     SetSpeed,
 )
 from studio.station.desk_client import DeskClient
-from studio.station.desk_link import OpenStore, OpenWeb
+from studio.station.desk_link import OpenStore, OpenWeb, UsePolicy
 from studio.station.messages import Mode
 from studio.views.chunk_timeline import ChunkEdit, refusal
 from studio.views.device_choices import Choice, changed
+from studio.views.dialogue import before
 from studio.views.interrupted import settle
+from studio.views.lamps import blend_of, next_wish, with_axis, with_blend, with_hand_back
 from studio.views.recording_flow import ACTIONS, act
 from studio.views.settings import remember_instruction
 
+REWIND_S = 2.0              # of driving: what a person saw going wrong
 _PLANNED = {"countdown": "countdown_s", "limit": "limit_s", "note": "note"}
 
 
@@ -97,9 +102,51 @@ class Actions:
             self.do("new scene")
 
     def _do_instruction(self, value: Any) -> None:
-        self._operator.ask(SetInstruction(str(value)))
-        self._operator.settings = remember_instruction(self._operator.settings, str(value))
+        self._say(str(value), flush=True)
+
+    def _do_instruction_soon(self, value: Any) -> None:
+        self._say(str(value), flush=False)
+
+    def _do_instruction_undo(self, _value: Any) -> None:
+        snapshot = self._client.snapshot
+        words = before(self._operator.dialogue, snapshot.instruction) if snapshot else ""
+        if words:
+            self._say(words, flush=True)
+        else:
+            self._operator.say("Nothing else was said before in this sitting", bad=True)
+
+    def _say(self, words: str, *, flush: bool) -> None:
+        self._operator.ask(SetInstruction(words, flush))
+        self._operator.settings = remember_instruction(self._operator.settings, words)
         self._operator.keep_settings()
+
+    def _do_ask_doing(self, _value: Any) -> None:
+        if (snapshot := self._client.snapshot) is not None:
+            self._operator.dialogue = self._operator.dialogue.asked(snapshot)
+
+    def _do_policy(self, folder: Any) -> None:
+        self._operator.ask(UsePolicy(str(folder)))
+
+    def _do_rewind(self, _value: Any) -> None:
+        self._operator.ask(Rewind(REWIND_S))
+
+    def _do_no_alert(self, _value: Any) -> None:
+        snapshot = self._client.snapshot
+        if snapshot is not None and snapshot.alert is not None:
+            self._operator.ask(AnswerAlert(snapshot.alert.number))
+
+    def _do_share_axis(self, axis: Any) -> None:
+        if (snapshot := self._client.snapshot) is not None and snapshot.sharing:
+            self._operator.ask(with_axis(snapshot, int(axis), next_wish(snapshot.sharing[axis]),
+                                         blend_of(snapshot)))
+
+    def _do_blend(self, share: Any) -> None:
+        if (snapshot := self._client.snapshot) is not None:
+            self._operator.ask(with_blend(snapshot, float(share)))
+
+    def _do_hand_back(self, on: Any) -> None:
+        if (snapshot := self._client.snapshot) is not None:
+            self._operator.ask(with_hand_back(snapshot, bool(on)))
 
     def _do_practice(self, value: Any) -> None:
         on = not self._operator.plan.practice if value is None else bool(value)

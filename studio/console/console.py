@@ -24,19 +24,21 @@ from studio.console.toolkit import dpg
 from studio.station.bus import Endpoints
 from studio.station.commands import Arm, Command, Reply, ResetScene
 from studio.station.desk_client import DeskClient
-from studio.station.desk_link import OpenStore
+from studio.station.desk_link import OpenStore, UsePolicy
 from studio.station.messages import Mode
 from studio.views.banner import banner_of
 from studio.views.checks import checks_of
 from studio.views.controls import controls_of
+from studio.views.dialogue import phrases
 from studio.views.episode_rows import rows_of
 from studio.views.health_bar import gauges
 from studio.views.hold_button import HoldButton
 from studio.views.interrupted import interrupted_rows
+from studio.views.policy_words import policy_words
 from studio.views.problems import problems_of
 from studio.views.recording_flow import answered, follow
 from studio.views.robot_tasks import default_task, is_simulated, phrases_of, task_names
-from studio.views.settings import Settings
+from studio.views.settings import Settings, remember_policy
 from studio.views.traces import Traces
 
 HOLD_S = 0.8                # to arm
@@ -75,7 +77,7 @@ class Console:
         self._dropped_before: dict[str, int] = {}
         self.moving = False
         self.panels = Panels(self.do, self._library, self._operator.plan, settings.palette,
-                             phrases_of)
+                             phrases_of, settings.policies)
         self._actions.recolour = self.panels.recolour
         self._actions.newest_chunk = lambda: self.panels.timeline.newest
 
@@ -154,10 +156,19 @@ class Console:
             flow=operator.flow, plan=operator.plan, notice=operator.notice(now_ns, problems),
             problems=problems, rows=rows_of(listing.summaries, listing.drivers),
             interrupted=interrupted_rows(listing.interrupted), traces=self._traces,
-            pictures=client.pictures, streams=client.streams, robot=client.robot,
+            policy=policy_words(snapshot, state, client.silent), dialogue=operator.dialogue,
+            phrases=self._phrases(), pictures=client.pictures, streams=client.streams,
+            robot=client.robot,
             arm_progress=self._hold.progress(now_ns, HOLD_S), focused=self.keys.focused,
             held=self.keys.held, muted=operator.sounds.muted,
             dark=operator.settings.palette == "dark")
+
+    def _phrases(self) -> tuple[str, ...]:
+        """What one might say to the policy again."""
+        state, operator = self._client.state, self._operator
+        stored = (one.instruction for one in reversed(self._library.listing.summaries))
+        return phrases(operator.dialogue, operator.settings.instructions, stored,
+                       phrases_of(state.robot if state else "sim", operator.plan.task))
 
     # ---- what the station and the store say ----
 
@@ -197,6 +208,7 @@ class Console:
             self._dropped_before = {stream.name: stream.dropped for stream in snapshot.streams}
         self._episode = snapshot.episode
         self._operator.follow_scene(snapshot)
+        self._operator.dialogue = self._operator.dialogue.follow(snapshot)
         self._operator.take(follow(self._operator.flow, self._operator.plan, snapshot, now_ns))
 
     def _begin_day(self, store: str) -> None:
@@ -235,6 +247,9 @@ class Console:
             operator.change_plan(task=asked.task, seed=asked.seed)
             operator.say(f"Scene {asked.seed}: {reply.value}" if reply.value else
                          f"Scene {asked.seed} comes as soon as the episode is saved")
+        if isinstance(asked, UsePolicy) and reply.accepted:
+            operator.settings = remember_policy(operator.settings, asked.folder)
+            operator.keep_settings()
         if isinstance(asked, OpenStore):
             self.panels.store.answered(reply)
             if reply.accepted:

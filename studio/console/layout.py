@@ -11,11 +11,11 @@ from studio.console import (
     episodes_panel,
     health_panel,
     lower_tabs,
-    record_panel,
+    side_tabs,
     top_bar,
 )
 
-VERSION = 5                 # of the set of panels: another one starts from the first day again
+VERSION = 6                 # of the set of panels: another one starts from the first day again
 _SPACE, _HOST = "0x08BD597D", "0x1BBC0F80"      # Dear ImGui's ids of the one dock space
 
 
@@ -24,11 +24,11 @@ def first_layout(width: int, height: int) -> str:
     small = width < 1400
     right = 400 if small else 440
     bottom = 236 if small else 320
-    record = 372
+    record = 424 if small else 450
     middle = height - top_bar.HEIGHT - health_panel.HEIGHT
     bar = "HiddenTabBar=1"
     homes = {top_bar.WINDOW: 1, health_panel.WINDOW: 2, cameras_panel.WINDOW: 7,
-             record_panel.WINDOW: 8, episodes_panel.WINDOW: 9, lower_tabs.WINDOW: 10}
+             side_tabs.WINDOW: 8, episodes_panel.WINDOW: 9, lower_tabs.WINDOW: 10}
     windows = "".join(f"[Window][###{window}]\nDockId=0x{node:08X},0\n\n"
                       for window, node in homes.items())
 

@@ -16,6 +16,7 @@ from studio.console.seen import Notice
 from studio.console.sound import Sounds
 from studio.station.commands import ResetScene
 from studio.station.messages import Snapshot
+from studio.views.dialogue import Dialogue
 from studio.views.recording_flow import Flow, Plan, Turn
 from studio.views.robot_tasks import default_task
 from studio.views.settings import Settings, save_settings
@@ -39,6 +40,7 @@ class OperatorState:
 
     Attributes:
         plan, flow: see `studio.views.recording_flow`.
+        dialogue: what was said in this sitting.
     """
 
     def __init__(self, clock: Clock, asker: Asker, events: EventLog, settings: Settings,
@@ -50,6 +52,7 @@ class OperatorState:
                          countdown_s=settings.countdown_s, limit_s=settings.limit_s,
                          operator=settings.operator)
         self.flow = Flow()
+        self.dialogue = Dialogue()
         self._scene_asked_ns = -SCENE_NS
         self._notice = Notice(sentence(complaint), "warning", "triangle-alert")
         self._noticed_ns = clock.now_ns()

@@ -14,6 +14,9 @@ from studio.console.plots_panel import PlotsPanel
 from studio.console.record_panel import RecordPanel
 from studio.console.seen import Seen, Ui
 from studio.console.shown import Shown
+from studio.console.side_tabs import WINDOW as SIDE
+from studio.console.side_tabs import side_tabs
+from studio.console.tandem_panel import TandemPanel
 from studio.console.timeline_panel import TimelinePanel
 from studio.console.toolkit import dpg
 from studio.console.top_bar import TopBar
@@ -37,22 +40,27 @@ class Panels:
     """
 
     def __init__(self, do: Callable[..., None], library: Library, plan: Plan, palette: str,
-                 phrases: Callable[[str, str], tuple[str, ...]]) -> None:
+                 phrases: Callable[[str, str], tuple[str, ...]], runs: tuple[str, ...] = ()
+                 ) -> None:
         self.shown = Shown()
         self._ui = ui = Ui(self.shown, colour(palette), Fonts(), do)
         dpg.bind_font(ui.fonts.normal)
         self._robot = "sim"
         self.typing = self.pressed = False
         self.top, self._health = TopBar(ui), HealthBar(ui)
-        self._cameras, self.record = CamerasPanel(ui), RecordPanel(
-            ui, plan, task_names(self._robot), lambda task: phrases(self._robot, task))
+        self._cameras = CamerasPanel(ui)
+        with side_tabs():
+            self.record = RecordPanel(ui, plan, task_names(self._robot),
+                                      lambda task: phrases(self._robot, task))
+            self.tandem = TandemPanel(ui, runs)
         self._episodes = EpisodesPanel(ui, library)
         with lower_tabs():
             self._plots, self.timeline = PlotsPanel(ui), TimelinePanel(ui, library)
             self._devices = DevicesPanel(ui)
         self._countdown = Countdown(ui)
         self.store = self._episodes.store
-        self._texts = (*self.record.texts, *self._devices.texts, *self._episodes.texts)
+        self._texts = (*self.record.texts, *self.tandem.texts, *self._devices.texts,
+                       *self._episodes.texts)
         self._strip()
 
     def _strip(self) -> None:
@@ -63,8 +71,8 @@ class Panels:
         """Put on the screen what differs from what stands there."""
         if seen.state is not None:
             self._robot = seen.state.robot or self._robot
-        for panel in (self.top, self._health, self._cameras, self.record, self._episodes,
-                      self._plots, self.timeline, self._devices, self._countdown):
+        for panel in (self.top, self._health, self._cameras, self.record, self.tandem,
+                      self._episodes, self._plots, self.timeline, self._devices, self._countdown):
             panel.show(seen)
 
     def look(self) -> bool:
@@ -79,8 +87,9 @@ class Panels:
     def places(self) -> dict[str, tuple[int, int]]:
         """Where the middles of some widgets that are in sight are, for tests with a real mouse."""
         items = ({"arm": self.top.arm, "stop": self.top.stop, "palette": self._health.palette,
-                  "cameras": self._cameras.window, "record panel": self.record.window}
-                 | self.record.items | self._devices.items | self._episodes.items)
+                  "cameras": self._cameras.window, "record panel": SIDE}
+                 | self.record.items | self.tandem.items | self._devices.items
+                 | self._episodes.items)
         return {name: _middle(item) for name, item in items.items() if dpg.is_item_visible(item)}
 
     def recolour(self, palette: str) -> None:

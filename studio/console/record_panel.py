@@ -11,7 +11,6 @@ from studio.views.keymap import key_for
 from studio.views.recording_flow import Plan
 from studio.views.words import plain, shortened
 
-WINDOW = 9005
 _COUNTDOWNS = ("0 s", "1 s", "3 s", "5 s", "10 s")
 _LIMITS = ("No limit", "10 s", "20 s", "30 s", "60 s", "120 s")
 _LABELS = (("success", "circle-check", "Success"), ("failure", "circle-x", "Failure"),
@@ -32,8 +31,7 @@ class RecordPanel:
                  instructions: Callable[[str], tuple[str, ...]]) -> None:
         self._ui, self._instructions = ui, instructions
         self._task_names = tasks
-        with dpg.window(tag=WINDOW, label=f"{icon('video')}  Record", no_close=True,
-                        min_size=(10, 10)) as self.window:
+        with dpg.tab(label=f"{icon('video')}  Record") as self._tab:
             self._build_plan(plan)
             self._build_buttons()
             self._build_labels()
@@ -121,9 +119,10 @@ class RecordPanel:
     @property
     def items(self) -> dict[str, int | str]:
         """Widgets by name, for tests that drive a real mouse."""
-        return {"main": self._main, "rerecord": self._again, "discard": self._discard,
-                "undo": self._undo, "words": self._words, "note": self._note,
-                "new scene": self._new, "practice": self._practice, **self._labels}
+        return {"record tab": self._tab, "main": self._main, "rerecord": self._again,
+                "discard": self._discard, "undo": self._undo, "words": self._words,
+                "note": self._note, "new scene": self._new, "practice": self._practice,
+                **self._labels}
 
     def tasks(self, names: tuple[str, ...]) -> None:
         """Another robot has other tasks."""

@@ -13,9 +13,11 @@ from studio.station.messages import Snapshot
 from studio.views.banner import Banner
 from studio.views.checks import Check
 from studio.views.controls import Controls
+from studio.views.dialogue import Dialogue
 from studio.views.episode_rows import EpisodeRow
 from studio.views.health_bar import Gauge
 from studio.views.interrupted import InterruptedRow
+from studio.views.policy_words import PolicyWords
 from studio.views.recording_flow import Flow, Plan
 from studio.views.traces import Traces
 
@@ -69,6 +71,9 @@ class Seen:
     pictures: dict[str, bytes]
     streams: tuple[StreamSpec, ...]
     robot: RobotInfo | None
+    policy: PolicyWords
+    dialogue: Dialogue
+    phrases: tuple[str, ...]
     dropped_before: dict[str, int] = field(default_factory=dict)
     arm_progress: float = 0.0
     focused: bool = True

@@ -18,15 +18,19 @@ class Themes:
     Attributes:
         everything: bound to the application.
         pills: by tone: a ground in the tone's fill.
+        lamps: by tone: a button that only says something.
         said: by tone: text in the tone.
         lines: by number: a plot's line.
-        compact, thin: for a table's widgets where room is scarce, and for marks under words.
+        compact, narrow, thin: for a table's widgets where room is scarce, for words in a row of
+            lamps, and for marks under words.
     """
 
     def __init__(self, palette: Palette) -> None:
         self.palette = palette
         self.everything = _everything(palette)
         self.pills = {name: _pill(tone) for name, tone in palette.tones.items()}
+        self.lamps = {name: _button(tone.fill, tone.fill, tone.ink)
+                      for name, tone in palette.tones.items()}
         self.said = {name: _text(tone.text) for name, tone in palette.tones.items()}
         self.muted = _text(palette.muted)
         self.primary = _button(palette.accent, palette.accent_hover, palette.accent_ink)
@@ -47,14 +51,16 @@ class Themes:
         self.faint_line = _line(palette.muted)
         self.strip = _strip(palette)
         self.compact, self.thin = _sized(8, 5, 5, 4), _sized(8, 0, 2, 3)
+        self.narrow = _sized(2, 3, 4, 2)
 
     def delete(self) -> None:
         """Let go of them: another palette was chosen."""
         for theme in (self.everything, self.muted, self.primary, self.stop, self.arm, self.quiet,
                       self.plain_button, self.off, self.plain, self.accented, self.unseen,
                       self.chosen, self.faint_line, self.strip, self.compact, self.thin,
-                      *self.labels.values(), *self.pills.values(), *self.said.values(),
-                      *self.lines):
+                      self.narrow,
+                      *self.labels.values(), *self.pills.values(), *self.lamps.values(),
+                      *self.said.values(), *self.lines):
             dpg.delete_item(theme)
 
 

@@ -108,7 +108,8 @@ class TopBar:
                                         seen.banner)
         shown.theme(self._pill, themes.pills[banner.tone])
         shown.value(self._word, f"{icon(banner.icon)}  {banner.word}")
-        under = [banner.time] if banner.time else []
+        mark = icon("record" if banner.kept else "graduation-cap")
+        under = [f"{mark} {banner.time}"] if banner.time else []
         under += [f"Driver: {banner.driver}"] if banner.driver else []
         shown.value(self._under, "   ".join(under))
         snapshot = seen.snapshot

@@ -23,6 +23,7 @@ class Banner(msgspec.Struct, frozen=True):
         driver: who drives: "Human", "Policy", "Nobody" …
         recording: whether an episode is open, practice included.
         time: of the open episode, or empty.
+        kept: whether the open episode is kept; practice is not.
     """
 
     word: str
@@ -32,8 +33,10 @@ class Banner(msgspec.Struct, frozen=True):
     driver: str = ""
     recording: bool = False
     time: str = ""
+    kept: bool = False
 
 
+_TANDEM = (Mode.AUTO, Mode.SHARED, Mode.HANDBACK)
 _MODES = {
     Mode.IDLE: ("Idle", "circle", "idle", "The arm holds and follows nobody: hold Arm to drive"),
     Mode.ARMED: ("Ready", "circle-check", "ready", "Armed: moving the device drives the arm"),
@@ -80,10 +83,15 @@ def banner_of(snapshot: Snapshot | None, state: DeskState | None, silent: bool) 
         detail = f"{sentence(snapshot.reason)} – {detail[:1].lower()}{detail[1:]}"
     if not snapshot.episode:
         return Banner(word, icon, tone, detail, driver_of(snapshot))
-    if snapshot.mode not in (Mode.STOP, Mode.FAULT, Mode.HOLD):
+    if snapshot.mode is Mode.HUMAN and snapshot.intervention:
+        detail = "Let go and the policy goes on" if snapshot.hand_back else detail
+        tone = "override"
+    in_tandem = snapshot.mode in _TANDEM or (
+        snapshot.mode is Mode.HUMAN and bool(snapshot.intervention))
+    if snapshot.mode not in (Mode.STOP, Mode.FAULT, Mode.HOLD) and not in_tandem:
         what = "Practice" if snapshot.practice else "Recording"
         look = ("graduation-cap", "practice") if snapshot.practice else ("record", "recording")
         detail = "Nothing of this is kept" if snapshot.practice else detail
         word, icon, tone = what, *look
     return Banner(word, icon, tone, detail, driver_of(snapshot), True,
-                  duration(snapshot.episode_s))
+                  duration(snapshot.episode_s), not snapshot.practice)

@@ -28,6 +28,8 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True):
     new_scene: str = ""
     speed: str = ""
     devices: str = ""
+    let_drive: str = ""
+    rewind: str = ""
 
 
 _SILENT = "The station says nothing"
@@ -70,7 +72,23 @@ def controls_of(snapshot: Snapshot | None, state: DeskState | None, flow: Flow, 
         undo="" if flow.undo else "Nothing to undo",
         new_scene=open_refusal or ("Re-arm first" if stopped else "") or (
             "" if resettable else "Set a real robot's scene up by hand"),
-        devices=_desk_refuses(state) or open_refusal)
+        devices=_desk_refuses(state) or open_refusal,
+        let_drive=_no_policy(snapshot) or (
+            "" if is_open else no_recorder) or _not_armed(snapshot),
+        rewind="" if snapshot.rewind_s > 0 else "Nothing was driven yet in this scene")
+
+
+def _no_policy(snapshot: Snapshot) -> str:
+    """Why no policy could drive; empty if one could."""
+    if snapshot.policy is None:
+        return "No policy is there: choose a training run first"
+    return "" if snapshot.policy.alive else "The policy says nothing: wait until it is there again"
+
+
+def _not_armed(snapshot: Snapshot) -> str:
+    if snapshot.mode in (Mode.STOP, Mode.FAULT):
+        return "Re-arm first"
+    return "Hold Arm first" if snapshot.mode in (Mode.IDLE, Mode.HOLD) else ""
 
 
 def _desk_refuses(state: DeskState | None) -> str:

@@ -19,21 +19,24 @@ from studio.station.commands import (
     DiscardEpisode,
     EndEpisode,
     LabelEpisode,
+    Pause,
     ResetScene,
     RestoreEpisode,
     SettleInterrupted,
     StartEpisode,
+    StartPolicy,
     TrashEpisode,
 )
 from studio.station.messages import Mode, Snapshot
 from studio.views.undo import Undo
 
 Action = Literal["record", "end", "success", "failure", "partial", "unlabelled", "discard",
-                 "rerecord", "undo", "new scene", "finish"]
+                 "rerecord", "undo", "new scene", "finish", "let drive"]
 ACTIONS: tuple[str, ...] = Action.__args__
 Cue = Literal["countdown", "start", "stop", "saved", "discarded", "warning", "refused",
               "software_stop"]
 WARN_S = 3                  # before the time is up
+_TANDEM = (Mode.AUTO, Mode.SHARED, Mode.HANDBACK)
 _DRIVABLE = (Mode.ARMED, Mode.HUMAN, Mode.AUTO, Mode.SHARED, Mode.HANDBACK)
 
 
@@ -133,6 +136,8 @@ def act(flow: Flow, action: str, plan: Plan, snapshot: Snapshot, now_ns: int, *,
             return Turn(_with(flow, arm_next=True, record_next=True)) if arming else \
                 Turn(flow, notice="The arm follows nobody: hold Arm first", cues=("refused",))
         return begin(flow, plan, now_ns)
+    if action == "let drive":
+        return _let_drive(flow, plan, snapshot)
     if action == "end":
         return _end(flow, "", plan, snapshot) if is_open else _new_scene(flow, plan, snapshot, 1)
     if action in LABELS:
@@ -168,10 +173,28 @@ def _start(flow: Flow, plan: Plan) -> Turn:
         operator=plan.operator),))
 
 
+def _let_drive(flow: Flow, plan: Plan, snapshot: Snapshot) -> Turn:
+    """Let the policy drive, in the open episode or in one that begins with it."""
+    if snapshot.policy is None:
+        return Turn(flow, notice="No policy is there: choose a training run first",
+                    cues=("refused",))
+    if snapshot.mode in (Mode.IDLE, Mode.HOLD):
+        return Turn(flow, notice="The arm follows nobody: hold Arm first", cues=("refused",))
+    if snapshot.mode in _TANDEM:
+        return Turn(flow, notice="The policy drives already")
+    begun = Turn(flow) if snapshot.episode else _start(flow, plan)
+    return msgspec.structs.replace(begun, asks=(*begun.asks, StartPolicy()))
+
+
+def _hold(snapshot: Snapshot) -> tuple[Command, ...]:
+    """A policy does not drive on when its episode is over."""
+    return (Pause(),) if snapshot.mode in _TANDEM else ()
+
+
 def _end(flow: Flow, label: str, plan: Plan, snapshot: Snapshot) -> Turn:
     ended = "" if snapshot.practice else snapshot.episode
     return Turn(_with(flow, ending=ended, last=ended or flow.last),
-                asks=(EndEpisode(label, plan.note),), cues=("stop",),
+                asks=(EndEpisode(label, plan.note), *_hold(snapshot)), cues=("stop",),
                 notice="Practice ended; nothing was kept" if snapshot.practice else "Saving …")
 
 
@@ -186,9 +209,9 @@ def _label(flow: Flow, label: str, note: str, before: str) -> Turn:
 def _discard(flow: Flow, snapshot: Snapshot) -> Turn:
     if snapshot.episode:
         if snapshot.practice:
-            return Turn(flow, asks=(DiscardEpisode(),), cues=("discarded",),
+            return Turn(flow, asks=(DiscardEpisode(), *_hold(snapshot)), cues=("discarded",),
                         notice="Practice ended; nothing was kept")
-        flow, asks = _with(flow, last=""), (DiscardEpisode(),)
+        flow, asks = _with(flow, last=""), (DiscardEpisode(), *_hold(snapshot))
         gone = snapshot.episode
     elif flow.last:
         gone, asks = flow.last, (TrashEpisode(flow.last),)

@@ -14,7 +14,7 @@ from platformdirs import user_config_path
 from recorders.files import write_atomically
 
 NAME = "consoles.json"
-MOST_INSTRUCTIONS = 20
+MOST_INSTRUCTIONS, MOST_POLICIES = 20, 8
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The task that was recorded last."""
     instructions: tuple[str, ...] = ()
     """What was asked for last, newest first."""
+    policies: tuple[str, ...] = ()
+    """Folders of the policies that were chosen last, newest first."""
 
 
 def remember_instruction(settings: Settings, text: str) -> Settings:
@@ -50,6 +52,14 @@ def remember_instruction(settings: Settings, text: str) -> Settings:
         return settings
     others = [old for old in settings.instructions if old != text]
     return msgspec.structs.replace(settings, instructions=(text, *others)[:MOST_INSTRUCTIONS])
+
+
+def remember_policy(settings: Settings, folder: str) -> Settings:
+    """Put a policy's folder first among the remembered ones; none is not worth it."""
+    if not folder:
+        return settings
+    others = [old for old in settings.policies if old != folder]
+    return msgspec.structs.replace(settings, policies=(folder, *others)[:MOST_POLICIES])
 
 
 def settings_folder() -> Path:

@@ -1,0 +1,96 @@
+"""Which policy may drive: the runs that were found, a path that is typed, and how far it is loaded.
+
+The disk is read in a thread, so that no frame waits for it. Knows widgets; the desk decides.
+"""
+
+import threading
+from pathlib import Path
+
+from studio.console.seen import Seen, Ui
+from studio.console.toolkit import dpg
+from studio.views.icons import icon
+from studio.views.policy_choices import RunChoice, find_runs
+from studio.views.words import plain, shortened
+
+PLACES = ("runs", "out", "experiments")     # below the folder in which the desk was started
+_NONE, _OTHER = "No policy", "Another folder…"
+_WIDTH, _HEIGHT = 620, 168
+
+
+class PolicyChooser:
+    """See the head of this file.
+
+    Args:
+        ui: to make it with.
+        remembered: folders that were chosen before, newest first.
+
+    Attributes:
+        text: into which somebody may type.
+    """
+
+    def __init__(self, ui: Ui, remembered: tuple[str, ...] = ()) -> None:
+        self._ui, self._remembered = ui, remembered
+        self._runs: tuple[RunChoice, ...] = ()
+        self._found: tuple[RunChoice, ...] | None = None
+        self._folder = ""
+        self.combo = dpg.add_combo((_NONE, _OTHER), default_value=_NONE, width=-128,
+                                   callback=lambda _, words: self._choose(words))
+        with dpg.tooltip(self.combo, delay=0.3):
+            self._tip = dpg.add_text("Which training run may drive", wrap=420)
+        with dpg.window(label=f"{icon('bot')}  Let a policy join", show=False, no_docking=True,
+                        no_collapse=True, no_resize=True, no_saved_settings=True, width=_WIDTH,
+                        height=_HEIGHT) as self._window:    # not modal: stop must stay in reach
+            dpg.add_text("Folder of a training run, or of one of its checkpoints")
+            self.text = dpg.add_input_text(width=-1, on_enter=True, callback=self._ask)
+            with dpg.group(horizontal=True):
+                self.go = dpg.add_button(label="Load it", width=140, callback=self._ask)
+                self._cancel = dpg.add_button(label="Cancel", width=100, callback=self._close)
+        self.look()
+
+    def look(self) -> None:
+        """Look for runs again."""
+        threading.Thread(target=self._find, name="runs", daemon=True).start()
+
+    def _find(self) -> None:
+        self._found = find_runs([Path(place) for place in PLACES], self._remembered)
+
+    def _choose(self, words: str) -> None:
+        self._ui.shown.typed(self.combo)
+        if words == _OTHER:
+            room = dpg.get_viewport_client_width(), dpg.get_viewport_client_height()
+            dpg.configure_item(self._window, show=True, pos=(
+                (room[0] - _WIDTH) // 2, (room[1] - _HEIGHT) // 3))
+            dpg.focus_item(self.text)
+        elif words == _NONE:
+            self._ui.do("policy", "")
+        else:
+            self._ui.do("policy", next(run.folder for run in self._runs if run.words == words))
+        self._ui.shown.changed = True
+
+    def _ask(self) -> None:
+        if folder := plain(str(dpg.get_value(self.text))):
+            self._ui.do("policy", folder)
+            self._close()
+
+    def _close(self) -> None:
+        dpg.configure_item(self._window, show=False)
+        self._ui.shown.changed = True
+
+    def show(self, seen: Seen) -> None:
+        """Say which one it is, and offer the others."""
+        shown, themes = self._ui.shown, self._ui.themes
+        for button in (self.go, self._cancel):
+            shown.theme(button, themes.primary if button == self.go else themes.plain_button)
+        if self._found is not None:
+            self._runs, self._found = self._found, None
+        folder = seen.state.policy.folder if seen.state is not None else ""
+        if folder != self._folder:
+            self._folder = folder
+            self._remembered = tuple(dict.fromkeys((folder, *self._remembered))) if folder \
+                else self._remembered
+            self.look()
+        here = next((run.words for run in self._runs if run.folder == folder), Path(folder).name)
+        words = tuple(dict.fromkeys(run.words for run in self._runs))
+        shown.settings(self.combo, items=(*words, _NONE, _OTHER))
+        shown.value(self.combo, shortened(here, 60) if folder else _NONE)
+        shown.value(self._tip, folder or "Which training run may drive")
