@@ -35,7 +35,7 @@ from recorders.labels_and_trash import (
 from recorders.recovery import RecoveryReport, put_in_order, recover
 from recorders.robot_models import keep_model
 from recorders.space import RESERVE_BYTES, Lost, free_bytes, is_locked, what_became
-from recorders.store_check import Problem, check_store
+from recorders.store_check import Problem, check_episode, check_store
 from recorders.store_copy import copy_episodes
 from recorders.store_description import cannot_write, create_store, require_store
 from recorders.store_errors import (
@@ -193,14 +193,18 @@ class DemoStore:
                 if episode not in self._log.episodes and episode != own]
 
     def check(
-        self, deep: bool = True, progress: Callable[[int, int], None] | None = None
+        self, deep: bool = True, progress: Callable[[int, int], None] | None = None,
+        only: str = "",
     ) -> list[Problem]:
         """Look for everything that is not as FORMAT.md says.
 
         Args:
             deep: also check every checksum, which reads every byte.
             progress: called with how many of how many episodes were looked at.
+            only: an episode; then nothing else of the store is looked at.
         """
+        if only:
+            return check_episode(self._folders, self.episode(only), deep)
         if self._hands is not None:
             self._hands.finisher.drain()
         self._log.refresh()

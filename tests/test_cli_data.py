@@ -102,7 +102,8 @@ def test_an_episode_is_found_by_number_by_beginning_and_by_id(tandem, recorded):
 
 def test_check_finds_a_sound_store_sound_and_names_a_flipped_bit(tandem, store):
     assert tandem("data", "check", store) == (
-        0, {"store": str(store), "episodes": 3, "problems": []})
+        0, {"store": str(store), "episodes": 3, "problems": [], "findings": [],
+            "unchecked": {episode: [] for episode in ids(store)}})
     column = store / "data.zarr" / ids(store)[1] / "arm" / "position" / "c" / "0" / "0"
     damaged = bytearray(column.read_bytes())
     damaged[len(damaged) // 2] ^= 0x10

@@ -1,4 +1,4 @@
-"""Going back: exactly in simulation, along the way elsewhere, and with nothing planned left over."""
+"""Going back: exactly in simulation, along the way elsewhere, and nothing planned is left over."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from doubles.rollout_desk import RolloutDesk
 from doubles.rule_policy import RulePolicy
 from doubles.tandem_loop import TandemLoop
 
-from studio.station.commands import Arm, Pause, Rewind, SetInstruction, StartPolicy, Stop
+from studio.station.commands import Pause, Rewind, SetInstruction, StartPolicy, Stop
 from studio.station.messages import Mode, Owner
 from studio.station.ownership import Event
 from studio.station.recording import EpisodeFeed, NoRecorder
@@ -107,7 +107,7 @@ def test_a_held_arm_is_freed_by_going_back():
     assert desk.mode is Mode.ARMED
 
 
-# ---- an arm that is no simulator ------------------------------------------------------------------
+# ---- an arm that is no simulator -----------------------------------------------------------------
 
 class ArmOnItsWay(TandemLoop):
     """An arm without a world: it must drive back. Its rows are kept."""

@@ -1,7 +1,7 @@
 """`tandem data …`: what lies in a store, and how to put it right.
 
-Listing and mending are here; looking into one episode is in `episode_report.py`. Nothing here
-decides what is on the disk: `recorders.store` does.
+Listing and mending are here; looking into one episode is in `episode_report.py`, what is wrong in
+`data_check.py`. Nothing here decides what is on the disk: `recorders.store` does.
 """
 
 import getpass
@@ -89,36 +89,6 @@ class ShowEpisode:
             summary = store.episode(self.episode)
             shown = print_episode(screen, store.episode_path(summary.episode))
         return Answer({**describe_episode(summary), **shown})
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckStore:
-    """Verify a store: every checksum of the log, of the columns and of the pictures.
-
-    Exit code 1 if something is damaged; what is not named can be read.
-    """
-
-    store: Store
-    """Folder of the store."""
-    quick: bool = False
-    """Only the log and the metadata, without reading pictures and columns."""
-    json: bool = False
-    """Print one JSON object instead of a table."""
-
-    def run(self, screen: Screen) -> Answer:
-        """Print what is wrong."""
-        with DemoStore.open(self.store) as store:
-            count = len(store.episodes(include_trashed=True))
-            with screen.progress("checking", max(1, count)) as progress:
-                problems = store.check(deep=not self.quick, progress=progress.count)
-        if problems:
-            screen.table("", ("episode", "where", "what", "what to do"),
-                         [(p.episode, p.path, p.what, p.remedy) for p in problems])
-        else:
-            screen.print(f"{count} episodes, no problem found")
-        return Answer({"store": str(self.store), "episodes": count, "problems": [
-            {"episode": p.episode, "path": str(p.path), "what": p.what, "remedy": p.remedy}
-            for p in problems]}, ok=not problems)
 
 
 @dataclass(frozen=True, kw_only=True)

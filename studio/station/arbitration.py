@@ -89,8 +89,9 @@ class Arbiter:
         return accepted
 
     def begin(self) -> None:
-        """Another scene, in which nobody has driven yet."""
+        """Another scene, in which nobody has driven yet; who is at it goes on as its first."""
         self._rollout = self._supervised
+        self._interventions = self.intervention = int(self.intervention > 0)
 
     def dismiss(self) -> None:
         """The policy is not to go on when the person lets go: the arm holds then."""

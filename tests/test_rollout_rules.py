@@ -1,0 +1,173 @@
+"""A recorded rollout keeps the rules, and whatever was falsified in a copy of it is found."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from doubles.rollout_desk import RolloutDesk
+from doubles.rule_policy import RulePolicy
+from doubles.tampered_store import TamperedStore
+
+from policy.driving.two_speeds import Delays
+from recorders.episode_reader import EpisodeReader
+from recorders.store import DemoStore
+from studio.cli import main
+from studio.station.commands import Arm, Pause, Rewind, SetInstruction, SetSharing, StartPolicy
+from studio.station.messages import Mode, Owner
+from studio.station.rollout_rules import RULES, check_rollout
+
+pytestmark = pytest.mark.gl
+ONLY_Y = (0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory) -> Iterator[Path]:
+    """A rollout in which the arm is taken, shared, held, taken back, and told other words."""
+    path = tmp_path_factory.mktemp("rollout") / "store"
+    with DemoStore.open(path, write=True, create=True) as store:
+        desk = RolloutDesk(RulePolicy(), delays=Delays(think_s=0.03, act_s=0.02), store=store)
+        desk.begin()
+        desk.ticks(60)
+        desk.push(30)
+        desk.ticks(40)
+        desk.do(SetSharing(ONLY_Y))
+        desk.push(30)
+        desk.ticks(40)
+        desk.do(SetInstruction("put the blue cube in the bin"))
+        desk.ticks(30)
+        desk.do(Pause())
+        desk.ticks(20)
+        desk.do(Arm())
+        desk.do(StartPolicy())
+        desk.ticks(30)
+        desk.do(Rewind(0.5))
+        desk.ticks(10)
+        desk.push(20)
+        desk.ticks(20)
+        desk.do(StartPolicy())
+        desk.ticks(20)
+        desk.end()
+        desk.robot.disconnect()
+    yield path
+
+
+@pytest.fixture
+def copy(recorded, tmp_path) -> TamperedStore:
+    return TamperedStore(recorded, tmp_path / "copy")
+
+
+def episode_in(path: Path) -> EpisodeReader:
+    return EpisodeReader(next(one for one in (path / "data.zarr").iterdir() if one.is_dir()))
+
+
+def broken_by(copy: TamperedStore) -> dict[str, int]:
+    """Rules that are broken, each with the first tick."""
+    found = check_rollout(EpisodeReader(copy.episode)).findings
+    return {one.rule: one.tick for one in reversed(found)}
+
+
+def test_a_rollout_in_which_everything_happens_keeps_every_rule(recorded):
+    episode = episode_in(recorded)
+    modes = set(episode["tick"]["mode"].tolist())
+    assert {Mode.AUTO, Mode.HUMAN, Mode.SHARED, Mode.HANDBACK, Mode.HOLD, Mode.ARMED} <= modes
+    checked = check_rollout(episode)
+    assert checked.findings == () and checked.unchecked == ()
+
+
+def in_mode(episode: EpisodeReader, mode: Mode, number: int = 5) -> int:
+    """The index of some tick of a mode, well inside it."""
+    return int(np.flatnonzero(episode["tick"]["mode"] == mode)[number])
+
+
+def put(at: int, value: object) -> Callable[[np.ndarray], None]:
+    def change(values: np.ndarray) -> None:
+        values[at] = value
+    return change
+
+
+SEEDED: dict[str, Callable[[TamperedStore, EpisodeReader, int], None]] = {
+    "every tick one record": lambda copy, episode, at: copy.drop_rows("tick", slice(at, at + 3)),
+    "one owner": lambda copy, episode, at: copy.column(
+        "tick", "owner", put(at, Owner.HUMAN)),
+    "gripper never blended": lambda copy, episode, at: copy.column(
+        "tick", "owner", lambda values: put(at, [*values[at][:-1], Owner.BLEND])(values)),
+    "epochs never fall": lambda copy, episode, at: copy.column("tick", "epoch", put(at, 99)),
+    "interventions are numbered": lambda copy, episode, at: copy.column(
+        "tick", "intervention",
+        lambda values: values.__setitem__(values == 2, 3)),
+    "no plan of before": lambda copy, episode, at: copy.column(
+        "chunk", "epoch", lambda values: values.__iadd__(1)),
+    "every chunk is there": lambda copy, episode, at: copy.drop_rows("chunk_target", slice(5, 8)),
+    "who acts is named": lambda copy, episode, at: copy.column(
+        "tick", "weights_version", put(at, 7)),
+    "words as they were edited": lambda copy, episode, at: copy.column(
+        "tick", "instruction_id", put(at, 5)),
+    "no jump": lambda copy, episode, at: copy.column(
+        "tick", "sent", lambda values: put(at, values[at] + 0.05)(values)),
+}
+
+
+def test_every_rule_has_a_seeded_fault():
+    assert set(SEEDED) == set(RULES)
+
+
+@pytest.mark.parametrize("rule", SEEDED)
+def test_what_breaks_a_rule_is_found_with_its_tick(rule, copy):
+    episode = EpisodeReader(copy.episode)
+    at = in_mode(episode, Mode.AUTO, 20)
+    tick = int(episode["tick"]["seq"][at])
+    SEEDED[rule](copy, episode, at)
+    broken = broken_by(copy)
+    assert rule in broken, broken
+    if rule not in ("interventions are numbered", "no plan of before", "every chunk is there"):
+        assert abs(broken[rule] - tick) <= 1
+
+
+@pytest.mark.parametrize(("stream", "column", "value"), [
+    ("chunk", "observation_ns", 1), ("chunk", "fate", 1), ("chunk", "instruction_id", -1),
+    ("tick", "chunk_id", 0), ("tick", "chunk_id", 12345), ("tick", "chunk_step", 99)])
+def test_a_plan_that_may_not_act_is_found_whatever_makes_it_so(stream, column, value, copy):
+    copy.column(stream, column, lambda values: values.fill(value))
+    assert "no plan of before" in broken_by(copy)
+
+
+def test_an_edit_that_does_not_follow_from_the_words_before_is_found(copy):
+    def forge(attributes):
+        edit = next(one for one in attributes["events"] if one["kind"] == "instruction")
+        edit["before"] = "something else"
+    copy.attributes(forge)
+    assert "words as they were edited" in broken_by(copy)
+
+
+def test_what_an_older_recording_does_not_say_is_no_fault(copy):
+    def older(attributes):
+        attributes["streams"] = [one for one in attributes["streams"]
+                                 if not one["name"].startswith("chunk")]
+    copy.attributes(older)
+    checked = check_rollout(EpisodeReader(copy.episode))
+    assert checked.findings == ()
+    assert "no plan of before" in checked.unchecked
+
+
+def test_the_command_names_episode_tick_and_rule_in_a_line_each_and_ends_with_one(
+        recorded, copy, capsys):
+    assert main(["data", "check", str(recorded)]) == 0
+    assert "no problem" in capsys.readouterr().out
+    episode, seq = copy.episode.name, EpisodeReader(copy.episode)["tick"]["seq"]
+    copy.column("tick", "epoch", put(40, 99))
+    assert main(["data", "check", str(copy.path), episode]) == 1
+    assert f"{episode}, tick {seq[41]}: epochs never fall: " in capsys.readouterr().out
+    assert main(["data", "check", str(copy.path), "0", "--json"]) == 1
+    finding = next(one for one in json.loads(capsys.readouterr().out)["findings"]
+                   if one["rule"] == "epochs never fall")
+    assert finding == {"episode": episode, "tick": seq[41], "rule": "epochs never fall",
+                       "what": "the epoch falls from 99 to 1"}
+
+
+def test_what_is_damaged_is_not_judged(copy, capsys):
+    (copy.episode / "tick" / "epoch" / "c" / "0").write_bytes(b"")
+    assert main(["data", "check", str(copy.path), "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert said["problems"] and not said["findings"]
