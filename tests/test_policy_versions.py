@@ -22,7 +22,7 @@ from policy.training.schedule import Budget
 from policy.versions import action_change, ledger
 from policy.versions.gate import GateBounds, GateFigures, objections_to, refusal
 from policy.versions.ledger import Entry, What, family_of, latest_of, versions_of
-from policy.versions.measuring import Measuring, damage
+from policy.versions.measuring import Ask, Measuring, damage
 from policy.versions.misfit import misfit
 from recorders.clock import SystemClock
 
@@ -122,8 +122,8 @@ def test_a_line_that_was_cut_short_hides_no_other(tmp_path):
 
 def test_a_family_is_all_that_began_from_the_same_run(tmp_path):
     plain_run(tmp_path / "first", 10)
-    plain_run(tmp_path / "second", 12, parent={"run": "first", "step": 10})
-    plain_run(tmp_path / "third", 15, parent={"run": "second", "step": 12})
+    plain_run(tmp_path / "second", 10, 12, parent={"run": "first", "step": 10})
+    plain_run(tmp_path / "third", 13, 15, parent={"run": "second", "step": 12, "counts_from": 13})
     plain_run(tmp_path / "stranger", 11)
     for name in ("first", "second", "third"):
         assert [(Path(one.run).name, one.number, one.parent_number)
@@ -162,12 +162,16 @@ def go_on(parent: Path, toys: Path, folder: Path, **options: Any) -> DualTrainin
     return DualTraining.go_on(folder, [toys], parent, seed=0, budget=Budget(steps=2), **options)
 
 
+def asking(training: DualTraining) -> Ask:
+    return lambda question: question(training.lessons)
+
+
 def test_a_version_is_measured_beside_the_one_that_drives(parent, toys, tmp_path):
     training = go_on(parent, toys, tmp_path / "child", count_from=40)
     training.trainer(SystemClock(), publish_every_s=1e-9).train()
     numbers = [one.number for one in versions_of(tmp_path / "child")]
     assert numbers == [40, 41, 42]                      # every one stays, and counts on
-    measuring = Measuring(training.lessons, 0, SystemClock())
+    measuring = Measuring(asking(training), 0, SystemClock())
     same = measuring.figures(tmp_path / "child" / "checkpoints" / "000040", parent)
     assert same.against == 2 and same.moments > 2 and same.episodes == 1
     assert same.held_out == same.held_out_before and same.measure == "action error"
@@ -193,13 +197,13 @@ def test_weights_that_are_no_numbers_are_known_before_they_drive(parent, toys, t
     run = spoiled(parent, tmp_path / "spoiled", float("nan"))
     assert "no number" in damage(RunFolder.open(run).latest())
     training = go_on(parent, toys, tmp_path / "child")
-    found = Measuring(training.lessons, 0, SystemClock()).figures(run, parent)
+    found = Measuring(asking(training), 0, SystemClock()).figures(run, parent)
     assert "no number" in found.damage and found.moments == 0
     assert refusal(objections_to(found, BOUNDS), "I insist")
 
 
 def test_a_damaged_checkpoint_and_another_robots_are_known(parent, toys, tmp_path):
-    measuring = Measuring(go_on(parent, toys, tmp_path / "child").lessons, 0, SystemClock())
+    measuring = Measuring(asking(go_on(parent, toys, tmp_path / "child")), 0, SystemClock())
     broken = tmp_path / "broken"
     shutil.copytree(parent, broken)
     file = next(broken.glob("checkpoints/*/model.safetensors"))

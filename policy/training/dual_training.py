@@ -42,12 +42,15 @@ class DualTraining:
         lessons: its demonstrations.
         seed: of all chance.
         budget: how long it may take.
+        first_step: that the run begins with: 0, or where it goes on from another's weights.
         passed_over: what was wrong with checkpoints that could not be resumed from.
     """
 
     def __init__(self, run: RunFolder, lessons: TrainingSet, stores: Sequence[Path], seed: int,
                  budget: Budget, device: str) -> None:
         self.run, self.lessons, self.seed, self.budget = run, lessons, seed, budget
+        parent = run.config.get("parent", {})
+        self.first_step: int = parent.get("counts_from", parent.get("step", 0))
         self.passed_over: list[str] = []
         self._stores = stores
         self._description = msgspec.convert(run.config["dual"], DualDescription)
@@ -182,7 +185,7 @@ class DualTraining:
         trainer = Trainer(self._model, self.lessons, self.run, config, budget=self.budget,
                           seed=self.seed, clock=clock, listeners=tuple(listeners), stop=stop,
                           details=self._details,
-                          first_step=_first_step(self.run.config))
+                          first_step=self.first_step)
         if self._resumed is not None:
             trainer.resume(self._resumed)
         elif self._parent is not None:
@@ -194,12 +197,6 @@ class DualTraining:
         return {"stores": [msgspec.to_builtins(mark_store(store)) for store in self._stores],
                 "episodes": len(self.lessons.demonstrations),
                 **corrections_in(self.lessons.demonstrations)}
-
-
-def _first_step(config: dict[str, Any]) -> int:
-    """The step that a run begins with: 0, or where it goes on from another's."""
-    parent = config.get("parent", {})
-    return parent.get("counts_from", parent.get("step", 0))
 
 
 def _config(name: str, description: DualDescription, train: TrainConfig, seed: int,

@@ -56,6 +56,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
         folder: of the checkpoint.
         wall_ns: when it was written, since 1970.
         parent: run and version that this run began with; empty and 0 if it began from nothing.
+        begins: these are still the parent's weights, under this run's first number.
         method: how corrections weighed.
         minutes: of training, in its own run.
         episodes: learned from; `corrected` of them with corrections of `operator_s` seconds.
@@ -71,6 +72,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     wall_ns: int
     parent: str = ""
     parent_number: int = 0
+    begins: bool = False
     method: str = "all"
     minutes: float = 0.0
     episodes: int = 0
@@ -135,7 +137,9 @@ def versions_of(run: Path) -> list[Version]:
         found.append(_judged(Version(
             run=str(run), number=number, folder=str(folder),
             wall_ns=(folder / STATE).stat().st_mtime_ns, parent=parent.get("run", ""),
-            parent_number=parent.get("step", 0), minutes=state.minutes, metrics=state.metrics,
+            parent_number=parent.get("step", 0),
+            begins=number == parent.get("counts_from", parent.get("step", -1)),
+            minutes=state.minutes, metrics=state.metrics,
             method=config.get("train", {}).get("corrections", "all"),
             episodes=state.details.get("episodes", config.get("episodes", 0)),
             corrected=state.details.get("corrected", 0),
@@ -146,7 +150,7 @@ def versions_of(run: Path) -> list[Version]:
 
 def family_of(run: Path) -> list[Version]:
     """The versions of a run, of those that it began from and of those that began from it, as far as
-    they lie beside it.
+    they lie beside it; each run's weights once.
 
     Raises:
         CheckpointError: there is no run.
@@ -165,7 +169,7 @@ def family_of(run: Path) -> list[Version]:
 
     ours = root_of(run.absolute().name)
     related = [folder for name, folder in beside.items() if root_of(name) == ours]
-    return sorted((one for folder in related for one in versions_of(folder)),
+    return sorted((one for folder in related for one in versions_of(folder) if not one.begins),
                   key=lambda one: (one.number, one.wall_ns))
 
 
@@ -175,9 +179,12 @@ def latest_of(run: Path) -> Version:
     Raises:
         CheckpointError: there is none.
     """
-    if (run / STATE).is_file():
-        folder, run = run.absolute(), run.absolute().parent.parent
-        return next(one for one in versions_of(run) if Path(one.folder).name == folder.name)
+    if run.name.isdecimal() and run.parent.name == CHECKPOINTS:
+        found = [one for one in versions_of(run.parent.parent)
+                 if Path(one.folder).name == run.name]
+        if not found:
+            raise CheckpointError(f"{run} is no checkpoint: it has no {STATE} that can be read")
+        return found[0]
     there = versions_of(run)
     if not there:
         raise CheckpointError(f"{run} has no checkpoint yet: train it first")

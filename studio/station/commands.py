@@ -4,6 +4,8 @@ Plain frozen structs, encoded with msgspec (MessagePack). Knows what can be aske
 console, a script, a device's button) and how it is carried (command_link.py) is not said here.
 """
 
+from typing import Any
+
 import msgspec
 
 
@@ -105,6 +107,18 @@ class SetInstruction(msgspec.Struct, tag=True, frozen=True):
     flush: bool = True          # cancel what the policy is doing; else it goes on until it has read
 
 
+class NoteVersion(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """Write into the open episode what was decided about a version of the policy's weights."""
+
+    what: str                   # promoted, refused, rolled back
+    version: int
+    run: str = ""               # its run's name
+    before: int = 0             # the version that drove
+    says: str = ""              # what spoke against it
+    reason: str = ""            # the operator's
+    figures: dict[str, Any] = {}
+
+
 class LabelEpisode(msgspec.Struct, tag=True, frozen=True):
     """Judge a committed episode; the last word holds."""
 
@@ -156,8 +170,8 @@ AboutEpisode = (LabelEpisode | RelabelEpisode | TrashEpisode | RestoreEpisode
 """What is said of episodes that are not open; the recorder does it, in the order of asking."""
 
 Command = (Arm | Disarm | Stop | Rearm | Pause | SetSpeed | ResetScene | StartEpisode | StartPolicy
-           | JoinPolicy | Rewind | SetSharing | EndEpisode | DiscardEpisode | SetInstruction | Keys
-           | AnswerAlert | Shutdown | AboutEpisode)
+           | JoinPolicy | NoteVersion | Rewind | SetSharing | EndEpisode | DiscardEpisode
+           | SetInstruction | Keys | AnswerAlert | Shutdown | AboutEpisode)
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ from recorders.store_folders import StoreFolders
 from studio.devices.interfaces import DeviceError
 from studio.station.bus import CommandServer, Endpoints, LatestPublisher
 from studio.station.commands import Reply
+from studio.station.desk_learning import LearningAtDesk
 from studio.station.desk_link import (
     DESK_STATE,
     ConsoleHere,
@@ -46,6 +47,7 @@ from studio.station.desk_view import StationView, processes_of
 from studio.station.desk_work import DeskWork
 from studio.station.robots import require_operator, require_robot, tasks_of
 from studio.station.supervisor import DONE, Supervisor
+from studio.station.training_link import Promote, RollBack, StartTraining, StopTraining
 from studio.station.wire import pack
 
 STATE_NS = NS_PER_S // 5
@@ -83,6 +85,8 @@ class Desk:
         self._work = DeskWork(config, links, self._supervisor, clock, self._meet_station)
         self._policy = PolicyAtDesk(links, self._supervisor, clock, self._station.join)
         self._policy.use(config.policy)
+        self._learning = LearningAtDesk(links, context, self._supervisor, clock, self._station,
+                                        self._keep_version)
         self._consoles: dict[str, int] = {}     # name -> when it last said that it is there
         self._gone: Set[str] = frozenset()      # consoles of ours whose end was seen
         self._next_state_ns = 0
@@ -102,6 +106,7 @@ class Desk:
             refused=self._work.refused, robot=chosen.robot, robot_options=chosen.robot_options,
             teleop=chosen.teleop, teleop_options=chosen.teleop_options, task=chosen.task,
             rate_hz=chosen.rate_hz, store=chosen.store, policy=self._policy.state,
+            training=self._learning.training.state, versions=self._learning.versions.state,
             live_url=said.get(RERUN, ""), web_url=said.get(WEB, ""),
             processes=processes_of(self._supervisor), consoles=tuple(self._consoles),
             news=tuple(self._news))
@@ -121,6 +126,8 @@ class Desk:
         if failure := self._work.go_on() or (
                 "" if self._work.busy else self._policy.go_on(self.config)):
             self._tell(failure)
+        for line in self._learning.go_on(self.config):
+            self._tell(line)
         self._look_at_consoles()
         if self._clock.now_ns() >= self._next_state_ns:
             self._next_state_ns = self._clock.now_ns() + STATE_NS
@@ -129,7 +136,7 @@ class Desk:
     def close(self) -> None:
         """End every process: the arm is held, an open episode closed, everything written."""
         self._supervisor.stop_all(END_ORDER)
-        for link in (self._requests, self._states, self._station):
+        for link in (self._requests, self._states, self._station, self._learning):
             link.close()
 
     def _tell(self, line: str) -> None:
@@ -146,6 +153,11 @@ class Desk:
             task, seed = self.config.task, 0
         if task:
             self._station.set_scene(task, seed)
+
+    def _keep_version(self, folder: str) -> None:
+        """Another version drives from now on, also after its process was started anew."""
+        self._work.config = msgspec.structs.replace(self.config, policy=folder)
+        self._policy.drives(self.config)
 
     # ---- what is asked --------------------------------------------------------------------------
 
@@ -211,7 +223,12 @@ class Desk:
             return Reply(False, why[:REASON_LETTERS])
         self._work.config = msgspec.structs.replace(self.config, policy=folder)
         self._policy.use(folder)
+        self._learning.versions.forget()
         return ACCEPTED
+
+    @_obey.register
+    def _(self, request: StartTraining | StopTraining | Promote | RollBack) -> Reply:
+        return self._learning.obey(request, self.config)
 
     @_obey.register
     def _(self, request: OpenWeb) -> Reply:

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from studio.station.training_link import TrainingRequest, TrainingState, VersionsState
+
 DESK_STATE = "desk"         # topic of DeskState on the link `desk_state`
 
 
@@ -68,7 +70,7 @@ class EndDesk(msgspec.Struct, tag=True, frozen=True):
 
 
 DeskRequest = (UseDevices | OpenStore | UsePolicy | OpenWeb | ConsoleHere | ConsoleLeft
-               | EndDesk)
+               | EndDesk | TrainingRequest)
 
 
 class DeskPolicy(msgspec.Struct, frozen=True):
@@ -101,6 +103,7 @@ class DeskState(msgspec.Struct, frozen=True, kw_only=True):
         rate_hz: of the control loop.
         store: folder of the store; empty when nothing is kept.
         policy: which one may drive, if any.
+        training, versions: how the policy gets better meanwhile, and which of its versions drives.
         live_url: where Rerun viewers connect; empty without a live view.
         web_url: address of the web console; empty without one.
         consoles: who looks, by name.
@@ -119,6 +122,8 @@ class DeskState(msgspec.Struct, frozen=True, kw_only=True):
     rate_hz: float = 100.0
     store: str = ""
     policy: DeskPolicy = DeskPolicy()
+    training: TrainingState = TrainingState()
+    versions: VersionsState = VersionsState()
     live_url: str = ""
     web_url: str = ""
     processes: tuple[DeskProcess, ...] = ()

@@ -43,6 +43,11 @@ class PolicyAtDesk:
             self._join("")
         self._robot, self.state = 0, DeskPolicy(folder, loading=bool(folder))
 
+    def drives(self, config: DeskConfig) -> None:
+        """Its process has taken other weights: these are loaded, should it be started anew."""
+        self._supervisor.revise(policy_worker(config, self._links))
+        self.state = DeskPolicy(config.policy)
+
     def go_on(self, config: DeskConfig) -> str:
         """Take the next step, while the desk starts nothing; returns what failed in it, if any."""
         robot = next((process.pid for process in self._supervisor.states()

@@ -6,20 +6,23 @@ holds them to their types. Knows names and options; refuses to know how a proces
 """
 
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from studio.station.endpoints import Endpoints
 from studio.station.supervisor import WorkerSpec
 
+if TYPE_CHECKING:
+    from studio.station.training_plan import Plan
+
 ROBOT, STATION, RECORDER, RRD, RERUN = "robot", "station", "recorder", "rrd", "rerun"
-CONSOLE, WEB, POLICY = "console", "web", "policy"
+CONSOLE, WEB, POLICY, TRAINER, GATE = "console", "web", "policy", "trainer", "gate"
 # Whoever opens the live view is sent all that is kept before what happens now; a browser that draws
 # without a GPU takes a second for 5 MB. This is half a minute of two small cameras with depth.
 LIVE_MEMORY = "48MB"
 # Who draws goes first, who drives stops before who holds, and the last episode is written last.
-END_ORDER = (CONSOLE, WEB, RERUN, STATION, POLICY, ROBOT, RECORDER, RRD)
+END_ORDER = (CONSOLE, WEB, GATE, TRAINER, RERUN, STATION, POLICY, ROBOT, RECORDER, RRD)
 LAST_S = 15.0               # to write what still waits, and the last episodes' Rerun files
 THREADS = 1                 # of a policy's network: the arm and the recorder need the other cores
 _OPEN_ROBOT = "studio.station.robots:open_robot"
@@ -81,6 +84,22 @@ def policy_worker(desk: DeskConfig, links: Endpoints) -> WorkerSpec:
         environment={"OMP_NUM_THREADS": str(THREADS)},      # torch takes it from there
         config={"policy": desk.policy, "address": links.policy_request, "links": links,
                 "rate_hz": desk.rate_hz} | desk.policy_options)
+
+
+def trainer_worker(plan: "Plan", links: Endpoints, *, resume: bool) -> WorkerSpec:
+    """Trains on from what drives, while it drives; what ends it is told, and not begun again."""
+    return WorkerSpec(name=TRAINER, role="trainer", patience_s=LAST_S, config={
+        "links": links, "resume": resume, "run": plan.run, "parent": plan.parent,
+        "stores": plan.stores, "method": plan.method, "minutes": plan.minutes,
+        "publish_every_s": plan.publish_every_s, "memory_mb": plan.memory_mb,
+        "count_from": plan.count_from})
+
+
+def gate_worker(version: str, driving: str, stores: tuple[str, ...],
+                trials: dict[str, Any] | None) -> WorkerSpec:
+    """Measures a version beside the one that drives."""
+    return WorkerSpec(name=GATE, role="gate", config={
+        "version": version, "driving": driving, "stores": stores, "trials": trials})
 
 
 def recorder_worker(desk: DeskConfig, links: Endpoints) -> WorkerSpec:

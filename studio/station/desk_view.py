@@ -9,7 +9,7 @@ import msgspec
 import zmq
 
 from studio.station.bus import CommandClient, Endpoints, LatestSubscriber, StationSilent
-from studio.station.commands import Command, JoinPolicy, Reply, ResetScene
+from studio.station.commands import Command, JoinPolicy, NoteVersion, Reply, ResetScene
 from studio.station.desk_link import DeskProcess
 from studio.station.messages import SNAPSHOT, Mode, Snapshot
 from studio.station.supervisor import Supervisor
@@ -63,6 +63,17 @@ class StationView:
         """Whether the arm follows the policy, or shall as soon as a person lets go."""
         return self._snapshot is not None and self._snapshot.mode in (
             Mode.AUTO, Mode.SHARED, Mode.HANDBACK)
+
+    @property
+    def weights_version(self) -> int:
+        """Of the policy, as it says itself; 0 if it says nothing."""
+        policy = None if self._snapshot is None else self._snapshot.policy
+        return 0 if policy is None else policy.weights_version
+
+    def note(self, decision: NoteVersion) -> None:
+        """Write a decision into the open episode."""
+        with suppress(StationSilent):       # there is none then
+            self._commands.call(decision, JOIN_S, connect_s=0.0)
 
     def join(self, policy: str) -> None:
         """Tell the station of its policy, by name; empty: there is none."""

@@ -34,6 +34,7 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     observe: str            # station binds
     chunks: str             # policy binds
     policy_request: str     # policy binds
+    training: str           # trainer binds
     desk: str               # desk binds
     desk_state: str         # desk binds
 

@@ -87,7 +87,18 @@ class SwapWeights(msgspec.Struct, tag=True, frozen=True):
     folder: str
 
 
-PolicyRequest = Attach | Detach | SwapWeights
+class SwapBack(msgspec.Struct, tag=True, frozen=True):
+    """Asks to drive with the weights before the last swap, which are still in memory, from the next
+    call on.
+
+    Attributes:
+        version: that these must be; refused if others are in memory, or none.
+    """
+
+    version: int
+
+
+PolicyRequest = Attach | Detach | SwapWeights | SwapBack
 
 
 class _ChunkHead(msgspec.Struct, frozen=True, array_like=True):

@@ -219,12 +219,15 @@ def chunk_problem(chunk: Chunk, spec: PolicySpec, joints: int) -> str:
     return ""
 
 
-def warm_up(policy: Policy, streams: Sequence[StreamSpec]) -> None:
+def warm_up(policy: Policy, streams: Sequence[StreamSpec]) -> str:
     """Let a policy think and act on nothing, so that its first real call is as fast as the others.
 
     Args:
         policy: reset afterwards.
         streams: of the robot that it shall see.
+
+    Returns:
+        Why what it gave is no chunk, or an empty string.
     """
     spec = policy.spec
     felt = max((place.stop for place in layout(spec.proprioception, streams).values()), default=0)
@@ -234,9 +237,9 @@ def warm_up(policy: Policy, streams: Sequence[StreamSpec]) -> None:
         stamp_ns=NS_PER_S, instruction="", base=base, cloud=cloud,
         images={camera: np.zeros((*spec.picture_size, 3), np.uint8) for camera in spec.cameras},
         proprioception=np.zeros(felt, np.float32))
-    for _ in range(WARM_UPS):
-        policy.act(nothing, policy.think(nothing))
+    chunks = [policy.act(nothing, policy.think(nothing)) for _ in range(WARM_UPS)]
     policy.reset()
+    return chunk_problem(chunks[-1], spec, _joints_of(streams))
 
 
 def _rate(stamps_ns: deque[int], now_ns: int) -> float:

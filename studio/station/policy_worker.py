@@ -2,7 +2,8 @@
 
 Loads a checkpoint, warms it up, and then drives whichever station it is attached to: the one whose
 links stand in its configuration (`tandem rollout`), or the next that asks (`tandem serve`). Weights
-are loaded and warmed up in a thread of their own, and swapped between two calls. May be killed and
+are loaded and warmed up in a thread of their own, and swapped between two calls; those before stay
+in memory, to go back to at once. May be killed and
 started again while an arm moves: its last chunk runs dry, the arm holds, and the new process drives
 on once a person lets it. The work itself is policy_turns.py; this file knows sockets, threads and
 requests.
@@ -27,7 +28,14 @@ from studio.devices.interfaces import DeviceError
 from studio.station.bus import CommandServer, Endpoints, StationSilent, open_context
 from studio.station.commands import Reply
 from studio.station.messages import tick_stream
-from studio.station.policy_link import Attach, Detach, PolicyEnd, PolicyRequest, SwapWeights
+from studio.station.policy_link import (
+    Attach,
+    Detach,
+    PolicyEnd,
+    PolicyRequest,
+    SwapBack,
+    SwapWeights,
+)
 from studio.station.policy_turns import PolicyTurns, warm_up
 from studio.station.remote_robot import described_robot
 from studio.station.worker import Life, resolve
@@ -85,6 +93,7 @@ class PolicyDesk:
         self._heard_ns = self._said_ns = 0
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="weights")
         self._loading: tuple[str, Future[Policy], Callable[[Reply], None]] | None = None
+        self._before: tuple[Policy, str] | None = None      # the last swap
         self._problem = ""
 
     def attach(self, links: Endpoints, rate_hz: float) -> str:
@@ -159,12 +168,18 @@ class PolicyDesk:
                 answer(Reply(False, f"{self._loading[0]} is being loaded: wait"))
             case SwapWeights(folder):
                 self._loading = folder, self._loader.submit(self._load, folder), answer
+            case SwapBack(version):
+                policy, name = self._before or (None, "")
+                if policy is None or policy.weights_version != version:
+                    answer(Reply(False, f"version {version} is not in memory any more"))
+                else:
+                    self._swap(policy, name, answer)
 
     def _load(self, folder: str) -> Policy:
         """In the loader's thread: a policy that is ready to drive."""
         policy = load(self._told, folder)
-        if self._streams:
-            warm_up(policy, self._streams)
+        if self._streams and (wrong := warm_up(policy, self._streams)):
+            raise CheckpointError(f"{folder} gives no chunk to follow: {wrong}")
         return policy
 
     def _swap_what_is_loaded(self) -> None:
@@ -173,12 +188,20 @@ class PolicyDesk:
         (folder, loaded, answer), self._loading = self._loading, None
         try:
             policy = loaded.result()
-            if self._turns is not None:
-                self._turns.swap(policy, folder)
         except (CheckpointError, DeviceError, ValueError) as mistake:
             answer(Reply(False, f"{mistake}; {self._name} goes on"))
             return
-        self._policy, self._name = policy, folder
+        self._swap(policy, folder, answer)
+
+    def _swap(self, policy: Policy, name: str, answer: Callable[[Reply], None]) -> None:
+        try:
+            if self._turns is not None:
+                self._turns.swap(policy, name)
+        except (DeviceError, ValueError) as mistake:
+            answer(Reply(False, f"{mistake}; {self._name} goes on"))
+            return
+        self._before = self._policy, self._name
+        self._policy, self._name = policy, name
         answer(Reply(True, value=str(policy.weights_version)))
 
 

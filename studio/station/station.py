@@ -21,6 +21,7 @@ from studio.station.commands import (
     EndEpisode,
     JoinPolicy,
     Keys,
+    NoteVersion,
     Pause,
     Rearm,
     Reply,
@@ -221,6 +222,13 @@ class Station:
         if self.resetting:
             return Reply(False, f"{LATER}: wait")
         return go_back(self.loop, self.feed, command)
+
+    @_obey.register
+    def _(self, command: NoteVersion) -> Reply:
+        self.feed.event("version", what=command.what, version=command.version, run=command.run,
+                        before=command.before, says=command.says, reason=command.reason,
+                        figures=command.figures)
+        return ACCEPTED
 
     @_obey.register
     def _(self, command: SetSharing) -> Reply:

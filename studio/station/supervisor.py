@@ -134,11 +134,15 @@ class _Child:
             return f"killed by {signal.Signals(-code).name}"
         return self.reason or (f"ended with exit code {code}" if code else DONE)
 
-    def end(self, patience_s: float) -> bool:
-        """Ask it to end, kill it if it does not; whether it ended by itself."""
+    def ask_to_end(self) -> None:
+        """Close its standard input; it knows what that means."""
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):
             self.process.stdin.close()
+
+    def end(self, patience_s: float) -> bool:
+        """Ask it to end, kill it if it does not; whether it ended by itself."""
+        self.ask_to_end()
         willing = True
         try:
             self.process.wait(patience_s)
@@ -266,6 +270,16 @@ class Supervisor:
     def forget(self, name: str) -> None:
         """Nobody needs to know any more that a worker has ended."""
         self._ended.pop(name, None)
+
+    def let_end(self, name: str) -> None:
+        """Ask one worker to end, without waiting for it; `poll` notices when it has."""
+        if (child := self._children.get(name)) is not None:
+            child.ask_to_end()
+
+    def revise(self, spec: WorkerSpec) -> None:
+        """Start a worker that runs otherwise, should it have to be started again."""
+        if spec.name in self._specs:
+            self._specs[spec.name] = spec
 
     def stop(self, name: str) -> None:
         """End one worker; an unknown or ended name is no error."""

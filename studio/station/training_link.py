@@ -40,7 +40,7 @@ class StopTraining(msgspec.Struct, tag=True, frozen=True):
 class Promote(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     """Let a version drive from the next call on, if it passes the gate.
 
-    Answered at once; what became of it is in `TrainingState.decision`.
+    Answered at once; what became of it is in `VersionsState.decision`.
     """
 
     version: int
@@ -112,26 +112,35 @@ class TrainerState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrainingState(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a training panel draws; part of `DeskState`.
+    """The desk's training, for a panel; `DeskState.training`.
 
     Attributes:
         running: a trainer is at work.
         trainer: how it is doing; of the last one, when none is at work.
         resumable: the last training ended before its time: `StartTraining(resume=True)` goes on.
         problem: why the last training ended; empty if it ended well.
-        versions: of the run that drives and of its family, oldest first.
-        driving_run, driving: the version that drives; empty and 0 without a policy.
-        before_run, before: the version that `RollBack` brings back; empty and 0 if none.
-        doing: what happens to a version now, such as "version 1710 is being measured".
-        decision: the last one, in one line.
-        refused: whether the last decision was a refusal.
-        swap_ms: what the last change of versions took, from the request to the policy's answer.
     """
 
     running: bool = False
     trainer: TrainerState = TrainerState()
     resumable: bool = False
     problem: str = ""
+
+
+class VersionsState(msgspec.Struct, frozen=True, kw_only=True):
+    """The versions that may drive at this desk; `DeskState.versions`.
+
+    Attributes:
+        versions: of the run that drives and of its family, oldest first.
+        driving_run, driving: the version that drives; empty and 0 without a policy.
+        before_run, before: the version that `RollBack` brings back; empty and 0 if none.
+        doing: what happens to a version now, such as "version 1710 is being measured".
+        decision: the last one, in one line.
+        refused: whether the last decision was a refusal.
+        decisions: so many were made since the desk began.
+        swap_ms: what the last change of versions took, from the request to the policy's answer.
+    """
+
     versions: tuple[Version, ...] = ()
     driving_run: str = ""
     driving: int = 0
@@ -140,4 +149,5 @@ class TrainingState(msgspec.Struct, frozen=True, kw_only=True):
     doing: str = ""
     decision: str = ""
     refused: bool = False
+    decisions: int = 0
     swap_ms: float = 0.0

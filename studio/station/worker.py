@@ -20,7 +20,7 @@ from typing import Literal
 
 import msgspec
 
-from policy.errors import CheckpointError
+from policy.errors import CheckpointError, TrainingError
 from recorders.clock import NS_PER_S, Clock, SystemClock
 from recorders.store_errors import StoreError
 from studio.devices.interfaces import DeviceError
@@ -33,6 +33,8 @@ ROLES = {
     "policy": "studio.station.policy_worker:run",
     "rerun": "studio.station.rerun_worker:run",
     "rrd": "studio.station.rrd_worker:run",
+    "trainer": "studio.station.trainer_worker:run",
+    "gate": "studio.station.gate_worker:run",
     "console": "studio.console.app:run",
     "web": "studio.web.app:run",
 }
@@ -126,7 +128,7 @@ def main() -> int:
                      daemon=True).start()
     try:
         resolve(ROLES.get(role, role))(config, life)
-    except (CheckpointError, DeviceError, StoreError) as error:     # says itself what to do
+    except (CheckpointError, DeviceError, StoreError, TrainingError) as error:  # says what to do
         life.failed(str(error))
         return 1
     except Exception as error:      # outermost edge: the operator gets the reason, then the trace
