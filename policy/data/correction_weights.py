@@ -11,6 +11,8 @@ whose doing a moment is; knows no store and no network.
   before somebody stepped in 0.1 (Liu et al. 2023, arXiv 2211.08416; the values of its code).
 - `rac`: as `hg-dagger`; recoveries and corrections alike. What differs is how it is recorded: an
   episode ends with its correction (Hu et al. 2025, arXiv 2509.07953, rule 2).
+
+What a policy did and somebody took back weighs nothing in any of them.
 """
 
 from collections.abc import Callable, Sequence

@@ -27,7 +27,7 @@ from policy.data.signals import (
     latest,
     require_columns,
 )
-from policy.data.whose import Whose, changes_ns, whose_at
+from policy.data.whose import Whose, changes_ns, went_back, whose_at
 from policy.interfaces import PolicySpec
 from recorders import align
 from recorders.episode import EpisodeSummary
@@ -53,7 +53,7 @@ class Demonstration(msgspec.Struct, frozen=True, kw_only=True):
         event: (M, 3) f4 m, where the tool is at the next event.
         event_valid: (M,) f4.
         tool: (M, 3) f4 m, where it is now; (0, 3) for a robot that does not know.
-        segment_begin: (M,) the first moment under the same instruction.
+        segment_begin: (M,) the first moment under the same instruction, since one last went back.
         oldest: (M,) the first moment from which System 2's words may still be followed.
         whose: (M,) u1, see whose.py.
         instructions: E + 1 texts; `segment` (M,) says which holds.
@@ -117,10 +117,13 @@ def read_demonstration(
     steps_ns = moments_ns[:, None] + spec.step_ns * np.arange(1, spec.steps + 1)    # (M, H)
     base = base_at(signals, moments_ns, spec.action_space)
     targets = targets_at(signals, steps_ns, spec.action_space)                      # (M, H, T)
-    event, event_valid = next_event(signals, moments_ns, edits_ns, spec.step_ns)
+    back_ns = went_back(signals)[0]
+    event, event_valid = next_event(signals, moments_ns, np.union1d(edits_ns, back_ns),
+                                    spec.step_ns)
     ends_ns = np.concatenate([edits_ns, changes_ns(signals)])       # of what one example shows
     valid = steps_valid(signals, moments_ns, spec.steps, spec.step_ns, ends_ns)
-    begin = np.searchsorted(segment, segment, side="left")
+    scene = segment + np.searchsorted(back_ns, moments_ns, side="right")    # another one each time
+    begin = np.searchsorted(scene, scene, side="left")
     return Demonstration(
         episode=episode, summary=summary, moments_ns=moments_ns, picture_rows=rows,
         proprioception=proprioception(spec.proprioception, signals, moments_ns),

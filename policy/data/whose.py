@@ -1,9 +1,10 @@
 """Whose doing each moment of an episode is: a demonstration, the policy's, or a correction of it.
 
-An episode in which no policy ever drove is a demonstration from end to end. Knows what a station
+An episode in which no policy ever drove is a demonstration from end to end. What a policy did and
+somebody took back is no example to follow; what a person did stays theirs. Knows what a station
 records of its modes (docs/tick.md); knows no weights and no method.
 
-Letters: N ticks, M moments.
+Letters: N ticks, M moments, R times that somebody went back.
 """
 
 from enum import IntEnum
@@ -26,7 +27,8 @@ class Whose(IntEnum):
     POLICY = 1
     BEFORE = 2          # the policy's, shortly before a person stepped in
     CORRECTION = 3      # a person's, who stepped in: alone, or together with the policy
-    NOBODY = 4          # the arm was held
+    NOBODY = 4          # the arm was held, or driven back along its way
+    UNDONE = 5          # the policy's, and taken back afterwards
 
 
 def whose_at(signals: Signals, moments_ns: np.ndarray) -> np.ndarray:
@@ -36,10 +38,22 @@ def whose_at(signals: Signals, moments_ns: np.ndarray) -> np.ndarray:
 
 
 def changes_ns(signals: Signals) -> np.ndarray:
-    """Stamps of the first ticks of somebody else's: what follows them was done by another."""
+    """Ascending stamps from which on something else began: what one does does not lead there.
+
+    The first ticks of somebody else's doing, and those after which the world was another.
+    """
     stamps_ns, whose = whose_ticks(signals)
     who = np.where(whose == Whose.BEFORE, np.uint8(Whose.POLICY), whose)
-    return stamps_ns[1:][who[1:] != who[:-1]]
+    return np.union1d(stamps_ns[1:][who[1:] != who[:-1]], went_back(signals)[0])
+
+
+def went_back(signals: Signals) -> tuple[np.ndarray, np.ndarray]:
+    """(R,) stamps of the first ticks after somebody went back, and (R,) where to."""
+    if not has_column(signals.streams, "tick", "rewinds"):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    stamps_ns, count = signals.series("tick", "rewinds")
+    at = np.flatnonzero(np.diff(count) > 0) + 1
+    return stamps_ns[at], signals.series("tick", "rewound_ns")[1][at]
 
 
 def whose_ticks(signals: Signals) -> tuple[np.ndarray, np.ndarray]:
@@ -49,8 +63,9 @@ def whose_ticks(signals: Signals) -> tuple[np.ndarray, np.ndarray]:
     if not has_column(signals.streams, "tick", "mode"):
         return stamps_ns, whose
     mode, code = signals.series("tick", "mode")[1], _codes(signals)
-    by_policy = mode == code.get("AUTO", -1)
+    by_policy, way_back = mode == code.get("AUTO", -1), mode == code.get("REWIND", -1)
     if not by_policy.any():
+        whose[way_back] = Whose.NOBODY
         return stamps_ns, whose
     by_hand = (mode == code.get("HUMAN", -1)) | (mode == code.get("SHARED", -1))
     whose[:] = Whose.NOBODY
@@ -63,6 +78,9 @@ def whose_ticks(signals: Signals) -> tuple[np.ndarray, np.ndarray]:
     has_next = following < len(began_ns)
     soon[has_next] = began_ns[following[has_next]] - stamps_ns[has_next] <= BEFORE_NS
     whose[soon & (whose == Whose.POLICY)] = Whose.BEFORE
+    for back_ns, to_ns in zip(*went_back(signals), strict=True):
+        undone = (stamps_ns > to_ns) & (stamps_ns < back_ns)
+        whose[undone & np.isin(whose, (Whose.POLICY, Whose.BEFORE))] = Whose.UNDONE
     return stamps_ns, whose
 
 

@@ -48,10 +48,12 @@ CONTACT = StreamSpec(name="contact", rate_hz=500.0, columns=(
     Column(name="touch", dtype="<f4", shape=(2,), unit="N")))
 SIM = StreamSpec(name="sim", rate_hz=100.0, columns=(
     Column(name="objects", dtype="<f8", shape=(2, 7), unit="m"),))
-MODES = ("IDLE", "ARMED", "AUTO", "SHARED", "HUMAN", "HANDBACK", "HOLD")
+MODES = ("IDLE", "ARMED", "AUTO", "SHARED", "HUMAN", "HANDBACK", "HOLD", "REWIND")
 TICK = StreamSpec(name="tick", rate_hz=100.0, columns=(
     Column(name="mode", dtype="u1", values=MODES),
     Column(name="intervention", dtype="<i4"),
+    Column(name="rewinds", dtype="<i4"),
+    Column(name="rewound_ns", dtype="<i8"),
     Column(name="human_twist", dtype="<f4", shape=(6,)),
     Column(name="human_gripper", dtype="<f4"),
     Column(name="human_corrective", dtype="<f4", shape=(7,)),
@@ -78,6 +80,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     erring: tuple[tuple[float, float], ...] = ()    # spans in which the operator errs on purpose
     edits: tuple[tuple[float, str], ...] = ()       # new instructions
     modes: tuple[tuple[float, str], ...] = ((0.0, "HUMAN"),)        # when each began
+    went_back: tuple[tuple[float, float], ...] = ()     # when, and to which moment
     subtasks: tuple[tuple[float, str], ...] = ((0.02, "reach it"), (CLOSE_S, "carry it"))
     broken: tuple[str, str, int] | None = None      # stream, column, row that is not a number
     streams: tuple[StreamSpec, ...] = STREAMS
@@ -165,6 +168,11 @@ def _column(story: Story, name: str, since_s: np.ndarray) -> np.ndarray:
             by_hand = np.isin(modes, (MODES.index("HUMAN"), MODES.index("SHARED")))
             after_policy = np.cumsum(modes == MODES.index("AUTO")) > 0
             return np.where(by_hand & after_policy, began, 0)
+        case "rewinds":
+            return np.searchsorted([at_s for at_s, _ in story.went_back], since_s, side="right")
+        case "rewound_ns":
+            to_ns = [0, *(START_NS + int(to_s * NS_PER_S) for _, to_s in story.went_back)]
+            return np.array(to_ns)[_column(story, "rewinds", since_s)]
         case "sent_tool":
             return sent[:, :7]
         case "tool_pose":
