@@ -36,6 +36,7 @@ class Entry:
 
 _DATA = "studio.commands.data"
 _DESK = "studio.commands.desk"
+_VERSIONS = "studio.commands.versions"
 OPEN = Entry(_DESK, "Open", "open the desk: a window to drive, watch and record with")
 COMMANDS: dict[str, Entry] = {
     "web": Entry(_DESK, "OpenWebDesk", "the desk with a web console, or one for a running desk"),
@@ -70,6 +71,11 @@ COMMANDS: dict[str, Entry] = {
     "data export": Entry("studio.commands.data_export", "ExportEpisodes",
                          "write episodes as a LeRobot dataset"),
     "train": Entry("studio.commands.train", "Train", "train a policy from demonstrations"),
+    "versions": Entry(_VERSIONS, "Versions", "list a policy's versions and what the gate found"),
+    "promote": Entry(_VERSIONS, "PromoteVersion",
+                     "let a version drive at the running desk, if it passes the gate"),
+    "rollback": Entry(_VERSIONS, "RollBackVersion",
+                      "let the version before drive again at the running desk"),
     "alerts": Entry("studio.commands.alerts", "CalibrateAlerts",
                     "calibrate when a rollout asks for help, on rollouts that succeeded"),
     "train-peer": Entry("studio.commands.train_peer", "TrainPeer",
