@@ -3,8 +3,8 @@
 Holds the newest chunk and says at every tick where it leads by then. It is what drives in AUTO, and
 what is written down as the policy's wish while a human drives. What was planned under another
 owner, before the last change of owner, or for words that were cancelled is never played. A chunk
-that runs dry leaves the arm at its last target. Knows chunks, poses and joints; knows no policy, no
-mode and no clock.
+that runs dry leaves the arm at its last target. A person may bend, cut, slow or drop what runs
+(overriding.py). Knows chunks, poses and joints; knows no policy, no mode and no clock.
 
 Use: `offer` a chunk whenever one arrives; the control loop calls `wish` at every tick.
 """
@@ -14,20 +14,25 @@ from collections import deque
 import msgspec
 import numpy as np
 
-from policy import rotations
-from policy.interfaces import ActionSpace, Chunk
-from recorders.clock import NS_PER_S
+from policy.interfaces import Chunk
+from studio.station.chunk_joining import Join, Joining, Targets
+from studio.station.chunk_joints import ChunkJoints
 from studio.station.chunk_log import PASSED_OVER, REFUSED, TAKEN, ChunkLog
 from studio.station.chunk_path import Path
-from studio.station.chunk_ways import POSE, on_path, shortened, way
-from studio.station.kinematics import ArmKinematics, angle_between
+from studio.station.chunk_refusals import refusal_of_chunk
+from studio.station.chunk_ways import on_path, shortened, way
+from studio.station.decided import Decided, running_path
+from studio.station.kinematics import ArmKinematics
 from studio.station.messages import Owner, RunningChunk
+from studio.station.override_commands import OverrideCommand
+from studio.station.override_refusals import Running, refusal_of_override
+from studio.station.overriding import Overriding
+from studio.station.plan_view import shown_plan
 from studio.station.safety import SafetyLimits
 
-TOOL_TARGET = 8
-STEPS_OF_IK = 4             # at most, per tick; one is enough while a chunk runs smoothly
-NEAR_M, NEAR_RAD = 2e-4, 2e-3
 MEMORY_S = 1.0              # of commands: a chunk may answer so old an observation
+RECENT = 20                 # latencies, of which nearly all …
+USUAL = 0.8                 # … say when the next chunk is to be expected
 
 
 class Played(msgspec.Struct):
@@ -55,30 +60,35 @@ class ChunkPlayer:
         joints: D, the number of joints and gripper.
         limits: the workspace that tool targets are kept in.
         dt_s: the control loop's period.
+        join: how a chunk is joined to those before it.
 
     Attributes:
         owner: what a tick says while this player drives.
         chunk: the newest chunk that was taken, or None.
         played: counts.
         log: what became of every chunk, for the record.
+        overriding: what a person decided about the plans.
+        version: grows whenever `decided` has changed.
     """
 
     owner = Owner.POLICY
 
     def __init__(self, kinematics: ArmKinematics, joints: int, limits: SafetyLimits,
-                 dt_s: float) -> None:
-        self._kinematics, self._joints, self._dt_s = kinematics, joints, dt_s
-        self._low, self._high = np.array(limits.workspace_low), np.array(limits.workspace_high)
+                 dt_s: float, join: Join = "latest") -> None:
+        self._arm, self._joints = ChunkJoints(kinematics, limits, dt_s), joints
+        self._limits, self._joining = limits, Joining(join)
         self.chunk: Chunk | None = None
         self.played = Played()
         self.log = ChunkLog(joints)
+        self.overriding = Overriding()
+        self.version = 0
         self._epoch, self._changed_ns = -1, 0
         self._last_ns = 0
         self._oldest_words = 0
         self._offered: Chunk | None = None
         self._commands: deque[tuple[int, np.ndarray]] = deque(maxlen=round(MEMORY_S / dt_s))
+        self._latencies: deque[int] = deque(maxlen=RECENT)
         self._path: Path | None = None
-        self._solution: np.ndarray | None = None
 
     @property
     def place(self) -> tuple[int, int]:
@@ -88,19 +98,37 @@ class ChunkPlayer:
         """
         if self._path is None or self.chunk is None:
             return 0, 0
-        ahead = int(np.searchsorted(self._path.stamps_ns[1:], self._last_ns))
+        ahead = int(np.searchsorted(self._path.stamps_ns[1:], self.overriding.time.now_ns))
         return self.chunk.chunk_id, ahead
 
     def shown(self) -> RunningChunk | None:
         """The running chunk, as a timeline draws it; None without one."""
-        if self._path is None or (chunk := self.chunk) is None:
+        if self._path is None or self.chunk is None:
             return None
-        return RunningChunk(
-            chunk_id=chunk.chunk_id, space=chunk.space, step=self.place[1],
-            step_s=chunk.step_ns / NS_PER_S, observation_ns=chunk.observation_ns,
-            targets=tuple(map(tuple, self._path.knots[1:].tolist())), subtask=chunk.subtask,
-            instruction_id=chunk.instruction_id, weights_version=chunk.weights_version,
-            epoch=chunk.epoch)
+        return shown_plan(self.chunk, self._path, self.place[1], self.overriding)
+
+    def decided(self) -> Decided:
+        """What the policy's next chunk has to hold, as of the last tick."""
+        time, path = self.overriding.time, self._path
+        guided = self._joining.join == "guided" and path is not None and len(self._latencies) > 0
+        return Decided(
+            epoch=self._epoch, space="tool" if path is None else path.space,
+            stamp_ns=self._last_ns, moment_ns=time.now_ns, rate=time.rate,
+            fixed=self.overriding.fixed,
+            path=running_path(path) if guided and path is not None else None,
+            arrives_ns=round(float(np.quantile(self._latencies, USUAL))) if guided else 0)
+
+    def override(self, command: OverrideCommand) -> str:
+        """Do what a person asks of the plans; returns why not, or an empty string."""
+        running = None if self._path is None or self.chunk is None else Running(
+            self.chunk.chunk_id, self._path, self.place[1])
+        if refusal := refusal_of_override(command, running, self.overriding, self._limits):
+            return refusal
+        before, self._path = self._path, self.overriding.obey(command, self._path, self._last_ns)
+        if before is not None and self._path is None:
+            self._drop()
+        self.version += 1
+        return ""
 
     def offer(self, chunk: Chunk) -> str:
         """Hand over a chunk, to be played from the next tick on.
@@ -108,9 +136,11 @@ class ChunkPlayer:
         Returns:
             Empty, or why it will not be played.
         """
-        refusal = self._refusal(chunk)
-        if refusal:
+        if refusal := self._refusal(chunk):
             self._refuse(chunk, refusal)
+        elif objection := self.overriding.objection(chunk):
+            self.log.decided(chunk, PASSED_OVER, objection)
+            return objection
         else:
             self._pass_over("a newer chunk came in the same tick")
             self._offered = chunk
@@ -123,12 +153,13 @@ class ChunkPlayer:
 
     def release(self) -> None:
         """The arm could not follow: the next chunk begins where it is."""
-        self._path = self._solution = None
+        self._leave()
 
     def begin(self) -> None:
         """A new scene: nothing that was planned holds, words are counted anew."""
         self._oldest_words = 0
         self._drop()
+        self.overriding.begin()
 
     def wish(self, now_ns: int, commanded: np.ndarray, epoch: int, *, driving: bool = True,
              asked: np.ndarray | None = None) -> np.ndarray | None:
@@ -148,22 +179,27 @@ class ChunkPlayer:
             # The change came after the last tick, and what was seen before it plans for another.
             self._epoch, self._changed_ns = epoch, self._last_ns
             if self.chunk is not None and self._refusal(self.chunk):
-                self._path = self._solution = None
+                self._leave()
+        moment_ns = self.overriding.tick(now_ns, driving=driving)
         self._commands.append((self._last_ns, commanded))
         if (chunk := self._offered) is not None:
             self._offered = None
             if refusal := self._refusal(chunk):
                 self._refuse(chunk, refusal)
+            elif objection := self.overriding.objection(chunk):
+                self.log.decided(chunk, PASSED_OVER, objection)
             else:
                 self._take(chunk, now_ns, commanded, driving, asked)
         self._last_ns = now_ns
         if self._path is None:
             return None
-        self.played.dry_ticks += int(driving and now_ns > self._path.stamps_ns[-1])
-        target = self._path.at(now_ns)
+        stands = self.overriding.time.stop_ns is not None
+        self.played.dry_ticks += int(
+            driving and not stands and moment_ns > self._path.stamps_ns[-1])
+        target = self._path.at(moment_ns)
         if not driving:
-            self._solution = None
-        return self._joints_at(target, commanded) if self._path.space == "tool" else target
+            self._arm.release()
+        return self._arm.at(self._path.space, target, commanded)
 
     def rest(self, now_ns: int) -> None:
         """A tick in which nobody may drive: a change of owner comes after it."""
@@ -173,7 +209,15 @@ class ChunkPlayer:
 
     def _drop(self) -> None:
         self._pass_over("everything that was planned was dropped")
-        self._path = self._solution = None
+        self._leave()
+
+    def _leave(self) -> None:
+        """Nothing runs any more."""
+        self._path = None
+        self._arm.release()
+        self._joining.forget()
+        self.overriding.forget()
+        self.version += 1
 
     def _pass_over(self, why: str) -> None:
         """What was offered is not looked at any more."""
@@ -186,15 +230,8 @@ class ChunkPlayer:
         self.log.decided(chunk, REFUSED, why)
 
     def _refusal(self, chunk: Chunk) -> str:
-        width = TOOL_TARGET if chunk.space == "tool" else self._joints
-        if np.ndim(chunk.targets) != 2 or len(chunk.targets) == 0 \
-                or chunk.targets.shape[1] != width or chunk.step_ns <= 0:
-            return (f"a chunk in {chunk.space} space has one or more rows of {width} numbers, not "
-                    f"{np.shape(chunk.targets)}: it was made for another robot")
-        if not np.isfinite(chunk.targets).all():
-            return "the chunk holds numbers that are not finite: the policy's weights are damaged"
-        if chunk.space == "tool" and np.linalg.norm(chunk.targets[:, 3:POSE], axis=1).min() < 0.5:
-            return "the chunk holds an orientation that is no quaternion of length one"
+        if refusal := refusal_of_chunk(chunk, self._joints):
+            return refusal
         if chunk.instruction_id < self._oldest_words:
             return "the chunk was planned for an instruction that has been replaced"
         if self._epoch >= 0 and chunk.epoch != self._epoch:
@@ -206,50 +243,33 @@ class ChunkPlayer:
     def _take(self, chunk: Chunk, now_ns: int, commanded: np.ndarray, driving: bool,
               asked: np.ndarray | None) -> None:
         """Play a chunk from now on, beginning where the arm is going, without a jump."""
-        space, base_ns = chunk.space, chunk.first_ns - chunk.step_ns
-        alone = self._path is not None and self._path.space == space and asked is None
-        here = (self._path.at(now_ns) if alone and self._path is not None
-                else self._in_space(space, commanded if asked is None else asked))
-        base = self._in_space(space, self._commanded_at(base_ns))
-        stamps_ns = base_ns + chunk.step_ns * np.arange(len(chunk.targets) + 1, dtype=np.int64)
-        knots = np.concatenate((base[None], self._bounded(chunk, base)))
-        by_now = on_path(space, stamps_ns, knots, now_ns)
+        space, before_ns, old = chunk.space, chunk.first_ns - chunk.step_ns, self._path
+        moment_ns, begins_ns = self.overriding.time.now_ns, self.overriding.time.at(before_ns)
+        alone = old is not None and old.space == space and asked is None
+        here = (old.at(moment_ns) if alone and old is not None
+                else self._arm.in_space(space, commanded if asked is None else asked))
+        base = self._arm.in_space(space, self._commanded_at(before_ns))
+        said = Targets(
+            space, begins_ns + chunk.step_ns * np.arange(len(chunk.targets) + 1, dtype=np.int64),
+            np.concatenate((base[None], self._arm.bounded(space, chunk.targets, base))))
+        joined = self._joining.joined(said, moment_ns)
+        by_now = on_path(space, joined.stamps_ns, joined.knots, moment_ns)
         aside = shortened(space, way(space, by_now, here if driving else by_now))
-        self._path = Path(space, stamps_ns, knots, now_ns, aside)
-        self.chunk = chunk
+        new = Path(space, joined.stamps_ns, joined.knots, moment_ns, aside)
+        self._path = self.overriding.taken(chunk, new, old if alone else None, driving=driving)
+        self._note(chunk, now_ns, followed=alone)
+
+    def _note(self, chunk: Chunk, now_ns: int, *, followed: bool) -> None:
+        """Count a chunk that was taken; the first after a change waited for System 2 as well."""
+        latency_ns = now_ns - chunk.observation_ns
+        if followed:
+            self._latencies.append(latency_ns)
+        self.chunk, self.version = chunk, self.version + 1
         self.played.taken += 1
         self.log.decided(chunk, TAKEN)
-        self.played.latency_ns.append(now_ns - chunk.observation_ns)
+        self.played.latency_ns.append(latency_ns)
 
     def _commanded_at(self, stamp_ns: int) -> np.ndarray:
         """(D,) what was commanded at a moment, as far as is remembered."""
         return next((joints for told_ns, joints in reversed(self._commands)
                      if told_ns <= stamp_ns), self._commands[0][1])
-
-    def _in_space(self, space: ActionSpace, joints: np.ndarray) -> np.ndarray:
-        """Joints (D,) as a target of a space."""
-        if space == "joints":
-            return joints.copy()
-        return np.append(self._kinematics.forward(joints), joints[-1])
-
-    def _bounded(self, chunk: Chunk, base: np.ndarray) -> np.ndarray:
-        """The targets inside the workspace; from outside it they may lead inwards."""
-        targets = np.array(chunk.targets, dtype=float)
-        targets[:, -1] = np.clip(targets[:, -1], 0.0, 1.0)
-        if chunk.space == "tool":
-            targets[:, :3] = np.clip(targets[:, :3], np.minimum(self._low, base[:3]),
-                                     np.maximum(self._high, base[:3]))
-            targets[:, 3:POSE] = rotations.normalised(targets[:, 3:POSE])
-        return targets
-
-    def _joints_at(self, target: np.ndarray, commanded: np.ndarray) -> np.ndarray:
-        """Joint positions (D,) whose tool is at a target (8,), found from the last ones."""
-        near = commanded if self._solution is None else self._solution
-        for _ in range(STEPS_OF_IK):
-            near = self._kinematics.inverse(near, target[:POSE], self._dt_s)
-            tool = self._kinematics.forward(near)
-            if (np.linalg.norm(tool[:3] - target[:3]) < NEAR_M
-                    and angle_between(tool[3:], target[3:POSE]) < NEAR_RAD):
-                break
-        self._solution = near
-        return np.append(near[:-1], target[-1])

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from studio.station.override_commands import OverrideCommand
+
 
 class Arm(msgspec.Struct, tag=True, frozen=True):
     """Start holding the present position and accept motion."""
@@ -171,7 +173,8 @@ AboutEpisode = (LabelEpisode | RelabelEpisode | TrashEpisode | RestoreEpisode
 
 Command = (Arm | Disarm | Stop | Rearm | Pause | SetSpeed | ResetScene | StartEpisode | StartPolicy
            | JoinPolicy | NoteVersion | Rewind | SetSharing | EndEpisode | DiscardEpisode
-           | SetInstruction | Keys | AnswerAlert | Shutdown | AboutEpisode)
+           | SetInstruction | Keys | AnswerAlert | Shutdown | AboutEpisode
+           | OverrideCommand)
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -21,6 +21,8 @@ from studio.station.clutch import Clutch
 from studio.station.guards import Finding, Guards, wrench_in
 from studio.station.kinematics import ArmKinematics
 from studio.station.messages import Assignment, Guard, Mode, RunningChunk, tick_stream
+from studio.station.override_commands import OverrideCommand
+from studio.station.overriding import Overriding
 from studio.station.ownership import MOVING, Event, Ownership
 from studio.station.safety import MotionLimiter, SafeCommand, SafetyLimits
 from studio.station.shared_control import SharedControl
@@ -59,6 +61,15 @@ class Player(Protocol):
 
     def shown(self) -> RunningChunk | None:
         """The chunk that the last wish was from, for a timeline."""
+        ...
+
+    @property
+    def overriding(self) -> Overriding:
+        """What a person has decided about the plans."""
+        ...
+
+    def override(self, command: OverrideCommand) -> str:
+        """Do what a person asks of the plans; returns why not, or an empty string."""
         ...
 
     def wish(self, now_ns: int, commanded: np.ndarray, epoch: int, *, driving: bool,
@@ -282,6 +293,7 @@ class ControlLoop:
         row["proposed_policy"] = np.nan if proposals.policy is None else proposals.policy
         if proposals.policy is not None and self.player is not None:
             row["chunk_id"], row["chunk_step"] = self.player.place
+            row["override"] = self.player.overriding.flags()
             if (chunk := self.player.chunk) is not None:
                 row["weights_version"] = chunk.weights_version
         alert = self.alerts.alert

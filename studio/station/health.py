@@ -131,6 +131,8 @@ class Health:
             alert=loop.alerts.alert,
             rewinds=loop.way_back.rewinds, rewind_s=loop.way_back.seconds,
             chunk=None if loop.player is None else loop.player.shown(),
+            plan_scale=1.0 if loop.player is None else loop.player.overriding.scale,
+            stepping=loop.player is not None and loop.player.overriding.stepping,
             human_share=tuple(row["human_share"].tolist()), intervention=int(row["intervention"]),
             sharing=loop.arbiter.sharing.human, hand_back=loop.arbiter.sharing.hand_back,
             problems=self._problems(int(row["guards"]), recorder, policy))

@@ -13,6 +13,7 @@ import msgspec
 from policy.monitoring.signals import SIGNALS
 from recorders.streams import Column, StreamSpec
 from studio.devices.interfaces import RobotInfo
+from studio.station.shown_plan import Override, RunningChunk
 
 BATCHES, SNAPSHOT, SESSION = "batches", "snapshot", "session"   # topics of the link `watch`
 
@@ -106,6 +107,7 @@ def tick_stream(info: RobotInfo, rate_hz: float) -> StreamSpec:
         joints("proposed_policy"),     # what the policy wanted, also while a human drives
         Column(name="chunk_id", dtype="<i4"),       # that this is from; 0: from none
         Column(name="chunk_step", dtype="<i4"),     # the target led to; the chunk's length: past it
+        Column(name="override", dtype="u1", values=tuple(str(one.name) for one in Override)),
         Column(name="signals", dtype="<f4", shape=(len(SIGNALS),), names=SIGNALS),
         Column(name="alert", dtype="<i4"),          # the one that stands; 0: none
         joints("blended"),             # after arbitration
@@ -207,32 +209,6 @@ class PolicyHealth(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""                   # for the operator
 
 
-class RunningChunk(msgspec.Struct, frozen=True, kw_only=True):
-    """The chunk that is played, as a timeline draws it.
-
-    Attributes:
-        chunk_id: see `policy.interfaces.Chunk`.
-        space: "tool": targets are (8,) world_from_tool and gripper; "joints": (D,).
-        step: which target the arm is led to now; those after it can still be changed.
-            `len(targets)` once the chunk is over.
-        step_s: time between two targets.
-        targets: (H, A) what the arm is led to.
-        observation_ns: stamp of the picture that it answers.
-        subtask, instruction_id, weights_version, epoch: as the chunk says.
-    """
-
-    chunk_id: int
-    space: str
-    step: int
-    step_s: float
-    targets: tuple[tuple[float, ...], ...]
-    observation_ns: int
-    subtask: str = ""
-    instruction_id: int = 0
-    weights_version: int = 0
-    epoch: int = 0
-
-
 class Snapshot(msgspec.Struct, frozen=True):
     """All that a console may draw; latest value only."""
 
@@ -267,6 +243,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     recorder: RecorderHealth
     policy: PolicyHealth | None = None  # None: nobody but people drives here
     chunk: RunningChunk | None = None   # that is played, also while a person drives beside it
+    plan_scale: float = 1.0             # speed that a person wants of the plans, 1 as planned
+    stepping: bool = False              # only what is accepted runs
     problems: tuple[str, ...] = ()      # what the operator should do something about
     seed: int = 0                       # of the scene
     human_buttons: int = 0              # bit i is button i

@@ -39,7 +39,9 @@ from studio.station.control_loop import ControlLoop, TickRecord
 from studio.station.health import Health
 from studio.station.long_texts import refusal_of_text
 from studio.station.messages import Snapshot
+from studio.station.override_commands import OverrideCommand
 from studio.station.ownership import Event
+from studio.station.plan_desk import override
 from studio.station.recording import EpisodeFeed, RecordSink
 from studio.station.remote_policy import RemotePolicy
 from studio.station.rewinding import go_back
@@ -229,6 +231,10 @@ class Station:
                         before=command.before, says=command.says, reason=command.reason,
                         figures=command.figures)
         return ACCEPTED
+
+    @_obey.register
+    def _(self, command: OverrideCommand) -> Reply:
+        return override(self.loop, self.feed, command)
 
     @_obey.register
     def _(self, command: SetSharing) -> Reply:
