@@ -15,6 +15,7 @@ import tyro
 from recorders.episode import EpisodeSummary, Label
 from recorders.store import DemoStore
 from studio.commands.output import Answer, Screen, readable_bytes
+from studio.commands.view_report import list_view
 
 Store = Annotated[Path, tyro.conf.Positional]
 Episode = Annotated[str, tyro.conf.Positional]
@@ -44,11 +45,16 @@ class ListEpisodes:
     """Folder of the store."""
     trashed: bool = False
     """Also list what is in the trash."""
+    view: str = ""
+    """Only episodes with such parts, and how long they are: demonstrations, corrections,
+    autonomous, before-corrections, taken-back, held, version:N, or owner:NAME (as owner:HUMAN)."""
     json: bool = False
     """Print one JSON object instead of a table."""
 
     def run(self, screen: Screen) -> Answer:
         """Print the episodes."""
+        if self.view:
+            return list_view(screen, self.store, self.view, trashed=self.trashed)
         with DemoStore.open(self.store) as store:
             episodes = store.episodes(include_trashed=self.trashed)
             interrupted = [f.episode for f in store.interrupted() if not f.being_recorded]
@@ -78,17 +84,22 @@ class ShowEpisode:
     """Folder of the store."""
     episode: Episode
     """Id of the episode, the beginning of it, or its number in the list (0 first, -1 last)."""
+    view: str = ""
+    """Of who did what, only such parts; `tandem data ls --help` names the views."""
     json: bool = False
     """Print one JSON object instead of tables."""
 
     def run(self, screen: Screen) -> Answer:
         """Print the episode."""
         from studio.commands.episode_report import print_episode
+        from studio.commands.view_report import print_spans
 
         with DemoStore.open(self.store) as store:
             summary = store.episode(self.episode)
-            shown = print_episode(screen, store.episode_path(summary.episode))
-        return Answer({**describe_episode(summary), **shown})
+            path = store.episode_path(summary.episode)
+            shown = print_episode(screen, path)
+            found = print_spans(screen, path, self.view)
+        return Answer({**describe_episode(summary), **shown, "spans": found})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,8 @@ def print_episode(screen: Screen, path: Path) -> dict[str, Any]:
                  f"seed {attrs['seed']}")
     screen.table("streams", ("stream", "rows", "declared", "measured", "dropped", "gaps",
                              "longest gap", "carries"), [
-        (s.name, s.rows, f"{s.declared_hz:.0f} Hz", f"{s.rate_hz:.1f} Hz", s.dropped, s.gaps,
+        (s.name, s.rows, f"{s.declared_hz:.0f} Hz" if s.declared_hz else "when it happens",
+         f"{s.rate_hz:.1f} Hz", s.dropped, s.gaps,
          f"{1000 * s.longest_gap_s:.0f} ms", _carries(episode, s.name)) for s in quality.streams])
     _print_quality(screen, quality)
     _print_events(screen, episode)
@@ -65,11 +66,12 @@ def _print_quality(screen: Screen, quality: Quality) -> None:
 
 def _print_events(screen: Screen, episode: EpisodeReader) -> None:
     started_ns = episode.attrs["started_mono_ns"]
+    shown = [event for event in episode.events if event["kind"] != "text"]    # of the side table
     rows = [(f"{(event['t_mono_ns'] - started_ns) / NS_PER_S:.2f} s", event["kind"],
              ", ".join(f"{key} {value}" for key, value in event.items()
                        if key not in ("t_mono_ns", "kind")))
-            for event in episode.events[:_SHOWN_EVENTS]]
+            for event in shown[:_SHOWN_EVENTS]]
     if rows:
         screen.table("events", ("at", "what", "details"), rows)
-    if len(episode.events) > _SHOWN_EVENTS:
-        screen.say(f"{len(episode.events) - _SHOWN_EVENTS} more events: see --json")
+    if len(shown) > _SHOWN_EVENTS:
+        screen.say(f"{len(shown) - _SHOWN_EVENTS} more events: see --json")

@@ -1,7 +1,8 @@
-"""A recorded rollout keeps the rules, and whatever was falsified in a copy of it is found."""
+"""A recorded rollout keeps the rules, shows who did what, and what is falsified in it is found."""
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from doubles.rollout_desk import RolloutDesk
 from doubles.rule_policy import RulePolicy
 from doubles.tampered_store import TamperedStore
 
+from policy.data.views import UnknownViewError, spans, ticks_in
 from policy.driving.two_speeds import Delays
 from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
@@ -171,3 +173,48 @@ def test_what_is_damaged_is_not_judged(copy, capsys):
     assert main(["data", "check", str(copy.path), "--json"]) == 1
     said = json.loads(capsys.readouterr().out)
     assert said["problems"] and not said["findings"]
+
+
+# ---- who did what --------------------------------------------------------------------------------
+
+
+def test_spans_tell_the_whole_episode_in_order_and_each_what_it_was(recorded):
+    episode = episode_in(recorded)
+    found = spans(episode)
+    assert sum(one.end_tick - one.begin_tick + 1 for one in found) == len(episode["tick"])
+    assert all(a.end_s == b.begin_s and a.end_tick + 1 == b.begin_tick
+               for a, b in pairwise(found))
+    told = [one.whose for one in found]
+    assert told.count("correction") == 3 and "policy, taken back" in told and "held" in told
+    assert [one.intervention for one in found if one.whose == "correction"] == [1, 2, 3]
+    assert {one.weights_version for one in found if one.whose.startswith("policy")} == {1}
+    shared = next(one for one in found if one.intervention == 2)
+    assert "BLEND" in shared.owners
+
+
+def test_a_view_is_a_filter_of_the_same_ticks(recorded):
+    episode = episode_in(recorded)
+    views = {name: ticks_in(episode, name) for name in ("demonstrations", "corrections", "held",
+                                                       "autonomous", "before-corrections",
+                                                       "taken-back", "version:1", "owner:human")}
+    whole = views["corrections"].astype(int) + views["autonomous"] + views["held"]
+    assert (whole == 1).all() and not views["demonstrations"].any()
+    assert not (views["taken-back"] & ~views["autonomous"]).any() and views["taken-back"].any()
+    by_hand = (episode["tick"]["owner"] == Owner.HUMAN).any(axis=1)
+    assert np.array_equal(views["owner:human"], by_hand)
+    assert sum(one.end_tick - one.begin_tick + 1 for one in spans(episode, "corrections")) \
+        == views["corrections"].sum()
+    with pytest.raises(UnknownViewError, match="version:N"):
+        ticks_in(episode, "the-good-ones")
+
+
+def test_commands_list_and_show_what_belongs_to_a_view(recorded, capsys):
+    assert main(["data", "ls", str(recorded), "--view", "corrections", "--json"]) == 0
+    listed, = json.loads(capsys.readouterr().out)["episodes"]
+    assert listed["spans"] == 3 and 0.5 < listed["view_s"] < 1.5
+    assert main(["data", "ls", str(recorded), "--view", "version:9"]) == 0
+    assert "no episode" in capsys.readouterr().err
+    assert main(["data", "show", str(recorded), "0", "--view", "taken-back", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["spans"]
+    assert shown and {one["whose"] for one in shown} == {"policy, taken back"}
+    assert main(["data", "show", str(recorded), "0", "--view", "nonsense"]) == 2
