@@ -9,7 +9,7 @@ import pytest
 from doubles.tandem_loop import TandemLoop
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from studio.station.messages import Mode
 from studio.station.ownership import TABLE, Event
@@ -24,6 +24,10 @@ class Interleavings(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.desk = TandemLoop()
+
+    @initialize(remembers=st.booleans())
+    def an_arm(self, remembers):
+        self.desk = TandemLoop(remembers=remembers)
 
     @rule(count=st.integers(1, 12))
     def time_passes(self, count):
@@ -62,6 +66,10 @@ class Interleavings(RuleBasedStateMachine):
     def it_is_armed_again(self):
         self.desk.arm_it()
 
+    @rule(seconds=st.floats(0.01, 1.0))
+    def somebody_goes_back(self, seconds):
+        self.desk.rewind(seconds)
+
     @rule(hard=st.booleans())
     def the_words_change(self, hard):
         self.desk.edit(hard=hard)
@@ -84,7 +92,7 @@ TestInterleavings.settings = settings(max_examples=60, stateful_step_count=40, d
 
 def something(desk: TandemLoop, rng: np.random.Generator) -> None:
     """One random event, and a little time."""
-    match int(rng.integers(16)):
+    match int(rng.integers(17)):
         case 0 | 1 | 2 | 3:
             desk.look()
         case 4 | 5 | 6:
@@ -99,6 +107,8 @@ def something(desk: TandemLoop, rng: np.random.Generator) -> None:
             desk.edit(hard=bool(rng.integers(2)))
         case 14:
             desk.share(int(rng.integers(4)))
+        case 15:
+            desk.rewind(float(rng.uniform(0.02, 0.3)))
         case _:
             desk.happen((Event.PAUSE, Event.STOP, Event.TROUBLE)[rng.integers(3)])
     desk.tick(int(rng.integers(1, 3)))
@@ -106,10 +116,11 @@ def something(desk: TandemLoop, rng: np.random.Generator) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_no_action_is_stale_in_ten_thousand_interleavings():
-    rng, desk = np.random.default_rng(0), TandemLoop()
+@pytest.mark.parametrize("remembers", [False, True])
+def test_no_action_is_stale_in_ten_thousand_interleavings(remembers):
+    rng, desk = np.random.default_rng(0), TandemLoop(remembers=remembers)
     flips = 0
-    for _ in range(INTERLEAVINGS):
+    for _ in range(INTERLEAVINGS // 2):
         desk.push(on=False)
         desk.press(None)
         desk.arm_it()
@@ -118,8 +129,9 @@ def test_no_action_is_stale_in_ten_thousand_interleavings():
         for _ in range(EVENTS):
             something(desk, rng)
         flips += desk.loop.ownership.epoch - epoch
-    assert desk.played > INTERLEAVINGS              # something was at stake
-    assert flips > INTERLEAVINGS / 2
+    assert desk.played > INTERLEAVINGS / 2          # something was at stake
+    assert flips > INTERLEAVINGS / 4
+    assert desk.went_back > INTERLEAVINGS / 20
 
 
 def test_every_mode_can_be_stopped_by_one_event():

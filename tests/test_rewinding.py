@@ -9,8 +9,6 @@ from doubles.tandem_loop import TandemLoop
 from studio.station.commands import Pause, Rewind, SetInstruction, StartPolicy, Stop
 from studio.station.messages import Mode, Owner
 from studio.station.ownership import Event
-from studio.station.recording import EpisodeFeed, NoRecorder
-from studio.station.rewinding import go_back
 
 
 def driven(ticks: int = 130) -> RolloutDesk:
@@ -115,7 +113,6 @@ class ArmOnItsWay(TandemLoop):
     def __init__(self) -> None:
         self.rows: list[np.void] = []
         super().__init__()
-        self.feed = EpisodeFeed(NoRecorder(), self.clock, self.arm.info, self.loop.spec)
 
     def on_tick(self, tick) -> None:
         """Keep the row, and check it."""
@@ -130,11 +127,6 @@ class ArmOnItsWay(TandemLoop):
         self.push(on=False)
         self.tick(40)
 
-    def rewind(self, seconds: float) -> None:
-        """Go back."""
-        reply = go_back(self.loop, self.feed, Rewind(seconds))
-        assert reply.accepted, reply.reason
-
     def until(self, mode: Mode) -> int:
         """Ticks until a mode."""
         for count in range(2000):
@@ -148,7 +140,7 @@ def test_an_arm_drives_back_along_its_way_slowly_and_then_holds():
     arm = ArmOnItsWay()
     arm.drive(200)
     begun = len(arm.rows)
-    arm.rewind(1.0)
+    assert arm.rewind(1.0).value == "1.00"
     ticks = arm.until(Mode.ARMED)
     way = np.array([row["sent"] for row in arm.rows[:begun]])
     back = np.array([row["sent"] for row in arm.rows[begun:]])
@@ -167,7 +159,7 @@ def test_an_arm_drives_back_along_its_way_slowly_and_then_holds():
 def test_a_hand_a_pause_and_a_stop_end_the_drive_back_at_once(end, mode):
     arm = ArmOnItsWay()
     arm.drive(200)
-    arm.rewind(1.5)
+    assert arm.rewind(1.5).accepted
     arm.tick(60)
     assert arm.loop.ownership.mode is Mode.REWIND
     if end == "hand":
@@ -186,4 +178,4 @@ def test_who_holds_the_device_is_asked_to_let_go_of_it_first():
     arm = ArmOnItsWay()
     arm.push(on=True)
     arm.tick(50)
-    assert "let go" in go_back(arm.loop, arm.feed, Rewind(0.2)).reason
+    assert "let go" in arm.rewind(0.2).reason

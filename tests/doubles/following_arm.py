@@ -36,3 +36,23 @@ class FollowingArm:
 
     def hold(self) -> None:
         """It does."""
+
+
+class RememberingArm(FollowingArm):
+    """One that can be taken back to where it was; see `studio.devices.interfaces.Rewindable`."""
+
+    def __init__(self, clock: Clock, info: RobotInfo) -> None:
+        super().__init__(clock, info)
+        self._was: list[tuple[int, np.ndarray]] = []
+
+    def poll(self) -> list[Batch]:
+        """One sample of the arm, to be remembered."""
+        self._was.append((self._clock.now_ns(), self.position))
+        return super().poll()
+
+    def rewind(self, stamp_ns: int) -> int:
+        """Be where it was then."""
+        while self._was[-1][0] > stamp_ns:
+            self._was.pop()
+        self.position = self._was[-1][1]
+        return self._was[-1][0]

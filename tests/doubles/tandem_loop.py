@@ -5,16 +5,19 @@ it follows, whatever the player believes. Checks at every tick what must hold at
 """
 
 import numpy as np
-from doubles.following_arm import FollowingArm
+from doubles.following_arm import FollowingArm, RememberingArm
 from doubles.rollout_desk import Hand
 
 from policy.interfaces import Chunk
 from recorders.clock import NS_PER_S, ManualClock
 from studio.sim.robot import SimRobot
 from studio.station.chunk_player import ChunkPlayer
+from studio.station.commands import Reply, Rewind
 from studio.station.control_loop import ControlLoop
 from studio.station.messages import Mode, Owner
 from studio.station.ownership import DRIVER, Event
+from studio.station.recording import EpisodeFeed, NoRecorder
+from studio.station.rewinding import go_back
 from studio.station.safety import SafetyLimits
 from studio.station.shared_control import Sharing
 
@@ -30,13 +33,18 @@ SHARES = (Sharing(), Sharing((0.0, 1.0, 0.0, 0.0, 0.0, 0.0)), Sharing((0.5,) * 6
 class TandemLoop:
     """See the head of this file.
 
+    Args:
+        remembers: the arm can be taken back; another one drives back.
+
     Attributes:
         played: how many ticks followed a chunk.
+        went_back: how often somebody did.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, remembers: bool = False) -> None:
         self.clock = ManualClock(NS_PER_S)
-        self.arm, self.hand = FollowingArm(self.clock, INFO), Hand(self.clock)
+        self.arm = (RememberingArm if remembers else FollowingArm)(self.clock, INFO)
+        self.hand = Hand(self.clock)
         self.loop = ControlLoop(clock=self.clock, robot=self.arm, teleop=self.hand,
                                 limits=SafetyLimits(), rate_hz=100.0)
         self.player = ChunkPlayer(self.loop.kinematics, len(INFO.joint_names), SafetyLimits(),
@@ -44,7 +52,8 @@ class TandemLoop:
         self.loop.player = self.player
         self.loop.subscribers.append(self)
         self.in_flight: list[Chunk] = []
-        self.played, self._chunks = 0, 0
+        self.feed = EpisodeFeed(NoRecorder(), self.clock, INFO, self.loop.spec)
+        self.played, self.went_back, self._chunks = 0, 0, 0
         self._by_width: dict[int, Chunk] = {}
         self._driver: str | None = None
         self._changed_ns = self._number = 0
@@ -107,6 +116,10 @@ class TandemLoop:
         self.happen(Event.REARM)
         self.loop.arm()
 
+    def rewind(self, seconds: float) -> Reply:
+        """Somebody goes back, if that may be."""
+        return go_back(self.loop, self.feed, Rewind(seconds))
+
     def edit(self, *, hard: bool) -> None:
         """Other words."""
         self.loop.edit_instruction("put the blue cube in the bin", flush=hard)
@@ -129,6 +142,11 @@ class TandemLoop:
             assert set(owners) == {Owner.SAFETY}
         if mode is Mode.HUMAN:
             assert set(owners[:-1]) == {Owner.HUMAN}
+        if mode is Mode.REWIND:
+            assert set(owners) <= {Owner.SCRIPT, Owner.HOLD}
+        if row["rewinds"] > self.went_back and isinstance(self.arm, RememberingArm):
+            self._sent = []                             # the world was taken back: a cut, no jump
+        self.went_back = int(row["rewinds"])
         self._require_smooth(row)
 
     def _require_fresh(self, row, mode: Mode, owners: list[Owner], epoch: int) -> None:
