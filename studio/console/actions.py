@@ -23,6 +23,14 @@ from studio.station.commands import (
 from studio.station.desk_client import DeskClient
 from studio.station.desk_link import OpenStore, OpenWeb, UsePolicy
 from studio.station.messages import Mode
+from studio.station.override_commands import (
+    AcceptChunk,
+    FreeChunk,
+    HoldChunk,
+    SlowChunks,
+    StepChunks,
+    VetoChunk,
+)
 from studio.views.chunk_timeline import ChunkEdit, refusal
 from studio.views.device_choices import Choice, changed
 from studio.views.dialogue import before
@@ -31,6 +39,7 @@ from studio.views.lamps import blend_of, next_wish, with_axis, with_blend, with_
 from studio.views.recording_flow import ACTIONS, act
 from studio.views.settings import remember_instruction
 
+HOLD_PLAN_S = 2.0
 REWIND_S = 2.0              # of driving: what a person saw going wrong
 _PLANNED = {"countdown": "countdown_s", "limit": "limit_s", "note": "note"}
 
@@ -129,6 +138,27 @@ class Actions:
 
     def _do_rewind(self, _value: Any) -> None:
         self._operator.ask(Rewind(REWIND_S))
+
+    def _do_plan_edit(self, commands: Any) -> None:
+        self._operator.ask(*commands)
+
+    def _do_veto(self, _value: Any) -> None:
+        self._operator.ask(VetoChunk())
+
+    def _do_hold_plan(self, _value: Any) -> None:
+        self._operator.ask(HoldChunk(HOLD_PLAN_S))
+
+    def _do_free_plan(self, _value: Any) -> None:
+        self._operator.ask(FreeChunk())
+
+    def _do_slow_plans(self, scale: Any) -> None:
+        self._operator.ask(SlowChunks(float(scale)))
+
+    def _do_step_plans(self, on: Any) -> None:
+        self._operator.ask(StepChunks(bool(on)))
+
+    def _do_accept_plan(self, _value: Any) -> None:
+        self._operator.ask(AcceptChunk())
 
     def _do_no_alert(self, _value: Any) -> None:
         snapshot = self._client.snapshot

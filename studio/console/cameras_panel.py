@@ -1,4 +1,4 @@
-"""Live cameras, side by side, as large as the room allows; and the countdown over them."""
+"""Live cameras, side by side, as large as the room allows, with the way that the plan leads."""
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from studio.console.seen import Seen, Ui
 from studio.console.toolkit import dpg
 from studio.views.camera_words import caption, why_old
 from studio.views.fitting import fitted
+from studio.views.ghost import ghost, with_path
 from studio.views.icons import icon
 
 WINDOW = 9003
@@ -72,11 +73,17 @@ class CamerasPanel:
             picture = seen.pictures.get(camera.name)
             if picture is not None and picture != camera.last:
                 camera.last = picture
-                self._draw(camera, picture)
+                way = ghost(seen.snapshot.chunk if seen.snapshot else None,
+                            seen.snapshot.tool_pose if seen.snapshot else (),
+                            seen.cameras.get(camera.name), (camera.field.width,
+                                                            camera.field.height))
+                self._draw(camera, picture, way)
 
-    def _draw(self, camera: _Camera, picture: bytes) -> None:
+    def _draw(self, camera: _Camera, picture: bytes, way: np.ndarray) -> None:
         field = camera.field
         pixels = decode(picture, field.encoding, (field.height, field.width, 3))
+        if len(way) > 1:
+            pixels = with_path(pixels, way)
         self._ui.shown.array(camera.texture, (pixels.ravel() * np.float32(1 / 255)))
 
     def _rebuild(self, seen: Seen) -> None:

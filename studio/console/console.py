@@ -34,6 +34,7 @@ from studio.views.episode_rows import rows_of
 from studio.views.health_bar import gauges
 from studio.views.hold_button import HoldButton
 from studio.views.interrupted import interrupted_rows
+from studio.views.live_plan import History
 from studio.views.policy_words import policy_words
 from studio.views.problems import problems_of
 from studio.views.recording_flow import answered, follow
@@ -67,6 +68,7 @@ class Console:
         self._actions = Actions(self._operator, self._client, self.keys, self._library, clock)
         self._hold = HoldButton()
         self._traces = Traces(TRACED)
+        self._history = History()
         self._robot_of: tuple[str, Any] = ("", None)
         self._day_begun = False
         self._word = self._episode = ""
@@ -157,7 +159,8 @@ class Console:
             problems=problems, rows=rows_of(listing.summaries, listing.drivers),
             interrupted=interrupted_rows(listing.interrupted), traces=self._traces,
             policy=policy_words(snapshot, state, client.silent), dialogue=operator.dialogue,
-            phrases=self._phrases(), pictures=client.pictures, streams=client.streams,
+            phrases=self._phrases(), history=self._history, cameras=client.cameras,
+            pictures=client.pictures, streams=client.streams,
             robot=client.robot,
             arm_progress=self._hold.progress(now_ns, HOLD_S), focused=self.keys.focused,
             held=self.keys.held, muted=operator.sounds.muted,
@@ -208,6 +211,7 @@ class Console:
             self._dropped_before = {stream.name: stream.dropped for stream in snapshot.streams}
         self._episode = snapshot.episode
         self._operator.follow_scene(snapshot)
+        self._history.add(snapshot)
         self._operator.dialogue = self._operator.dialogue.follow(snapshot)
         self._operator.take(follow(self._operator.flow, self._operator.plan, snapshot, now_ns))
 

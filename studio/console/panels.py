@@ -88,7 +88,7 @@ class Panels:
         """Where the middles of some widgets that are in sight are, for tests with a real mouse."""
         items = ({"arm": self.top.arm, "stop": self.top.stop, "palette": self._health.palette,
                   "cameras": self._cameras.window, "record panel": SIDE}
-                 | self.record.items | self.tandem.items | self._devices.items
+                 | self.record.items | self.tandem.items | self.timeline.items | self._devices.items
                  | self._episodes.items)
         return {name: _middle(item) for name, item in items.items() if dpg.is_item_visible(item)}
 

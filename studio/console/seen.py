@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from recorders.streams import StreamSpec
 from studio.console.fonts import Fonts
 from studio.console.shown import Shown
@@ -17,6 +19,7 @@ from studio.views.dialogue import Dialogue
 from studio.views.episode_rows import EpisodeRow
 from studio.views.health_bar import Gauge
 from studio.views.interrupted import InterruptedRow
+from studio.views.live_plan import History
 from studio.views.policy_words import PolicyWords
 from studio.views.recording_flow import Flow, Plan
 from studio.views.traces import Traces
@@ -74,6 +77,8 @@ class Seen:
     policy: PolicyWords
     dialogue: Dialogue
     phrases: tuple[str, ...]
+    history: History
+    cameras: dict[str, np.void]
     dropped_before: dict[str, int] = field(default_factory=dict)
     arm_progress: float = 0.0
     focused: bool = True

@@ -48,6 +48,8 @@ class Themes:
         self.unseen = _text(palette.panel)      # keeps its room
         self.chosen = _button(palette.selected, palette.selected, palette.text)
         self.lines = [_line(colour) for colour in palette.lines]
+        self.shade = _shade(palette.tones["override"].fill)
+        self.fixed = _marks(palette.tones["override"].text)
         self.faint_line = _line(palette.muted)
         self.strip = _strip(palette)
         self.compact, self.thin = _sized(8, 5, 5, 4), _sized(8, 0, 2, 3)
@@ -57,8 +59,8 @@ class Themes:
         """Let go of them: another palette was chosen."""
         for theme in (self.everything, self.muted, self.primary, self.stop, self.arm, self.quiet,
                       self.plain_button, self.off, self.plain, self.accented, self.unseen,
-                      self.chosen, self.faint_line, self.strip, self.compact, self.thin,
-                      self.narrow,
+                      self.chosen, self.faint_line, self.shade, self.fixed, self.strip,
+                      self.compact, self.thin, self.narrow,
                       *self.labels.values(), *self.pills.values(), *self.lamps.values(),
                       *self.said.values(), *self.lines):
             dpg.delete_item(theme)
@@ -147,6 +149,22 @@ def _line(colour: str) -> Item:
     with dpg.theme() as theme, dpg.theme_component(dpg.mvAll):
         dpg.add_theme_color(dpg.mvPlotCol_Line, rgba(colour), category=_PLOT)
         dpg.add_theme_style(dpg.mvPlotStyleVar_LineWeight, 1.5, category=_PLOT)
+    return theme
+
+
+def _shade(colour: str) -> Item:
+    with dpg.theme() as theme, dpg.theme_component(dpg.mvAll):
+        dpg.add_theme_color(dpg.mvPlotCol_Fill, rgba(colour, 0.25), category=_PLOT)
+    return theme
+
+
+def _marks(colour: str) -> Item:
+    """Points that are no drag points: a diamond."""
+    with dpg.theme() as theme, dpg.theme_component(dpg.mvAll):
+        for name in ("MarkerFill", "MarkerOutline"):
+            dpg.add_theme_color(getattr(dpg, f"mvPlotCol_{name}"), rgba(colour), category=_PLOT)
+        dpg.add_theme_style(dpg.mvPlotStyleVar_Marker, dpg.mvPlotMarker_Diamond, category=_PLOT)
+        dpg.add_theme_style(dpg.mvPlotStyleVar_MarkerSize, 5, category=_PLOT)
     return theme
 
 

@@ -39,6 +39,7 @@ class DeskClient:
         snapshot: the newest of the station; None before the first one.
         state: the newest of the desk; None before the first one.
         pictures: camera stream -> its newest colour picture, encoded as it is recorded.
+        cameras: camera stream -> the row of that picture: where the camera was.
         robot: what the robot's process says of its robot; None until it answered.
         streams: all that the station shows, the stream `tick` first; empty until then.
         missed: ticks that this console was too slow for.
@@ -57,6 +58,7 @@ class DeskClient:
         self.snapshot: Snapshot | None = None
         self.state: DeskState | None = None
         self.pictures: dict[str, bytes] = {}
+        self.cameras: dict[str, np.void] = {}
         self.robot: RobotInfo | None = None
         self.streams: tuple[StreamSpec, ...] = ()
 
@@ -87,6 +89,7 @@ class DeskClient:
                    for batch in decode_batches(message, self._dtypes)]
         for batch in batches:
             if batch.images and "rgb" in batch.images[-1]:
+                self.cameras[batch.stream] = batch.rows[-1]
                 self.pictures[batch.stream] = bytes(batch.images[-1]["rgb"])
         return batches
 
@@ -100,7 +103,7 @@ class DeskClient:
             rate_hz = self.state.rate_hz if self.state else 100.0
             self.streams = (tick_stream(self.robot, rate_hz), *self.robot.streams)
             self._dtypes = {spec.name: spec.row_dtype for spec in self.streams}
-            self.pictures = {}
+            self.pictures, self.cameras = {}, {}
             return True
         return False
 

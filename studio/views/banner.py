@@ -49,7 +49,7 @@ _MODES = {
     Mode.STOP: ("Stopped", "octagon-x", "stopped", "Re-arm when it is safe"),
     Mode.FAULT: ("Fault", "triangle-alert", "fault", "Mend the fault, then re-arm"),
 }
-_DRIVERS = {Owner.HUMAN: "You", Owner.POLICY: "Policy", Owner.BLEND: "You and policy",
+_DRIVERS = {Owner.BLEND: "You and policy", Owner.HUMAN: "You", Owner.POLICY: "Policy",
             Owner.SCRIPT: "Replay", Owner.SAFETY: "Safety"}
 
 
