@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from recorders.clock import NS_PER_S, ManualClock
 from recorders.streams import Batch
-from studio.devices.interfaces import DeviceError, Resettable, RobotDriver
+from studio.devices.interfaces import DeviceError, Resettable, Rewindable, RobotDriver
 from studio.sim.robot import SimRobot
 from studio.station.bus import Endpoints, LatestPublisher, open_context, private_endpoints
 from studio.station.remote_robot import RemoteRobot, RemoteSimulator, open_remote_robot
@@ -297,6 +297,45 @@ def test_a_scene_is_reset_from_afar_and_samples_from_before_are_forgotten(bench:
     while not bench.samples:
         bench.turn()
     assert all(b.rows["t_mono_ns"][0] >= reset_ns for b in bench.samples)
+
+
+def test_a_simulator_is_taken_back_from_afar_and_goes_on_from_there(bench: Bench) -> None:
+    assert isinstance(bench.robot, Rewindable) and isinstance(bench.driver, SimRobot)
+    bench.drive(40)
+    then_ns, there = bench.clock.now_ns(), bench.position.copy()
+    bench.drive(40)
+    assert bench.position[0] - there[0] > 0.2
+    found: list[int] = []
+    robot = bench.robot
+    thread = threading.Thread(target=lambda: found.append(robot.rewind(then_ns)))
+    thread.start()
+    while thread.is_alive():
+        bench.host.step()
+        thread.join(0.01)
+    (moment_ns,) = found
+    assert then_ns - NS_PER_S // 20 <= moment_ns <= then_ns
+    assert abs(bench.driver.world.position[0] - there[0]) < 0.06       # in 50 ms at 0.8 rad/s
+    back = bench.driver.world.goal.copy()
+    for _ in range(40):
+        bench.turn(back)
+    assert abs(bench.position[0] - back[0]) < 0.01 and not bench.host.held
+
+
+def test_a_moment_that_is_not_kept_is_refused_from_afar(bench: Bench) -> None:
+    refused: list[str] = []
+
+    def ask() -> None:
+        try:
+            bench.robot.rewind(0)       # type: ignore[attr-defined]
+        except DeviceError as error:
+            refused.append(str(error))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    while thread.is_alive():
+        bench.host.step()
+        thread.join(0.01)
+    assert "does not remember" in refused[0]
 
 
 def test_an_unknown_task_is_refused_with_the_simulators_own_words(bench: Bench) -> None:
