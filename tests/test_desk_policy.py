@@ -11,11 +11,18 @@ import pytest
 from doubles.rule_policy_files import LOADER, write
 from doubles.seat import Seat, seated
 
-from studio.station.commands import Arm, DiscardEpisode, Pause, StartEpisode, StartPolicy
+from studio.station.commands import (
+    Arm,
+    DiscardEpisode,
+    Pause,
+    Rewind,
+    StartEpisode,
+    StartPolicy,
+)
 from studio.station.desk_link import UseDevices, UsePolicy
 from studio.station.desk_processes import DeskConfig, policy_worker
 from studio.station.endpoints import private_endpoints
-from studio.station.messages import Mode
+from studio.station.messages import Guard, Mode
 from studio.station.policy_worker import PolicyConfig
 
 pytestmark = [pytest.mark.gl, pytest.mark.timeout(300)]
@@ -80,6 +87,21 @@ def test_a_policy_joins_a_running_desk_drives_and_is_taken_away(seat, tmp_path):
     chosen(seat, "")
     seat.until(lambda: seat.snapshot.policy is None)
     assert not any(process.name == "policy" for process in seat.state.processes)
+
+
+def test_the_world_of_a_running_desk_is_taken_back_and_the_policy_goes_on_when_it_is_let(
+        seat, tmp_path):
+    chosen(seat, write(tmp_path / "back", 4))
+    seat.do(StartEpisode(TASK, practice=True))
+    drives(seat)
+    seat.until(lambda: seat.snapshot.rewind_s > 0.6)
+    assert 0.3 <= float(seat.do(Rewind(0.4))) <= 0.5
+    seat.until(lambda: seat.snapshot.rewinds == 1)
+    assert seat.snapshot.mode is Mode.ARMED and not seat.snapshot.guards & Guard.TRACKING_ERROR
+    seat.until(lambda: seat.client.ask(StartPolicy()).accepted)
+    seat.sees(Mode.AUTO)
+    seat.do(Pause())
+    seat.do(DiscardEpisode())
 
 
 def test_what_cannot_be_loaded_is_said_and_leaves_the_desk_at_work(seat, tmp_path):
