@@ -7,6 +7,7 @@ asks.
 """
 
 import queue
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
@@ -20,6 +21,7 @@ from studio.station.desk_client import DeskClient
 from studio.station.desk_link import ConsoleHere, DeskRequest, DeskState
 from studio.station.messages import Snapshot
 from studio.station.worker import Life
+from studio.views.dialogue import Dialogue
 
 LOOK_S = 0.05               # a station speaks twenty times a second
 LEARN_NS = 2 * NS_PER_S     # between two questions about the robot; each may wait for a second
@@ -37,6 +39,7 @@ class DeskView(msgspec.Struct, frozen=True, kw_only=True):
         attached: whether there is a desk at all.
         snapshot, state, silent, missed, streams: as `DeskClient` has them.
         pictures: camera stream -> its newest colour picture as it is recorded.
+        dialogue: what was said to the policy and by it since this process began.
     """
 
     attached: bool = False
@@ -46,6 +49,7 @@ class DeskView(msgspec.Struct, frozen=True, kw_only=True):
     missed: int = 0
     streams: tuple[StreamSpec, ...] = ()
     pictures: Mapping[str, bytes] = {}
+    dialogue: Dialogue = Dialogue()
 
 
 class DeskFeed:
@@ -62,7 +66,8 @@ class DeskFeed:
         self._asked: queue.Queue[tuple[_Ask, Future[Reply]]] = queue.Queue()
         self._looked_at_ns = clock.now_ns() - WATCHED_NS
         self._learnt_ns = self._here_ns = 0
-        self._busy = True
+        self._busy, self._dialogue = True, Dialogue()
+        self._questions = threading.Event()
         self.view = DeskView(attached=links is not None)
 
     def look(self) -> DeskView:
@@ -77,6 +82,10 @@ class DeskFeed:
     def ask_desk(self, request: DeskRequest) -> Reply:
         """Ask the desk; any thread may. A silent one is a refusal that says so."""
         return self._through_the_thread(lambda client: client.ask_desk(request))
+
+    def ask_doing(self) -> None:
+        """Ask what the policy is doing; the answer is in the dialogue soon. Any thread may."""
+        self._questions.set()
 
     def run(self, life: Life) -> None:
         """Listen and carry out until told to end; without a desk, only wait for that."""
@@ -126,6 +135,12 @@ class DeskFeed:
         if watched and now_ns - self._here_ns > HERE_NS:
             client.ask_desk(ConsoleHere(self._name))
             self._here_ns = now_ns
+        if client.snapshot is not None:
+            self._dialogue = self._dialogue.follow(client.snapshot)
+            if self._questions.is_set():
+                self._questions.clear()
+                self._dialogue = self._dialogue.asked(client.snapshot)
         self.view = DeskView(
-            attached=True, snapshot=client.snapshot, state=client.state, silent=client.silent,
-            missed=client.missed, streams=client.streams, pictures=dict(client.pictures))
+            attached=True, dialogue=self._dialogue, snapshot=client.snapshot,
+            state=client.state, silent=client.silent, missed=client.missed,
+            streams=client.streams, pictures=dict(client.pictures))

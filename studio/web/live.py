@@ -20,8 +20,11 @@ from studio.views import problems
 from studio.views.banner import Banner, banner_of
 from studio.views.camera_words import why_old
 from studio.views.health_bar import gauges
+from studio.views.lamps import Lamp, lamps_of
+from studio.views.policy_words import policy_words
+from studio.views.training_words import training_words, version_rows
 from studio.views.words import sentence
-from studio.web import episode_pieces, pieces
+from studio.web import episode_pieces, pieces, tandem_pieces
 from studio.web.desk_feed import DeskFeed, DeskView
 from studio.web.jobs import Jobs, JobView
 from studio.web.library import Library
@@ -70,6 +73,13 @@ def status_of(view: DeskView, library: Library, jobs: Sequence[JobView] = ()) ->
             "problems": pieces.notices(problems_of(view)),
             "scene": pieces.scene(None if view.silent else snapshot, phase_of(view)),
             "cameras": pieces.tiles([pieces.Tile(tile.camera) for tile in tiles]),
+            "policy": tandem_pieces.policy(policy_words(snapshot, state, view.silent)),
+            "lamps": tandem_pieces.lamps(for_onlookers(lamps_of(snapshot, view.silent))),
+            "dialogue": tandem_pieces.dialogue(view.dialogue.lines),
+            "training": tandem_pieces.training(
+                training_words(state), state.training.trainer.curves if state else ()),
+            "versions": tandem_pieces.versions(version_rows(state),
+                                               state.versions if state else None),
             "devices": pieces.devices(snapshot, state, silent=view.silent),
             "jobs": pieces.jobs(jobs),
             "store": episode_pieces.store(library.path),
@@ -91,6 +101,12 @@ def banner_for_onlookers(view: DeskView) -> Banner:
         driver=shown.driver.replace("You", "Operator"),
         detail=sentence(view.snapshot.reason) if mode in (Mode.STOP, Mode.FAULT, Mode.HOLD)
         else shown.detail if shown.recording and view.snapshot.practice else _FOR_ONLOOKERS[mode])
+
+
+def for_onlookers(lamps: Sequence[Lamp]) -> list[Lamp]:
+    """Lamps for people who do not sit at the device."""
+    return [msgspec.structs.replace(lamp, word=lamp.word.replace("You", "Person"))
+            for lamp in lamps]
 
 
 def devices_key(state: DeskState | None) -> str:

@@ -11,12 +11,14 @@ import gradio as gr
 from studio.station.commands import Stop
 from studio.views.icons import icon
 from studio.web.parts import Parts, show_reply
-from studio.web.tabs import devices, episodes, export, monitor
+from studio.web.tabs import devices, episodes, export, monitor, rollout, train
 from studio.web.widgets import QUIET, button, html, place
 
 TABS: tuple[tuple[str, str, Callable[[Parts, gr.State], None]], ...] = (
     ("Monitor", "monitor", monitor.build),
+    ("Rollout", "bot", rollout.build),
     ("Episodes", "list-video", episodes.build),
+    ("Train", "dumbbell", train.build),
     ("Devices", "gamepad-2", devices.build),
     ("Export", "package", export.build),
 )

@@ -1,0 +1,140 @@
+"""The web desk's tabs Rollout and Train: what they say, and what they ask for."""
+
+import msgspec
+import pytest
+from doubles.snapshots import desk, snapshot
+
+from policy.versions.ledger import Version
+from studio.station.commands import Arm, SetSharing, StartEpisode, StartPolicy
+from studio.station.desk_link import DeskPolicy
+from studio.station.messages import Mode, Owner, PolicyHealth
+from studio.station.training_link import (
+    DrawnCurve,
+    Promote,
+    StartTraining,
+    TrainerState,
+    TrainingState,
+    VersionsState,
+)
+from studio.views.dialogue import Dialogue
+from studio.views.icons import ICONS
+from studio.views.training_words import (
+    badge_of,
+    roll_back_refusal,
+    training_words,
+    version_rows,
+)
+from studio.web import tandem_pieces
+from studio.web.desk_feed import DeskView
+from studio.web.library import Library
+from studio.web.live import status_of
+from studio.web.tabs import rollout, train
+
+HEALTH = PolicyHealth(alive=True, weights_version=120, subtask="grasp <red> cube",
+                      latent_age_ms=310.0)
+VERSIONS = (
+    Version(run="/runs/x", number=120, folder="/runs/x/checkpoints/120", wall_ns=1,
+            standing="promoted", minutes=3.0, episodes=40),
+    Version(run="/runs/x-2", number=150, folder="/runs/x-2/checkpoints/150", wall_ns=2,
+            metrics={"held_out": 0.0123}, minutes=1.0, episodes=1),
+    Version(run="/runs/x-2", number=180, folder="/runs/x-2/checkpoints/180", wall_ns=3,
+            standing="refused", says="it moves too differently"))
+AT_WORK = desk(policy=DeskPolicy("/runs/x"), versions=VersionsState(
+    versions=VERSIONS, driving_run="/runs/x", driving=120, decision="version 180 was refused",
+    refused=True))
+
+
+def status(**changes):
+    view = DeskView(**dict(attached=True, snapshot=snapshot(), state=AT_WORK, silent=False)
+                    | changes)      # type: ignore[arg-type]
+    return status_of(view, Library(""))["html"]
+
+
+def test_an_onlooker_sees_who_drives_and_what_the_policy_says_and_nobody_is_you():
+    driven = snapshot(Mode.SHARED, policy=HEALTH, human_share=(1.0, 0.5, *[0.0] * 5),
+                      owners=(int(Owner.BLEND),) * 8)
+    shown = status(snapshot=driven, dialogue=Dialogue().follow(driven))
+    assert "Person 50%" in shown["lamps"] and "You" not in shown["lamps"] + shown["dialogue"]
+    assert "version 120" in shown["policy"] and "310 ms old" in shown["policy"]
+    assert "grasp &lt;red&gt; cube" in shown["dialogue"]
+    assert shown["dialogue"].count('class="line') == 2
+
+
+def test_without_a_desk_the_tabs_say_so_and_nothing_breaks():
+    shown = status(attached=False, snapshot=None, state=None, silent=True)
+    assert "No policy" in shown["policy"] and "No desk" in shown["training"]
+    assert "appear here" in shown["versions"]
+
+
+@pytest.mark.parametrize(("mode", "episode", "kinds"), [
+    (Mode.IDLE, "", [Arm, StartEpisode, StartPolicy]),
+    (Mode.ARMED, "", [StartEpisode, StartPolicy]),
+    (Mode.HOLD, "e", [Arm, StartPolicy]), (Mode.ARMED, "e", [StartPolicy])])
+def test_a_rollout_begins_from_wherever_the_station_is(mode, episode, kinds):
+    asked = rollout.start_of(snapshot(mode, episode=episode, seed=4), practice=True)
+    assert [type(one) for one in asked] == kinds
+    started = [one for one in asked if isinstance(one, StartEpisode)]
+    assert all((one.practice, one.seed, one.task) == (True, 4, "put-cube-in-bin")
+               for one in started)
+
+
+def test_axes_are_the_persons_both_or_the_policys():
+    assert rollout.sharing_of(["x", "yaw"], ["y"], 0.3, False) == SetSharing(
+        (1.0, 0.3, 0.0, 0.0, 0.0, 1.0), False)
+
+
+# ---- learning ------------------------------------------------------------------------------------
+
+
+def test_a_training_is_asked_for_with_its_method_and_stores():
+    assert train.request_of("sirius", 2.5, "datasets/bin\n\n datasets/more ") == StartTraining(
+        method="sirius", minutes=2.5, stores=("datasets/bin", "datasets/more"))
+    assert train.promotion_of("150 /runs/x 2", 3, " looks fine ") == Promote(
+        version=150, run="/runs/x 2", scenes=3, overrule="looks fine")
+
+
+def trained(**changes):
+    trainer = TrainerState(run="/runs/x-2", method="iwr", step=900, minutes=1.0, share=0.4,
+                           held_out={"held_out": 0.0123}, episodes=12, corrected=3,
+                           curves=(DrawnCurve("held out", (0.0, 0.5, 1.0), (3.0, 2.0, 1.0)),))
+    return msgspec.structs.replace(AT_WORK, training=msgspec.structs.replace(
+        TrainingState(running=True, trainer=trainer), **changes))
+
+
+@pytest.mark.parametrize(("state", "word", "may"), [
+    (desk(), "Nothing trained", ()), (AT_WORK, "Nothing trained", ("start",)),
+    (trained(), "Trains", ("stop",)),
+    (trained(running=False, resumable=True, problem="out of memory"), "Ended early",
+     ("start", "resume")),
+    (trained(running=False), "Done", ("start",))])
+def test_a_training_says_how_it_goes_and_what_may_be_asked(state, word, may):
+    shown = training_words(state)
+    assert shown.word == word and shown.icon in ICONS
+    assert tuple(name for name in ("start", "stop", "resume") if not getattr(shown, name)) == may
+
+
+def test_curves_are_drawn_and_ones_that_have_no_line_yet_are_not():
+    state = trained()
+    html = tandem_pieces.training(training_words(state), state.training.trainer.curves)
+    assert html.count("<polyline") == 1 and "0.0,0.0" in html and "3 corrected" in html
+    assert tandem_pieces.curve(DrawnCurve("one point", (0.0,), (1.0,))) == ""
+    assert tandem_pieces.curve(DrawnCurve("lost", (0.0, 1.0), (1.0, float("nan")))) == ""
+
+
+def test_versions_stand_newest_first_with_what_became_of_them():
+    rows = version_rows(AT_WORK)
+    assert [(row.number, row.standing) for row in rows] == [
+        (180, "Refused"), (150, "Candidate"), (120, "Drives")]
+    assert rows[0].says == "It moves too differently" and rows[2].drives
+    assert "held_out 0.0123" in rows[1].figures
+    assert badge_of(AT_WORK, "version 120") == "version 120, +1"
+    html = tandem_pieces.versions(rows, AT_WORK.versions)
+    assert "version 180 was refused" in html and html.count("<tr>") == 4
+
+
+def test_rolling_back_needs_a_version_that_drove_before():
+    assert "No other version" in roll_back_refusal(AT_WORK)
+    able = desk(versions=msgspec.structs.replace(AT_WORK.versions, before=90, before_run="/runs/w"))
+    assert roll_back_refusal(able) == ""
+    busy = desk(versions=msgspec.structs.replace(AT_WORK.versions, doing="version 150 is measured"))
+    assert roll_back_refusal(busy) == "Wait: version 150 is measured"
