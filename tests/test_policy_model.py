@@ -136,6 +136,19 @@ def test_a_held_prefix_and_gripper_come_out_as_they_went_in(policy, steps):
     np.testing.assert_allclose(chunk.targets[:, -1], 0.25, atol=1e-6)
 
 
+@pytest.mark.parametrize("steps", [0, 1, 4])
+def test_a_place_that_is_held_behind_the_prefix_is_led_through_and_the_rest_planned(policy, steps):
+    policy.flow_steps = steps
+    free = policy.act(observation(), policy.think(observation())).targets
+    targets, mask = np.tile(observation().base, (STEPS, 1)), np.zeros((STEPS, 8), bool)
+    mask[:2] = True                                     # it stands, and then …
+    targets[5, 1], mask[5, 1] = free[5, 1] + 0.02, True
+    chunk = policy.act(observation(), policy.think(observation()), Held(targets, mask)).targets
+    np.testing.assert_allclose(chunk[:2, :3], targets[:2, :3], atol=1e-6)
+    np.testing.assert_allclose(chunk[5, 1], targets[5, 1], atol=1e-6)
+    assert np.abs(np.diff(chunk[:, :3], axis=0)).max() < 0.05
+
+
 @given(share=st.floats(0.0, 1.0), seed=st.integers(0, 1000))
 @settings(max_examples=30, deadline=None)
 def test_holds_are_prefixes_or_chosen_numbers_and_as_frequent_as_asked(share, seed):

@@ -7,6 +7,7 @@ knows no clock, no robot and no store.
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -15,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from policy.actions import actions_between, targets_of
+from policy.actions import targets_of
 from policy.data.normaliser import Normaliser
+from policy.driving.held_actions import HeldActions
 from policy.interfaces import Chunk, Held, Latent, Observation, PolicySpec
 from policy.monitoring.novelty import signature
 from policy.network.building import DualDescription, build
@@ -148,14 +150,16 @@ class DualPolicy:
         context = model.look(thought.latents, thought.code,
                              torch.tensor([age], device=self._device).float(),
                              self._pictures(observation), self._state(observation), cloud)
-        values, clean = self._held(observation, held)
+        decided = None if held is None else HeldActions(held, observation.base, spec.action_space)
+        values, clean = self._known(decided)
+        fit = partial(self._fitted, decided) if decided is not None and decided.bends else None
         if self.flow_steps:
             noise = torch.randn(values.shape, generator=self._noise).to(self._device)
-            chunk = model.denoise(context, noise, self.flow_steps, values, clean)
+            chunk = model.denoise(context, noise, self.flow_steps, values, clean, fit)
         else:
             chunk = torch.where(clean > 0, values, context.direct)
-        actions = self.normaliser.denormalise_actions(
-            chunk.view(spec.steps, -1).cpu().numpy().astype(np.float64))
+            chunk = chunk if fit is None else fit(chunk)
+        actions = self._actions(chunk)
         free = ~held.mask[:, -1] if held else slice(None)
         actions[free, -1] = actions[free, -1] > HALF_OPEN
         return Chunk(
@@ -189,23 +193,23 @@ class DualPolicy:
         state = self.normaliser.normalise_proprioception(observation.proprioception)
         return torch.from_numpy(np.asarray(state, np.float32))[None].to(self._device)
 
-    def _held(self, observation: Observation, held: Held | None) -> tuple[Tensor, Tensor]:
-        """(1, C) normalised actions and where they are held.
-
-        A network's action is a change, so a position can be held at a step only if it is held, in
-        all its numbers, at every step before; a gripper at any step.
-        """
-        shape = self.spec.steps, self.model.action
-        if held is None:
-            nothing = torch.zeros(1, shape[0] * shape[1], device=self._device)
+    def _known(self, decided: HeldActions | None) -> tuple[Tensor, Tensor]:
+        """(1, C) normalised actions and where they are decided."""
+        if decided is None:
+            nothing = torch.zeros(1, self.spec.steps * self.model.action, device=self._device)
             return nothing, nothing
-        moves = np.logical_and.accumulate(held.mask[:, :-1].all(axis=1))            # (H,)
-        mask = np.repeat(moves[:, None], shape[1], axis=1)
-        mask[:, -1] = held.mask[:, -1]
-        # Where nothing is held stand zeros that nobody reads; they need not be valid rotations.
-        targets = np.where(moves[:, None], held.targets, observation.base)
-        targets[:, -1] = held.targets[:, -1]
-        actions = actions_between(observation.base, targets, self.spec.action_space)
-        normal = np.where(mask, self.normaliser.normalise_actions(actions), 0.0)
-        return tuple(torch.from_numpy(a.astype(np.float32).reshape(1, -1)).to(self._device)
-                     for a in (normal, mask))       # type: ignore[return-value]
+        normal = self.normaliser.normalise_actions(decided.actions)
+        return (self._flat(np.where(decided.mask, normal, 0.0)), self._flat(decided.mask))
+
+    def _fitted(self, decided: HeldActions, chunk: Tensor) -> Tensor:
+        """(1, C) normalised actions led through every place that is held."""
+        return self._flat(self.normaliser.normalise_actions(decided.fitted(self._actions(chunk))))
+
+    def _actions(self, chunk: Tensor) -> np.ndarray:
+        """(H, A) of a chunk (1, C) as the network says it."""
+        return self.normaliser.denormalise_actions(
+            chunk.view(self.spec.steps, -1).cpu().numpy().astype(np.float64))
+
+    def _flat(self, actions: np.ndarray) -> Tensor:
+        """(1, C) of (H, A)."""
+        return torch.from_numpy(actions.astype(np.float32).reshape(1, -1)).to(self._device)

@@ -14,13 +14,13 @@ Use: `reset` at an episode's beginning, `observe` with every observation, `chunk
 Knows stamps and counts; knows no robot, no picture and no network.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import msgspec
 
 from policy.driving.latent_buffer import AgeLimits, LatentBuffer, Verdict
-from policy.interfaces import Chunk, Latent, Observation, Policy
+from policy.interfaces import Chunk, Held, Latent, Observation, Policy
 from recorders.clock import NS_PER_S, Clock, SystemClock
 
 EditMode = Literal["flush", "soft", "scheduled"]
@@ -101,6 +101,7 @@ class TwoSpeeds:
         buffer: the newest latent that is visible.
         usage: counts for the report.
         chunks: how many were made, whatever was reset; the number of the last one.
+        held: what a chunk on an observation of an epoch has to hold; nothing, unless set.
     """
 
     def __init__(self, policy: Policy, pace: Pace | None = None, delays: Delays | None = None, *,
@@ -111,6 +112,7 @@ class TwoSpeeds:
             limits or usual_limits(self.pace, policy.spec.step_s, self.delays))
         self._stopwatch, self._sliced = stopwatch or SystemClock(), sliced
         self.chunks = 0
+        self.held: Callable[[Observation, int], Held | None] = lambda observation, epoch: None
         self._act_gap_ns = round((self.pace.act_every_steps - 0.5) * policy.spec.step_ns)
         self._forget()
 
@@ -241,8 +243,9 @@ class TwoSpeeds:
         if latent is None or verdict is Verdict.HOLD:
             self._hold(observation, latent)
             return
+        assert self._epoch is not None
         began_ns = self._stopwatch.now_ns()
-        chunk = self.policy.act(observation, latent)
+        chunk = self.policy.act(observation, latent, self.held(observation, self._epoch))
         self.usage.act_ns.append(self._stopwatch.now_ns() - began_ns)
         self.usage.age_ns.append(observation.stamp_ns - latent.observation_ns)
         self.usage.system1_calls += 1

@@ -25,7 +25,7 @@ from policy.backbones.interface import Backbone, Cache, causal_mask
 from policy.network.cloud_eye import CloudEye
 from policy.network.config import DualConfig
 from policy.network.fast_eye import HEAT_MAPS, FastEye
-from policy.network.flow_head import FlowHead, Residual, waves
+from policy.network.flow_head import Fit, FlowHead, Residual, waves
 from policy.network.losses import dual_loss
 from policy.network.measures import measure
 from policy.network.phrase_code import PhraseCode
@@ -270,11 +270,11 @@ class DualSystem(nn.Module):
         vector = self.to_actions(summary + self.context_norm(x[:, -1]))
         return Context(cache, vector, self.direct(summary), gaze, target, summary)
 
-    def denoise(self, context: Context, noise: Tensor, steps: int, held: Tensor, clean: Tensor
-                ) -> Tensor:
+    def denoise(self, context: Context, noise: Tensor, steps: int, held: Tensor, clean: Tensor,
+                fit: Fit | None = None) -> Tensor:
         """(B, C) normalised chunks from noise; see `FlowHead.sample`."""
         return self.flow.sample(noise, steps, held, clean, context.vector,
-                                lambda x, mask: self.act_blocks(context, x, mask))
+                                lambda x, mask: self.act_blocks(context, x, mask), fit)
 
     def act_blocks(self, context: Context, x: Tensor, mask: Tensor | None) -> Tensor:
         """(B, T, d) action tokens through the last K blocks, over the context."""

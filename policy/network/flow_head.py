@@ -17,6 +17,8 @@ TIME_WIDTH = 32
 
 # (B, T, d) action tokens and a mask among them (T, T) or None to what the blocks make of them.
 Blocks = Callable[[Tensor, Tensor | None], Tensor]
+# A chunk (B, C) to the nearest one that leads through what is decided of its sums.
+Fit = Callable[[Tensor], Tensor]
 
 
 class Residual(nn.Module):
@@ -78,7 +80,7 @@ class FlowHead(nn.Module):
 
     @torch.no_grad()
     def sample(self, noise: Tensor, steps: int, held: Tensor, clean: Tensor, context: Tensor,
-               blocks: Blocks) -> Tensor:
+               blocks: Blocks, fit: Fit | None = None) -> Tensor:
         """Euler steps from noise to a chunk.
 
         Args:
@@ -87,14 +89,19 @@ class FlowHead(nn.Module):
             held: (B, C) values that stand already where `clean` is 1.
             clean: (B, C).
             context, blocks: as in `velocity`.
+            fit: applied to where every step says that the noise leads.
 
         Returns:
-            (B, C); the held entries come out as they went in.
+            (B, C); the held entries come out as they went in, and the whole as `fit` left it.
         """
         x = torch.where(clean > 0, held, noise)[:, None]
         for step in range(steps):
             time = torch.full(x.shape[:2], step / steps, device=x.device, dtype=x.dtype)
             slope = self.velocity(x, time, clean[:, None], context, blocks)
+            if fit is not None:
+                left = 1.0 - step / steps
+                leads = torch.where(clean > 0, held, (x + left * slope)[:, 0])
+                slope = (fit(leads)[:, None] - x) / left
             x = torch.where(clean[:, None] > 0, x, x + slope / steps)
         return x[:, 0]
 

@@ -44,6 +44,10 @@ class Evaluate:
     """Runs of System 2 to calls of System 1, as 1:4; or "once" per episode."""
     act_every: int = 4
     """System 1 plans anew every so many steps of its chunk."""
+    join: Literal["guided", "latest", "ensemble", "weighted-average"] = "guided"
+    """How a chunk is joined to those before it. guided: System 1 plans around what is executed
+    until the chunk arrives; latest: the newest alone; ensemble: the mean of all, as ACT's;
+    weighted-average: 0.3 of the old and 0.7 of the new, as LeRobot's client."""
     steps: int | None = None
     """Flow steps of System 1; as in training if not given."""
     instruction: str = ""
@@ -126,7 +130,7 @@ class Evaluate:
             keep_goal=self.keep_goal, edits=tuple(parse_edit(text) for text in self.edit),
             max_s=self.max_s, disturbance=disturbance,
             pace=parse_pace(self.ratio, self.act_every, self.edit_mode),
-            delays=parse_delays(*self.delay_ms), image_size=self.image_size)
+            join=self.join, delays=parse_delays(*self.delay_ms), image_size=self.image_size)
 
     def _print(self, screen: Screen, trials: "list[Trial]", summary: dict[str, Any]) -> None:
         low, high = summary["wilson95"]

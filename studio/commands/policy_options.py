@@ -21,6 +21,10 @@ class PolicyOptions:
     """Runs of System 2 to calls of System 1, as 1:4; or "once" per episode."""
     act_every: int = 4
     """System 1 plans anew every so many steps of its chunk."""
+    join: Literal["guided", "latest", "ensemble", "weighted-average"] = "guided"
+    """How a chunk is joined to those before it. guided: System 1 plans around what is executed
+    until the chunk arrives; latest: the newest alone; ensemble: the mean of all, as ACT's;
+    weighted-average: 0.3 of the old and 0.7 of the new, as LeRobot's client."""
     steps: int | None = None
     """Flow steps of System 1; as in training if not given."""
     edit_mode: Literal["flush", "soft", "scheduled"] = "flush"
@@ -49,5 +53,5 @@ class PolicyOptions:
 
         return PolicyChoice(
             policy=policy, device=self.device, threads=self.threads, flow_steps=self.steps,
-            pace=parse_pace(self.ratio, self.act_every, self.edit_mode),
+            pace=parse_pace(self.ratio, self.act_every, self.edit_mode), join=self.join,
             deadline_ms=self.deadline_ms)

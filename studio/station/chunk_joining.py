@@ -25,6 +25,7 @@ from policy.interfaces import ActionSpace
 from studio.station.chunk_ways import gone, on_path, way
 
 Join = Literal["guided", "latest", "ensemble", "weighted-average"]
+JOIN: Join = "guided"
 OLDEST_FIRST = 0.01         # ACT's m
 NEW_SHARE = 0.7             # LeRobot's
 KEPT = 16                   # chunks: more do not overlap at a call of System 1 per step

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from policy.interfaces import Chunk
-from studio.station.chunk_joining import Join, Joining, Targets
+from studio.station.chunk_joining import JOIN, Join, Joining, Targets
 from studio.station.chunk_joints import ChunkJoints
 from studio.station.chunk_log import PASSED_OVER, REFUSED, TAKEN, ChunkLog
 from studio.station.chunk_path import Path
@@ -74,7 +74,7 @@ class ChunkPlayer:
     owner = Owner.POLICY
 
     def __init__(self, kinematics: ArmKinematics, joints: int, limits: SafetyLimits,
-                 dt_s: float, join: Join = "latest") -> None:
+                 dt_s: float, join: Join = JOIN) -> None:
         self._arm, self._joints = ChunkJoints(kinematics, limits, dt_s), joints
         self._limits, self._joining = limits, Joining(join)
         self.chunk: Chunk | None = None
@@ -89,6 +89,15 @@ class ChunkPlayer:
         self._commands: deque[tuple[int, np.ndarray]] = deque(maxlen=round(MEMORY_S / dt_s))
         self._latencies: deque[int] = deque(maxlen=RECENT)
         self._path: Path | None = None
+
+    @property
+    def join(self) -> Join:
+        """How a chunk is joined to those before it."""
+        return self._joining.join
+
+    @join.setter
+    def join(self, join: Join) -> None:
+        self._joining = Joining(join)
 
     @property
     def place(self) -> tuple[int, int]:

@@ -98,7 +98,7 @@ class ProvingGround:
         self._set_up(seed)
         first = self._tell_first_words(self._goal) or self._loop.instruction
         driver = PolicyInProcess(self._loop, self._policy, trials.pace, trials.delays,
-                                 note=self._note)
+                                 join=trials.join, note=self._note)
         self._said.clear()
         self._alerts.clear()
         try:

@@ -7,14 +7,18 @@ stands still meanwhile, and what it would have cost is modelled. Decides nothing
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from policy.driving.two_speeds import Delays, Pace, TwoSpeeds
-from policy.interfaces import Policy
+from policy.interfaces import Held, Observation, Policy
+from policy.monitoring.calibration import Calibration
 from recorders.clock import NS_PER_S
+from studio.station.chunk_joining import JOIN, Join
 from studio.station.chunk_log import Costs
 from studio.station.chunk_player import ChunkPlayer
 from studio.station.control_loop import ControlLoop, TickRecord
+from studio.station.decided import held_of
 from studio.station.messages import PolicyHealth
 from studio.station.policy_feed import PolicyFeed, Shown
 from studio.station.policy_link import spread
@@ -31,9 +35,11 @@ class PolicyInProcess:
         loop: its `player` is set.
         policy: reset at every new scene, with the scene's seed.
         pace, delays: see policy/driving/two_speeds.py.
+        join: see chunk_joining.py.
         note: told `kind` and fields of what System 2 says, whenever that changes.
 
     Attributes:
+        name: of its checkpoint, if it has one.
         speeds, player: what they count is for the report.
 
     Raises:
@@ -41,14 +47,15 @@ class PolicyInProcess:
     """
 
     def __init__(self, loop: ControlLoop, policy: Policy, pace: Pace | None = None,
-                 delays: Delays | None = None, *,
+                 delays: Delays | None = None, *, join: Join = JOIN,
                  note: Callable[..., Any] = lambda kind, **fields: None) -> None:
         info = loop.robot.info
         self.speeds = TwoSpeeds(policy, pace, delays)
+        self.speeds.held = self._held
         self.player = ChunkPlayer(loop.kinematics, len(info.joint_names), SafetyLimits(),
-                                  1 / loop.spec.rate_hz)
+                                  1 / loop.spec.rate_hz, join)
         self._feed = PolicyFeed(policy.spec, (loop.spec, *info.streams), self._see)
-        self._note, self._said = note, ""
+        self._note, self._said, self.name = note, "", ""
         self._scene, self._now_ns, self._policy = -1, 0, policy
         self._before = (0, 0, 0, 0)     # of the player's counts, when the scene began
         loop.player = self.player
@@ -73,7 +80,7 @@ class PolicyInProcess:
         taken, refused, dry_ticks, first = (
             now - before for now, before in zip(self._counts(), self._before, strict=True))
         return PolicyHealth(
-            alive=True, weights_version=self._policy.weights_version,
+            alive=True, name=self.name, weights_version=self._policy.weights_version,
             subtask="" if latent is None else latent.subtask,
             understood=latent is None or latent.understood,
             latent_age_ms=math.nan if latent is None else (now_ns - latent.observation_ns) / 1e6,
@@ -91,6 +98,9 @@ class PolicyInProcess:
     def _counts(self) -> tuple[int, int, int, int]:
         played = self.player.played
         return played.taken, played.refused, int(played.dry_ticks), len(played.latency_ns)
+
+    def _held(self, observation: Observation, epoch: int) -> Held | None:
+        return held_of(self.player.decided(), observation, epoch, self._policy.spec)
 
     def _see(self, shown: Shown) -> None:
         if shown.scene != self._scene:
@@ -110,8 +120,10 @@ def drive_in_process(choice: PolicyChoice, station: Station, delays: Delays) -> 
     if choice.flow_steps is not None:
         policy.flow_steps = choice.flow_steps       # type: ignore[attr-defined]
     driver = PolicyInProcess(station.loop, policy, choice.pace, delays,   # type: ignore[arg-type]
-                             note=station.feed.event)
+                             join=choice.join, note=station.feed.event)
+    driver.name = choice.policy
     station.health.policy = driver.health
+    station.loop.alerts.calibration = Calibration.load(Path(choice.policy))
     return driver
 
 

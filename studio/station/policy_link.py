@@ -17,10 +17,12 @@ from policy.interfaces import ActionSpace, Chunk
 from policy.statistics import shares
 from recorders.streams import Batch
 from studio.station.bus import Endpoints, LatestPublisher, LatestSubscriber
+from studio.station.chunk_joining import JOIN, Join
+from studio.station.decided import Decided
 from studio.station.messages import Assignment, PolicyHealth, Spread
 from studio.station.wire import Frame, WireError, decode_batches, encode_batches, pack, unpack
 
-TICKS, CHUNK, STATUS = "ticks", "chunk", "status"
+TICKS, CHUNK, STATUS, DECIDED = "ticks", "chunk", "status", "decided"
 BACKLOG = 200               # ticks that may wait here: two seconds of a policy that is busy
 _TARGET = np.dtype("<f8")
 
@@ -32,11 +34,15 @@ class PolicyStatus(msgspec.Struct, frozen=True):
         health: how it is doing; what only the station sees is left out.
         pictures: camera stream to the pictures that it looks at; nothing else need be sent.
         incarnation: see `PolicyEnd`.
+        join: how its chunks are to be joined; see chunk_joining.py.
+        calibration: what its rollouts are measured by (policy/monitoring), as JSON; or empty.
     """
 
     health: PolicyHealth
     pictures: dict[str, tuple[str, ...]]
     incarnation: str = ""
+    calibration: bytes = b""
+    join: Join = JOIN
 
 
 class Timings(msgspec.Struct, frozen=True):
@@ -125,6 +131,7 @@ class _ChunkHead(msgspec.Struct, frozen=True, array_like=True):
 
 _assignments = msgspec.msgpack.Decoder(Assignment)
 _statuses = msgspec.msgpack.Decoder(PolicyStatus)
+_decisions = msgspec.msgpack.Decoder(Decided)
 _heads = msgspec.msgpack.Decoder(_ChunkHead)
 _OF_CHUNK = tuple(name for name in _ChunkHead.__struct_fields__
                   if name not in ("steps", "width", "timings", "incarnation"))
@@ -195,6 +202,10 @@ class StationEnd:
             wanted = wanted_batches(batches, self.status.pictures)
             self._ticks.publish(TICKS, [pack(assignment), *encode_batches(wanted)])
 
+    def decide(self, decided: Decided) -> None:
+        """Tell the policy what its next chunk has to hold."""
+        self._ticks.publish(DECIDED, [pack(decided)])
+
     def answer(self) -> Answer | None:
         """The newest answer that was not seen yet."""
         frames = self._chunks.newest()
@@ -227,6 +238,7 @@ class PolicyEnd:
                  ) -> None:
         self._dtypes, self._incarnation = dtypes, secrets.token_hex(8)
         self._ticks = LatestSubscriber(context, links.observe, TICKS, capacity=BACKLOG)
+        self._decisions = LatestSubscriber(context, links.observe, DECIDED)
         self._said = LatestPublisher(context, links.chunks)
 
     def wait(self, timeout_ms: int) -> bool:
@@ -247,6 +259,11 @@ class PolicyEnd:
                 runs.append((batches, assignment))
         return runs
 
+    def decided(self) -> Decided | None:
+        """The newest word on what a chunk has to hold that was not heard yet."""
+        frames = self._decisions.newest()
+        return unpack(frames[0], _decisions) if frames else None
+
     def send(self, answer: Answer) -> None:
         """Say a chunk to whoever listens."""
         self._said.publish(CHUNK, encode_answer(
@@ -259,5 +276,5 @@ class PolicyEnd:
 
     def close(self) -> None:
         """Close."""
-        self._ticks.close()
-        self._said.close()
+        for link in (self._ticks, self._decisions, self._said):
+            link.close()

@@ -15,6 +15,7 @@ import zmq
 from policy.driving.two_speeds import Pace
 from recorders.clock import NS_PER_S
 from studio.station.bus import CommandClient, Endpoints, StationSilent
+from studio.station.chunk_joining import JOIN, Join
 from studio.station.commands import Reply
 from studio.station.endpoints import is_address
 from studio.station.messages import Snapshot
@@ -41,6 +42,8 @@ class PolicyChoice(msgspec.Struct, frozen=True, kw_only=True):
     """Of System 1; None: as trained."""
     pace: Pace = Pace()
     """How often the two systems run."""
+    join: Join = JOIN
+    """How its chunks are joined."""
     deadline_ms: float = 0.0
     """Of System 1, from the tick that brought the picture; 0: a step of the chunk."""
     loader: str = LOADER
@@ -59,7 +62,7 @@ class PolicyChoice(msgspec.Struct, frozen=True, kw_only=True):
             environment={"OMP_NUM_THREADS": str(self.threads)},     # torch takes it from there
             config=PolicyConfig(
                 policy=self.policy, address=address, links=links, rate_hz=rate_hz,
-                device=self.device, flow_steps=self.flow_steps, pace=self.pace,
+                device=self.device, flow_steps=self.flow_steps, pace=self.pace, join=self.join,
                 deadline_ms=self.deadline_ms, loader=self.loader))
 
 

@@ -16,9 +16,10 @@ import numpy as np
 from policy.data.proprioception import layout
 from policy.data.signals import MissingSignal
 from policy.driving.two_speeds import Pace, TwoSpeeds
-from policy.interfaces import Chunk, Observation, Policy, PolicySpec
+from policy.interfaces import Chunk, Held, Observation, Policy, PolicySpec
 from recorders.clock import NS_PER_S, Clock
 from recorders.streams import Batch, StreamSpec
+from studio.station.decided import Decided, held_of
 from studio.station.messages import Assignment, PolicyHealth
 from studio.station.policy_feed import PolicyFeed, Shown
 from studio.station.policy_link import Answer, PolicyStatus, Timings, spread
@@ -52,6 +53,8 @@ class PolicyTurns:
 
     def __init__(self, policy: Policy, streams: Sequence[StreamSpec], clock: Clock, *,
                  pace: Pace | None = None, name: str = "", deadline_s: float = 0.0) -> None:
+        self.decided: Decided | None = None
+        """The newest word of the station on what the next chunk has to hold."""
         self._streams, self._clock, self._pace = tuple(streams), clock, pace or Pace()
         self._joints = _joints_of(streams)
         self._deadline_s = deadline_s
@@ -173,6 +176,7 @@ class PolicyTurns:
         """Everything that depends on the policy; the feed stays if none is given."""
         self._feed, self._first = feed or self._feed, next(iter(policy.spec.cameras))
         self._speeds = TwoSpeeds(policy, self._pace, stopwatch=self._clock, sliced=True)
+        self._speeds.held = self._held
         self._name = name
         self._gap_ns = self._pace.act_every_steps * policy.spec.step_ns
         self._deadline_ns = round((self._deadline_s or policy.spec.step_s) * NS_PER_S)
@@ -182,6 +186,10 @@ class PolicyTurns:
         self._answer_ns: list[int] = []
         self._misses = self._spoiled = 0
         self._problem, self._busy, self._due_ns = "", False, 0
+
+    def _held(self, observation: Observation, epoch: int) -> Held | None:
+        return None if self.decided is None else held_of(
+            self.decided, observation, epoch, self.policy.spec)
 
     def _see(self, shown: Shown) -> None:
         self._shown = shown

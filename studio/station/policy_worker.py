@@ -22,10 +22,12 @@ import zmq
 from policy.driving.two_speeds import Pace
 from policy.errors import CheckpointError
 from policy.interfaces import Policy
+from policy.monitoring.calibration import Calibration
 from recorders.clock import NS_PER_S, Clock
 from recorders.streams import StreamSpec
 from studio.devices.interfaces import DeviceError
 from studio.station.bus import CommandServer, Endpoints, StationSilent, open_context
+from studio.station.chunk_joining import JOIN, Join
 from studio.station.commands import Reply
 from studio.station.messages import tick_stream
 from studio.station.policy_link import (
@@ -65,6 +67,8 @@ class PolicyConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Of System 1; None: as trained."""
     pace: Pace = Pace()
     """How often the two systems run."""
+    join: Join = JOIN
+    """How the station joins its chunks."""
     deadline_ms: float = 0.0
     """Of System 1, from the tick that brought the picture; 0: a step of the chunk."""
     loader: str = LOADER
@@ -95,6 +99,7 @@ class PolicyDesk:
         self._loading: tuple[str, Future[Policy], Callable[[Reply], None]] | None = None
         self._before: tuple[Policy, str] | None = None      # the last swap
         self._problem = ""
+        self._calibration = calibration_of(told.policy)
 
     def attach(self, links: Endpoints, rate_hz: float) -> str:
         """Serve a station from now on; returns why not, or an empty string."""
@@ -134,6 +139,7 @@ class PolicyDesk:
         for batches, assignment in self._link.ticks():
             self._heard_ns = self._clock.now_ns()
             self._turns.take(batches, assignment)
+        self._turns.decided = self._link.decided() or self._turns.decided
         self._turns.work()
         if (answered := self._turns.answer()) is not None:
             self._link.send(answered)
@@ -151,7 +157,8 @@ class PolicyDesk:
     def _say(self) -> None:
         assert self._turns is not None and self._link is not None
         status, self._said_ns = self._turns.status(), self._clock.now_ns()
-        self._link.say(status)
+        self._link.say(msgspec.structs.replace(status, calibration=self._calibration,
+                                                join=self._told.join))
         if status.health.problem not in ("", self._problem):
             print(status.health.problem, file=sys.stderr, flush=True)
         self._problem = status.health.problem
@@ -202,7 +209,18 @@ class PolicyDesk:
             return
         self._before = self._policy, self._name
         self._policy, self._name = policy, name
+        self._calibration = calibration_of(name) or self._calibration
         answer(Reply(True, value=str(policy.weights_version)))
+
+
+def calibration_of(policy: str) -> bytes:
+    """What a policy's rollouts are measured by, as JSON; empty if nobody has calibrated it."""
+    try:
+        found = Calibration.load(Path(policy))
+    except ValueError as damage:
+        print(f"no alerts: {damage}", file=sys.stderr, flush=True)
+        return b""
+    return b"" if found is None else msgspec.json.encode(found)
 
 
 def load(told: PolicyConfig, folder: str) -> Policy:

@@ -13,6 +13,7 @@ import msgspec
 import zmq
 
 from policy.interfaces import Chunk
+from policy.monitoring.calibration import Calibration
 from recorders.clock import NS_PER_S
 from studio.station.bus import Endpoints
 from studio.station.chunk_log import Costs
@@ -54,6 +55,7 @@ class RemotePolicy:
         self._link, self._note = StationEnd(context, links), note
         self._ownership, self._arbiter = loop.ownership, loop.arbiter
         self.expected = True
+        self._alerts, self._calibrated = loop.alerts, b""
         self._incarnation = ""          # who speaks; see `PolicyEnd`
         self._unconfirmed = False
         self._scene, self._since_ns, self._heard_ns = -1, 0, -ALIVE_NS
@@ -61,6 +63,7 @@ class RemotePolicy:
         self._before = (0, 0, 0, 0)     # of the player's counts, when the scene began
         self._numbers = ("", 0, 0)      # who counts chunks, from where on, and how far they are
         self._latency = (0, Spread())
+        self._told = -1                 # version of what was decided when the policy was told last
         loop.player = self.player
         loop.subscribers.append(self)
 
@@ -72,6 +75,8 @@ class RemotePolicy:
         try:
             if self._link.heard():
                 self._heard_ns, self._damage = tick.stamp_ns, ""
+                self._calibrate()
+                self._join()
             if (answer := self._link.answer()) is not None \
                     and self._link.status is not None \
                     and answer.incarnation == self._link.status.incarnation \
@@ -85,6 +90,9 @@ class RemotePolicy:
             self._damage = f"the policy's process speaks another version: {error}"
         self._hold_if_lost(tick.stamp_ns)
         self._link.tell(tick.batches, tick.assignment)
+        if self.player.version != self._told:
+            self._told = self.player.version
+            self._link.decide(self.player.decided())
         if self._link.status is not None:
             health = self._link.status.health
             said = health.subtask if health.understood else "not understood"
@@ -113,6 +121,19 @@ class RemotePolicy:
     def close(self) -> None:
         """Close the links."""
         self._link.close()
+
+    def _calibrate(self) -> None:
+        """Measure the rollout by what the policy that speaks was calibrated with."""
+        assert self._link.status is not None
+        if (said := self._link.status.calibration) != self._calibrated:
+            self._calibrated = said
+            self._alerts.calibration = (msgspec.json.decode(said, type=Calibration)
+                                        if said else None)
+
+    def _join(self) -> None:
+        """Join chunks as the policy that speaks was told to have them joined."""
+        if self._link.status is not None and self._link.status.join != self.player.join:
+            self.player.join = self._link.status.join
 
     def _alive(self, now_ns: int) -> bool:
         return now_ns - self._heard_ns < ALIVE_NS

@@ -7,6 +7,7 @@ import msgspec
 
 from policy.driving.two_speeds import Delays, Pace
 from studio.sim.mishaps import Mishaps
+from studio.station.chunk_joining import JOIN, Join
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +36,7 @@ class Trials(msgspec.Struct, frozen=True, kw_only=True):
         edits: in the order in which they may happen.
         max_s: for a trial; 0: as long as the task allows.
         disturbance: what happens to the asked cube, see `studio.sim.disturbance.Disturbance`.
+        join: how chunks are joined, see chunk_joining.py.
         mishaps: what breaks, see `studio.sim.mishaps.Mishaps`.
         store: folder of a store that keeps the failures; empty keeps nothing.
     """
@@ -49,6 +51,7 @@ class Trials(msgspec.Struct, frozen=True, kw_only=True):
     disturbance: dict[str, float] = {}
     mishaps: Mishaps | None = None
     pace: Pace = Pace()
+    join: Join = JOIN
     delays: Delays = Delays()
     image_size: tuple[int, int] = (240, 320)
     store: str = ""
