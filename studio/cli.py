@@ -44,6 +44,8 @@ COMMANDS: dict[str, Entry] = {
     "desk": Entry(_DESK, "ServeDesk", "a desk without a console, for `tandem console` to join"),
     "demo": Entry("studio.commands.demo", "Demo",
                   "record every task unattended, check, replay, leave a table and an .rrd"),
+    "loop": Entry("studio.commands.loop", "Loop",
+                  "the whole loop unattended: demonstrate, train, drive together, correct, repeat"),
     "record": Entry("studio.commands.record", "Record", "record demonstrations into a store"),
     "teleop": Entry("studio.commands.teleop", "Teleop", "drive the arm without recording"),
     "replay": Entry("studio.commands.replay", "Replay",
