@@ -17,6 +17,7 @@ from recorders.quality import assess
 from recorders.store import DemoStore
 from studio.station.chunk_log import FATES, ChunkLog, Costs
 from studio.station.commands import SetInstruction
+from studio.station.made_with import made_with, title_of
 from studio.station.messages import Mode, Owner
 
 pytestmark = pytest.mark.gl
@@ -87,6 +88,14 @@ def test_the_targets_are_those_of_the_chunk_and_are_read_by_xarray(desk, episode
     assert_array_equal(target["step"][ours], np.arange(len(chunk.targets)))
     table = xarray.open_zarr(episode.path / "chunk_target", consolidated=False)
     assert table["target"].shape == target["target"].shape
+
+
+def test_an_episode_says_which_policy_was_let_drive_and_what_made_it(episode):
+    started, = (event for event in episode.events if event["kind"] == "start_policy")
+    assert started["weights_version"] == 1
+    assert title_of("/somewhere/runs/bin") == "bin" == title_of("runs/bin/")
+    assert title_of("/somewhere/runs/bin/checkpoints/000120") == "bin/000120"
+    assert {"tandem-studio", "mujoco"} <= made_with().keys()
 
 
 def test_words_are_numbered_on_every_tick_as_their_edits_say(episode):

@@ -78,7 +78,7 @@ def test_one_motion_takes_over_in_its_tick_and_the_policy_goes_on_as_a_shadow(de
     assert last["sent_tool"][1] > first["sent_tool"][1] + 0.02
     shadow = [row for row in desk.rows[-60:] if np.isfinite(row["proposed_policy"]).all()]
     assert len(shadow) > 40 and not np.allclose(last["proposed_policy"], last["sent"], atol=1e-4)
-    assert "wait" in desk.station.handle(StartPolicy()).reason
+    assert "let go" in desk.station.handle(StartPolicy()).reason
     desk.hand.pushing = False
     rows = desk.ticks(40)
     assert set(rows[-1]["owner"].tolist()) == {Owner.POLICY}

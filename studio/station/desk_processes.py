@@ -5,12 +5,12 @@ own modules (a simulator, a viewer) would take seconds before anything is on the
 holds them to their types. Knows names and options; refuses to know how a process is doing.
 """
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from studio.station.endpoints import Endpoints
+from studio.station.made_with import made_with
 from studio.station.supervisor import WorkerSpec
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ def station_worker(desk: DeskConfig, links: Endpoints) -> WorkerSpec:
         "links": links, "robot": desk.robot, "teleop": desk.teleop,
         "teleop_options": desk.teleop_options, "plan": None, "recorded": bool(desk.store),
         "rate_hz": desk.rate_hz, "watched": True, "policy": True, "policy_joined": False,
-        "software": {name: version(name)
-                     for name in ("tandem-studio", "mujoco", "zarr", "numpy")}})
+        "software": made_with()})
 
 
 def policy_worker(desk: DeskConfig, links: Endpoints) -> WorkerSpec:

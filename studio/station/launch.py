@@ -8,7 +8,6 @@ to know what the screen looks like.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from importlib.metadata import version
 from typing import Any, Literal
 
 import msgspec
@@ -19,6 +18,7 @@ from recorders.clock import NS_PER_S, ManualClock, SystemClock
 from studio.station.bus import CommandClient, Endpoints, StationSilent, private_endpoints
 from studio.station.commands import Command, Reply, Shutdown
 from studio.station.endpoints import open_context
+from studio.station.made_with import made_with
 from studio.station.messages import Snapshot
 from studio.station.policy_in_process import drive_in_process
 from studio.station.policy_process import PolicyChoice, policy_for
@@ -112,11 +112,6 @@ def run_session(request: SessionRequest, *,
         return _run_live(request, links, supervisor, listener)
 
 
-def software_versions() -> dict[str, str]:
-    """What made the recording."""
-    return {name: version(name) for name in ("tandem-studio", "mujoco", "zarr", "numpy")}
-
-
 class _Progress:
     """Tells each outcome once."""
 
@@ -152,7 +147,7 @@ def _run_virtual(request: SessionRequest, links: Endpoints, supervisor: Supervis
                 recorder.wait_alive(START_S)
             station = Station(clock=clock, robot=robot, teleop=operator, sink=recorder,
                               rate_hz=request.rate_hz, publish=listener.on_snapshot,
-                              software=software_versions())
+                              software=made_with())
             if request.policy is not None:
                 drive_in_process(request.policy, station, request.delays)
             session = Session(station, request.plan, simulated=True)
@@ -204,7 +199,7 @@ def _run_live(request: SessionRequest, links: Endpoints, supervisor: Supervisor,
             teleop_options=request.teleop_options,
             plan=request.plan, recorded=bool(request.store), rate_hz=request.rate_hz,
             watched=request.live,
-            policy=request.policy is not None, software=software_versions())))
+            policy=request.policy is not None, software=made_with())))
         supervisor.wait_ready("station", timeout_s=START_S)
         if request.live:
             supervisor.start(WorkerSpec(

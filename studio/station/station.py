@@ -38,6 +38,7 @@ from studio.station.commands import (
 from studio.station.control_loop import ControlLoop, TickRecord
 from studio.station.health import Health
 from studio.station.long_texts import refusal_of_text
+from studio.station.made_with import title_of
 from studio.station.messages import Snapshot
 from studio.station.override_commands import OverrideCommand
 from studio.station.ownership import Event
@@ -209,6 +210,9 @@ class Station:
             return Reply(False, "the policy says nothing: wait until it is there again")
         if not self.loop.arbiter.play():
             return Reply(False, self.loop.ownership.refusal(Event.PLAY))
+        if policy is not None:
+            self.feed.event("start_policy", policy=title_of(policy.name),
+                            weights_version=policy.weights_version)
         return ACCEPTED
 
     @_obey.register

@@ -63,6 +63,8 @@ class RolloutDesk:
         self.station.loop.subscribers.append(self)
         attend(self.station)
         self.driver = PolicyInProcess(self.station.loop, policy, pace, delays) if policy else None
+        if self.driver is not None:
+            self.station.health.policy = self.driver.health
 
     def on_tick(self, tick: TickRecord) -> None:
         """Keep its row."""
