@@ -108,6 +108,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
         latent_id, latent_ns: the latent used and the stamp of its observation.
         instruction_id, weights_version, subtask, entropy, signature: of that latent.
         epoch: of the ownership when the observation was made; the station drops older ones.
+        held_steps: of how many of its targets something was decided before (see `Held`).
         chunk_id: counts the chunks of whoever drives the policy, from 1; a station counts on where
             another process takes over.
     """
@@ -126,6 +127,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     chunk_id: int = 0
     entropy: float = math.nan
     signature: tuple[float, ...] = ()
+    held_steps: int = 0
 
 
 class Held(msgspec.Struct, frozen=True):

@@ -54,6 +54,7 @@ def test_every_chunk_that_was_made_is_there_once_with_its_fate(desk, episode):
     assert fates.count("taken") == played.taken
     assert fates.count("refused") == played.refused > 0
     assert_array_equal(np.diff(chunk["seq"]), 1)
+    assert (chunk["held_steps"] > 0).any()                  # joined to what is executed meanwhile
     assert len(np.unique(chunk["chunk_id"])) == len(chunk)
     texts = {e["number"]: e["text"] for e in episode.events if e["kind"] == "text"}
     assert all(texts[why] for why in chunk["why"][chunk["fate"] > 0])

@@ -245,7 +245,8 @@ class TwoSpeeds:
             return
         assert self._epoch is not None
         began_ns = self._stopwatch.now_ns()
-        chunk = self.policy.act(observation, latent, self.held(observation, self._epoch))
+        held = self.held(observation, self._epoch)
+        chunk = self.policy.act(observation, latent, held)
         self.usage.act_ns.append(self._stopwatch.now_ns() - began_ns)
         self.usage.age_ns.append(observation.stamp_ns - latent.observation_ns)
         self.usage.system1_calls += 1
@@ -253,7 +254,8 @@ class TwoSpeeds:
         self.usage.slowed += verdict is Verdict.SLOW
         self._act_free_ns = now_ns + round(self.delays.act_s * NS_PER_S)
         self._coming_chunk = (self._act_free_ns, self._labelled(
-            chunk, observation, latent, SLOWED if verdict is Verdict.SLOW else 1))
+            chunk, observation, latent, SLOWED if verdict is Verdict.SLOW else 1,
+            0 if held is None else int(held.mask.any(axis=1).sum())))
         self._acted_ns, self._turns = observation.stamp_ns, self._turns + 1
         self._deliver(now_ns)
 
@@ -266,7 +268,7 @@ class TwoSpeeds:
         self._acted_ns, self._turns = observation.stamp_ns, self._turns + 1
 
     def _labelled(self, chunk: Chunk, observation: Observation, latent: Latent,
-                  slowed: int) -> Chunk:
+                  slowed: int, held_steps: int) -> Chunk:
         """The chunk, saying what it was made from, whatever the policy wrote."""
         assert self._epoch is not None
         return msgspec.structs.replace(
@@ -274,7 +276,7 @@ class TwoSpeeds:
             latent_id=latent.latent_id, latent_ns=latent.observation_ns,
             instruction_id=latent.instruction_id, subtask=latent.subtask,
             weights_version=latent.weights_version, chunk_id=self.chunks,
-            entropy=latent.entropy, signature=latent.signature,
+            entropy=latent.entropy, signature=latent.signature, held_steps=held_steps,
             first_ns=chunk.first_ns + (slowed - 1) * chunk.step_ns, step_ns=slowed * chunk.step_ns)
 
 

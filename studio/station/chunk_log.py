@@ -63,6 +63,7 @@ def chunk_streams(joints: int) -> tuple[StreamSpec, StreamSpec]:
         number("latent_id"), stamp("latent_ns"), stamp("observation_ns"),
         stamp("first_ns"), stamp("step_ns"),    # target k holds at first_ns + k * step_ns
         number("steps"),                        # H
+        number("held_steps"),                   # of which something was decided before
         Column(name="space", dtype="u1", values=SPACES),
         cost("act_ms"), cost("think_ms"), cost("answer_ms"),
         Column(name="entropy", dtype="<f4", unit="nat"),
@@ -154,7 +155,7 @@ class ChunkLog:
     @staticmethod
     def _fill(row: np.void, chunk: Chunk, steps: int, costs: Costs) -> None:
         for name in ("chunk_id", "epoch", "instruction_id", "weights_version", "latent_id",
-                     "latent_ns", "observation_ns", "first_ns", "step_ns", "entropy"):
+                     "latent_ns", "observation_ns", "first_ns", "step_ns", "held_steps", "entropy"):
             row[name] = getattr(chunk, name)
         row["steps"], row["space"] = steps, SPACES.index(chunk.space)
         for name in Costs.__struct_fields__:

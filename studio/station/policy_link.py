@@ -125,6 +125,7 @@ class _ChunkHead(msgspec.Struct, frozen=True, array_like=True):
     entropy: float
     signature: tuple[float, ...]
     chunk_id: int
+    held_steps: int
     timings: Timings
     incarnation: str
 
