@@ -122,6 +122,12 @@ class TwoSpeeds:
         self.buffer.clear()
         self._forget()
 
+    def swap(self, policy: Policy, seed: int = 0) -> None:
+        """Go on with other weights of the same spec: System 2 looks at the next observation."""
+        self.policy, usage = policy, self.usage
+        self.reset(seed)
+        self.usage = usage
+
     def observe(self, observation: Observation, now_ns: int, epoch: int = 0) -> None:
         """Take the newest observation; runs whatever is due.
 

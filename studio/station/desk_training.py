@@ -17,6 +17,8 @@ from studio.station.training_link import TRAINING, StartTraining, TrainerState, 
 from studio.station.training_plan import Plan, plan_training
 from studio.station.wire import unpack
 
+# The system, a library that cannot start a thread, and one that cannot be loaded end it so.
+_NOT_ITS_WILL = ("killed by SIGKILL", "killed by SIGABRT", "ended with exit code 127")
 _states = msgspec.msgpack.Decoder(TrainerState)
 
 
@@ -73,8 +75,8 @@ class TrainingAtDesk:
         reason, trainer = self._supervisor.ended[TRAINER], self.state.trainer
         self._supervisor.forget(TRAINER)
         whole = reason == DONE
-        problem = "" if whole else (f"the training has ended: {reason}; its versions stay, and it "
-                                    "can be gone on with")
+        problem = "" if whole else (f"the training has ended: {explained(reason)}; its versions "
+                                    "stay, and it can be gone on with")
         self.state = TrainingState(
             problem=problem, resumable=not whole or trainer.share < 1.0,
             trainer=msgspec.structs.replace(trainer, doing=""))
@@ -83,3 +85,9 @@ class TrainingAtDesk:
     def close(self) -> None:
         """Let go of the link."""
         self._said.close()
+
+
+def explained(reason: str) -> str:
+    """Why a trainer ended, with what an operator may not know of signals."""
+    hint = ", as happens where memory runs out" if reason in _NOT_ITS_WILL else ""
+    return reason + hint

@@ -20,7 +20,6 @@ from policy.versions.measuring import Measuring, lessons_of
 from recorders.array_layout import DamagedRecording
 from recorders.clock import Clock
 from recorders.store_errors import StoreError
-from studio.station.evaluation import ProvingGround
 from studio.station.priority import lower_priority
 from studio.station.trials import Trial, Trials
 from studio.station.worker import Life
@@ -81,6 +80,9 @@ def tried(figures: GateFigures, before: Policy, after: Policy, trials: Trials, c
     Raises:
         DeviceError: the scenes cannot be shown here.
     """
+    # Here, because it brings MuJoCo: what is not tried need not wait.
+    from studio.station.evaluation import ProvingGround
+
     successes = []
     for policy in (before, after):
         with ProvingGround(trials, policy, clock) as ground:

@@ -56,7 +56,8 @@ class PolicyInProcess:
                                   1 / loop.spec.rate_hz, join)
         self._feed = PolicyFeed(policy.spec, (loop.spec, *info.streams), self._see)
         self._note, self._said, self.name = note, "", ""
-        self._scene, self._now_ns, self._policy = -1, 0, policy
+        self._scene, self._seed, self._now_ns, self._policy = -1, 0, 0, policy
+        self._newest: Shown | None = None
         self._before = (0, 0, 0, 0)     # of the player's counts, when the scene began
         loop.player = self.player
         loop.subscribers.append(self)
@@ -65,14 +66,24 @@ class PolicyInProcess:
         """See what is new, and have what is ready played from the next tick on."""
         self._now_ns = tick.stamp_ns
         self._feed.on_tick(tick)
-        if (chunk := self.speeds.chunk(tick.stamp_ns)) is not None:
-            self.player.log.cost(chunk.chunk_id, self._costs())
-            self.player.offer(chunk)
+        self._offer()
         latent = self.speeds.buffer.newest
         said = "" if latent is None else latent.subtask if latent.understood else "not understood"
         if said != self._said:
             self._said = said
             self._note("policy", says=said)
+
+    def swap(self, policy: Policy) -> None:
+        """Drive with other weights of the same spec from now on; meanwhile the last chunk goes on.
+
+        Both systems look at once at the newest picture; what comes of it is played from the next
+        tick on, if no time is modelled for them.
+        """
+        self._policy = policy
+        self.speeds.swap(policy, self._seed)
+        if self._newest is not None:
+            self.speeds.observe(self._newest.observation, self._now_ns, self._newest.epoch)
+            self._offer()
 
     def health(self, now_ns: int) -> PolicyHealth:
         """As of a tick's stamp; its counts are of the present scene. It is always there."""
@@ -89,6 +100,11 @@ class PolicyInProcess:
             age_ms=spread(usage.age_ns), taken=taken, refused=refused, dry_ticks=dry_ticks,
             latency_ms=spread(self.player.played.latency_ns[-first:] if first else []))
 
+    def _offer(self) -> None:
+        if (chunk := self.speeds.chunk(self._now_ns)) is not None:
+            self.player.log.cost(chunk.chunk_id, self._costs())
+            self.player.offer(chunk)
+
     def _costs(self) -> Costs:
         """Of the newest chunk, on the machine's clock."""
         act_ns, think_ns = self.speeds.usage.act_ns, self.speeds.usage.think_ns
@@ -103,8 +119,9 @@ class PolicyInProcess:
         return held_of(self.player.decided(), observation, epoch, self._policy.spec)
 
     def _see(self, shown: Shown) -> None:
+        self._newest = shown
         if shown.scene != self._scene:
-            self._scene, self._before = shown.scene, self._counts()
+            self._scene, self._before, self._seed = shown.scene, self._counts(), shown.seed
             self.speeds.reset(shown.seed)
         self.speeds.observe(shown.observation, self._now_ns, shown.epoch)
 

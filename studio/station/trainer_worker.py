@@ -37,7 +37,9 @@ MEASURED_SHARE = 0.25       # of the time, at most, goes into measuring; the gat
 TELL_NS = NS_PER_S // 4
 OUT_OF_MEMORY = ("the trainer ran out of memory: the versions before stay and the arm is not "
                  "concerned; close something else, or give the trainer more")
-_SAID_OF_MEMORY = ("allocate memory", "bad_alloc", "insufficient memory", "start new thread")
+# By Python, NumPy, torch, OpenCV and oneDNN; the last says no more than that.
+_SAID_OF_MEMORY = ("allocate memory", "bad_alloc", "insufficient memory", "start new thread",
+                   "could not create a primitive")
 
 
 class TrainerConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,10 +74,10 @@ def run(config: bytes, life: Life) -> None:
     told = msgspec.json.decode(config, type=TrainerConfig)
     lower_priority()
     torch.set_num_threads(1)
-    if told.memory_mb:
-        limit_memory(told.memory_mb)
     with open_context() as context:
         link = LatestPublisher(context, told.links.training)
+        if told.memory_mb:
+            limit_memory(told.memory_mb)
         teller = _Teller(told, life, lambda state: link.publish(TRAINING, [pack(state)]))
         try:
             _train(told, life, teller)
