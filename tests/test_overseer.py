@@ -35,6 +35,17 @@ class Lazy(RulePolicy):
         return chunk
 
 
+class Astray(RulePolicy):
+    """Goes aside for a second and a half, as if it were to do something else, and stays there."""
+
+    def act(self, observation: Observation, latent: Latent, held: Held | None = None) -> Chunk:
+        chunk = super().act(observation, latent, held)
+        chunk.targets[:] = observation.base
+        if len(self.acted_on) < 12:
+            chunk.targets[:, 1] += 0.004 * np.arange(1, len(chunk.targets) + 1)
+        return chunk
+
+
 class Pusher(RulePolicy):
     """Leans on the table at first."""
 
@@ -74,6 +85,17 @@ def until_success(desk: RolloutDesk, longest: int = 3000) -> list[np.void]:
 def test_a_policy_that_gets_on_is_left_alone(desk):
     rows = until_success(desk(RulePolicy()))
     assert {Mode(row["mode"]) for row in rows} == {Mode.AUTO}
+
+
+def test_who_goes_back_first_corrects_from_where_it_went_wrong(desk):
+    made = desk(Astray(), Person(inattention=0.0, patience_s=1.0, rewind_s=1.0))
+    made.begin(5004)
+    rows = made.ticks(250)
+    back = next(i for i, row in enumerate(rows) if row["rewinds"] == 1)
+    took = next(i for i, row in enumerate(rows) if row["mode"] == Mode.HUMAN)
+    assert back <= took <= back + 3                             # with their hand at the device
+    assert 0.9e9 < rows[back]["t_mono_ns"] - rows[back]["rewound_ns"] < 1.2e9
+    assert rows[took]["intervention"] == 1
 
 
 def test_a_policy_that_gets_nowhere_is_helped_after_patience_and_reaction(desk):

@@ -57,6 +57,8 @@ class Rollout(PolicyOptions):
     """Who may take over: spacemouse, gamepad, keyboard, leader:<LeRobot type>, none; scripted
     (expert for gym:…) takes over at once, and the policy only watches; overseer, on sim, is a
     simulated person who steps in when the policy gets nowhere."""
+    rewind_s: float = 0.0
+    """How far back --teleop overseer goes before it corrects; 0: it begins where the arm is."""
     record: Path | None = None
     """Folder of a store that keeps the episodes; it is made if it does not exist."""
     fast: bool = False
@@ -102,6 +104,7 @@ class Rollout(PolicyOptions):
                 operator=self._operator(attended)),
             robot=self.robot, teleop=self.teleop, store=str(self.record or ""), fast=self.fast,
             live=not (self.headless or self.fast), image_size=self.image_size, policy=choice,
+            teleop_options={"rewind_s": self.rewind_s} if self.rewind_s else {},
             delays=parse_delays(*self.delay_ms))
         if self.record is not None:
             make_store(screen, self.record)
@@ -124,6 +127,9 @@ class Rollout(PolicyOptions):
         if self.teleop == OVERSEER and self.robot != "sim":
             raise UsersMistakeError(f"--teleop {OVERSEER} knows the simulated arm only: leave out "
                                     f"--robot {self.robot}")
+        if self.rewind_s and self.teleop != OVERSEER:
+            raise UsersMistakeError(f"--rewind-s is for --teleop {OVERSEER}: others go back by "
+                                    "themselves")
         if self.delay_ms != (0.0, 0.0) and not self.fast:
             raise UsersMistakeError("--delay-ms is for --fast: in real time the systems take what "
                                     "they take")

@@ -4,8 +4,8 @@ For experiments: a stand-in for the operator of `tandem rollout`, through the sa
 and hand-over as a SpaceMouse. It looks at how much of the task is done, and steps in, after a
 reaction time, once that has not grown for longer than its patience or the arm is held by the safety
 layer; it brings the task a good bit further, as the scripted operator would, and lets go. Sometimes
-it is slow to see it. What it sees of the truth is what that operator sees. Knows no policy and no
-station.
+it is slow to see it, and where it may, it first goes back to where things went wrong. What it sees
+of the truth is what that operator sees. Knows no policy and no station.
 """
 
 from enum import Enum, auto
@@ -32,12 +32,14 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
         reaction_s: from then until their hand moves.
         inattention: chance, each time they want to, that they look away for `patience_s` more.
         longest_s: at the controls in one go.
+        rewind_s: how far back they go first, to correct from where it went wrong; 0: they do not.
     """
 
     patience_s: float = 2.0
     reaction_s: float = 0.4
     inattention: float = 0.1
     longest_s: float = 10.0
+    rewind_s: float = 0.0
 
 
 class Watch(Enum):
@@ -45,6 +47,7 @@ class Watch(Enum):
 
     LOOKING = auto()
     REACTING = auto()
+    GOING_BACK = auto()
     DRIVING = auto()
 
 
@@ -70,7 +73,7 @@ class Overseer(ScriptedOperator):
         """A new episode: look, with attention drawn from this seed."""
         super().begin(seed)
         self._attention = np.random.default_rng((seed, 1))
-        self._watch, self._since_ns = Watch.LOOKING, 0
+        self._watch, self._since_ns, self._asked_back = Watch.LOOKING, 0, False
         self._best = self._begun_with = -1.0
         self.driven_s, self.interventions = 0.0, 0
 
@@ -100,6 +103,16 @@ class Overseer(ScriptedOperator):
         """Whether the hand is at the device."""
         return self._watch is Watch.DRIVING
 
+    @property
+    def wants_back_s(self) -> float:
+        """How far back they ask to go now; 0 if they do not."""
+        return self._person.rewind_s if self._watch is Watch.GOING_BACK else 0.0
+
+    def went_back(self) -> None:
+        """They asked, and are back or cannot be: they look, and take the device."""
+        self._watch = Watch.REACTING
+        self._asked_back = True
+
     # ---- inside ----------------------------------------------------------------------------------
 
     def _look(self, now_ns: int, done: float, success: bool, *, held: bool) -> None:
@@ -118,9 +131,13 @@ class Overseer(ScriptedOperator):
                     self._since_ns = now_ns
                 else:
                     self._go(Watch.REACTING, now_ns)
-            case Watch.REACTING if elapsed_s >= person.reaction_s:
+            case Watch.REACTING if elapsed_s >= person.reaction_s and not self._asked_back \
+                    and person.rewind_s > 0:
+                self._go(Watch.GOING_BACK, now_ns)
+            case Watch.REACTING if elapsed_s >= person.reaction_s or self._asked_back:
                 self._begun_with = self._best = done
                 self.interventions += 1
+                self._asked_back = False
                 self._go(Watch.DRIVING, now_ns)
             case Watch.DRIVING if success or self.done or elapsed_s >= person.longest_s \
                     or done >= np.floor(self._begun_with) + 1 + UNDER_WAY:
@@ -131,16 +148,17 @@ class Overseer(ScriptedOperator):
 
     def _go(self, watch: Watch, now_ns: int) -> None:
         self._watch, self._since_ns = watch, now_ns
+        self._asked_back &= watch is not Watch.LOOKING
 
 
 def overseer(clock: Clock, *, seed: int = 0, patience_s: float = 2.0, reaction_s: float = 0.4,
-             inattention: float = 0.1) -> Overseer:
+             inattention: float = 0.1, rewind_s: float = 0.0) -> Overseer:
     """The simulated person as `--teleop overseer` knows it; the clock is in its feedback.
 
     Args:
         clock: not used.
         seed: of its attention.
-        patience_s, reaction_s, inattention: see `Person`.
+        patience_s, reaction_s, inattention, rewind_s: see `Person`.
     """
-    return Overseer(Person(patience_s=patience_s, reaction_s=reaction_s, inattention=inattention),
-                    seed)
+    return Overseer(Person(patience_s=patience_s, reaction_s=reaction_s, inattention=inattention,
+                           rewind_s=rewind_s), seed)

@@ -1,12 +1,13 @@
 """What the simulated person at the desk asks for by command: to arm, and to let the policy go on.
 
 The overseer's hand goes the way of any device (sim/overseer.py); its other hand, at the keys, is
-here: after a hold it arms, since it wants to free the arm, and once it has let go of an arm that
-stands armed it lets the policy drive again. Knows commands and modes; knows no scene.
+here: it goes back to where things went wrong, if it is one that does; after a hold it arms, since
+it wants to free the arm, and once it has let go of an arm that stands armed it lets the policy
+drive again. Knows commands and modes; knows no scene.
 """
 
 from studio.sim.overseer import Overseer
-from studio.station.commands import Arm, StartPolicy
+from studio.station.commands import Arm, Rewind, StartPolicy
 from studio.station.control_loop import TickRecord
 from studio.station.messages import Mode
 from studio.station.station import Station
@@ -25,6 +26,9 @@ class SimulatedPerson:
         if not self._station.feed.open:
             if self._station.health.hints.get("session"):       # it waits for somebody to arm
                 self._station.handle(Arm())
+        elif seconds := overseer.wants_back_s:
+            self._station.handle(Rewind(seconds))       # refused or not, the hand comes next
+            overseer.went_back()
         elif mode is Mode.HOLD and overseer.wants_the_arm:
             self._station.handle(Arm())
         elif mode is Mode.ARMED and not overseer.wants_the_arm:
