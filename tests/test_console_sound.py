@@ -15,7 +15,7 @@ import pytest
 from recorders.clock import NS_PER_S, ManualClock, SystemClock
 from studio.console.sound import Sounds
 from studio.views.look import asset
-from studio.views.recording_flow import Cue
+from studio.views.recording_plan import Cue
 
 CUES: tuple[Cue, ...] = get_args(Cue)
 PATIENT_S = 60.0        # pygame takes seconds to import on a busy machine

@@ -9,7 +9,8 @@ from studio.station.messages import Mode, StreamHealth
 from studio.views.controls import controls_of
 from studio.views.interrupted import CHOICES, heading, interrupted_rows, settle
 from studio.views.problems import problems_of
-from studio.views.recording_flow import Flow, Plan, act, answered, follow
+from studio.views.recording_flow import act, answered, follow
+from studio.views.recording_plan import Flow, Plan
 
 PLAN = Plan(task="put-cube-in-bin", countdown_s=0.0)
 FULL = "the disk is full: episode e1 was closed after 3.0 s and kept"

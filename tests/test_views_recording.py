@@ -14,7 +14,8 @@ from studio.station.commands import (
     TrashEpisode,
 )
 from studio.station.messages import Mode
-from studio.views.recording_flow import Flow, Plan, act, answered, follow
+from studio.views.recording_flow import act, answered, follow
+from studio.views.recording_plan import Flow, Plan
 
 S = 10**9
 PLAN = Plan(task="put-cube-in-bin", seed=7, note="dropped once")

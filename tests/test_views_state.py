@@ -11,7 +11,7 @@ from studio.views.controls import controls_of
 from studio.views.health_bar import gauges
 from studio.views.icons import icon
 from studio.views.look import TONE_NAMES
-from studio.views.recording_flow import Flow
+from studio.views.recording_plan import Flow
 
 
 @pytest.mark.parametrize("mode", list(Mode))

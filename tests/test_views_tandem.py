@@ -23,7 +23,8 @@ from studio.views.lamps import (
 )
 from studio.views.policy_choices import find_runs
 from studio.views.policy_words import policy_words
-from studio.views.recording_flow import Flow, Plan, act
+from studio.views.recording_flow import act
+from studio.views.recording_plan import Flow, Plan
 from studio.views.settings import Settings, remember_policy
 
 HEALTH = PolicyHealth(alive=True, name="/runs/bin", weights_version=120, subtask="grasp red cube",

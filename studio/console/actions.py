@@ -31,12 +31,14 @@ from studio.station.override_commands import (
     StepChunks,
     VetoChunk,
 )
+from studio.station.training_link import RollBack
 from studio.views.chunk_timeline import ChunkEdit, refusal
 from studio.views.device_choices import Choice, changed
 from studio.views.dialogue import before
 from studio.views.interrupted import settle
 from studio.views.lamps import blend_of, next_wish, with_axis, with_blend, with_hand_back
-from studio.views.recording_flow import ACTIONS, act
+from studio.views.recording_flow import act
+from studio.views.recording_plan import ACTIONS
 from studio.views.settings import remember_instruction
 
 HOLD_PLAN_S = 2.0
@@ -67,7 +69,7 @@ class Actions:
         self.newest_chunk: Callable[[], Any] = lambda: None
 
     def do(self, action: str, value: Any = None) -> None:
-        """Carry out an action; see `recording_flow.ACTIONS` and the methods below."""
+        """Carry out an action; see `recording_plan.ACTIONS` and the methods below."""
         operator, snapshot = self._operator, self._client.snapshot
         operator.events.say("do", action=action, value=value)
         if action == "main":
@@ -138,6 +140,12 @@ class Actions:
 
     def _do_rewind(self, _value: Any) -> None:
         self._operator.ask(Rewind(REWIND_S))
+
+    def _do_ask_desk(self, request: Any) -> None:
+        self._operator.ask(request)
+
+    def _do_roll_back(self, _value: Any) -> None:
+        self._operator.ask(RollBack())
 
     def _do_plan_edit(self, commands: Any) -> None:
         self._operator.ask(*commands)

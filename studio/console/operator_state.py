@@ -17,7 +17,7 @@ from studio.console.sound import Sounds
 from studio.station.commands import ResetScene
 from studio.station.messages import Snapshot
 from studio.views.dialogue import Dialogue
-from studio.views.recording_flow import Flow, Plan, Turn
+from studio.views.recording_plan import Flow, Plan, Turn
 from studio.views.robot_tasks import default_task
 from studio.views.settings import Settings, save_settings
 from studio.views.words import sentence
@@ -39,7 +39,7 @@ class OperatorState:
         complaint: what was wrong with the settings.
 
     Attributes:
-        plan, flow: see `studio.views.recording_flow`.
+        plan, flow: see `studio.views.recording_plan`.
         dialogue: what was said in this sitting.
     """
 

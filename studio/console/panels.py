@@ -20,8 +20,9 @@ from studio.console.tandem_panel import TandemPanel
 from studio.console.timeline_panel import TimelinePanel
 from studio.console.toolkit import dpg
 from studio.console.top_bar import TopBar
+from studio.console.training_panel import TrainingPanel
 from studio.console.window import colour, typing
-from studio.views.recording_flow import Plan
+from studio.views.recording_plan import Plan
 from studio.views.robot_tasks import task_names
 
 
@@ -56,7 +57,7 @@ class Panels:
         self._episodes = EpisodesPanel(ui, library)
         with lower_tabs():
             self._plots, self.timeline = PlotsPanel(ui), TimelinePanel(ui, library)
-            self._devices = DevicesPanel(ui)
+            self._training, self._devices = TrainingPanel(ui), DevicesPanel(ui)
         self._countdown = Countdown(ui)
         self.store = self._episodes.store
         self._texts = (*self.record.texts, *self.tandem.texts, *self._devices.texts,
@@ -72,7 +73,8 @@ class Panels:
         if seen.state is not None:
             self._robot = seen.state.robot or self._robot
         for panel in (self.top, self._health, self._cameras, self.record, self.tandem,
-                      self._episodes, self._plots, self.timeline, self._devices, self._countdown):
+                      self._episodes, self._training, self._plots, self.timeline, self._devices,
+                      self._countdown):
             panel.show(seen)
 
     def look(self) -> bool:
@@ -88,8 +90,8 @@ class Panels:
         """Where the middles of some widgets that are in sight are, for tests with a real mouse."""
         items = ({"arm": self.top.arm, "stop": self.top.stop, "palette": self._health.palette,
                   "cameras": self._cameras.window, "record panel": SIDE}
-                 | self.record.items | self.tandem.items | self.timeline.items | self._devices.items
-                 | self._episodes.items)
+                 | self.record.items | self.tandem.items | self.timeline.items
+                 | self._training.items | self._devices.items | self._episodes.items)
         return {name: _middle(item) for name, item in items.items() if dpg.is_item_visible(item)}
 
     def recolour(self, palette: str) -> None:
@@ -100,4 +102,5 @@ class Panels:
         self._strip()
         self._plots.recolour()
         self.timeline.recolour()
+        self._training.recolour()
         before.delete()

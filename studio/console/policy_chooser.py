@@ -13,7 +13,7 @@ from studio.views.policy_choices import RunChoice, find_runs
 from studio.views.words import plain, shortened
 
 PLACES = ("runs", "out", "experiments")     # below the folder in which the desk was started
-_NONE, _OTHER = "No policy", "Another folder…"
+_NONE = "No policy"
 _WIDTH, _HEIGHT = 620, 168
 
 
@@ -33,10 +33,13 @@ class PolicyChooser:
         self._runs: tuple[RunChoice, ...] = ()
         self._found: tuple[RunChoice, ...] | None = None
         self._folder = ""
-        self.combo = dpg.add_combo((_NONE, _OTHER), default_value=_NONE, width=-128,
+        self.combo = dpg.add_combo((_NONE,), default_value=_NONE, width=-172,
                                    callback=lambda _, words: self._choose(words))
         with dpg.tooltip(self.combo, delay=0.3):
             self._tip = dpg.add_text("Which training run may drive", wrap=420)
+        self.open = dpg.add_button(label=icon("folder-open"), width=36, callback=self._open)
+        with dpg.tooltip(self.open, delay=0.3):
+            dpg.add_text("Another folder…")
         with dpg.window(label=f"{icon('bot')}  Let a policy join", show=False, no_docking=True,
                         no_collapse=True, no_resize=True, no_saved_settings=True, width=_WIDTH,
                         height=_HEIGHT) as self._window:    # not modal: stop must stay in reach
@@ -56,15 +59,15 @@ class PolicyChooser:
 
     def _choose(self, words: str) -> None:
         self._ui.shown.typed(self.combo)
-        if words == _OTHER:
-            room = dpg.get_viewport_client_width(), dpg.get_viewport_client_height()
-            dpg.configure_item(self._window, show=True, pos=(
-                (room[0] - _WIDTH) // 2, (room[1] - _HEIGHT) // 3))
-            dpg.focus_item(self.text)
-        elif words == _NONE:
-            self._ui.do("policy", "")
-        else:
-            self._ui.do("policy", next(run.folder for run in self._runs if run.words == words))
+        folder = next((run.folder for run in self._runs if run.words == words), "")
+        self._ui.do("policy", folder)
+        self._ui.shown.changed = True
+
+    def _open(self) -> None:
+        room = dpg.get_viewport_client_width(), dpg.get_viewport_client_height()
+        dpg.configure_item(self._window, show=True, pos=(
+            (room[0] - _WIDTH) // 2, (room[1] - _HEIGHT) // 3))
+        dpg.focus_item(self.text)
         self._ui.shown.changed = True
 
     def _ask(self) -> None:
@@ -79,7 +82,7 @@ class PolicyChooser:
     def show(self, seen: Seen) -> None:
         """Say which one it is, and offer the others."""
         shown, themes = self._ui.shown, self._ui.themes
-        for button in (self.go, self._cancel):
+        for button in (self.go, self._cancel, self.open):
             shown.theme(button, themes.primary if button == self.go else themes.plain_button)
         if self._found is not None:
             self._runs, self._found = self._found, None
@@ -91,6 +94,6 @@ class PolicyChooser:
             self.look()
         here = next((run.words for run in self._runs if run.folder == folder), Path(folder).name)
         words = tuple(dict.fromkeys(run.words for run in self._runs))
-        shown.settings(self.combo, items=(*words, _NONE, _OTHER))
+        shown.settings(self.combo, items=(*words, _NONE))
         shown.value(self.combo, shortened(here, 60) if folder else _NONE)
         shown.value(self._tip, folder or "Which training run may drive")

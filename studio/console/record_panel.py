@@ -8,7 +8,7 @@ from studio.console.toolkit import dpg
 from studio.station.long_texts import MOST_LETTERS
 from studio.views.icons import icon
 from studio.views.keymap import key_for
-from studio.views.recording_flow import Plan
+from studio.views.recording_plan import Plan
 from studio.views.words import plain, shortened
 
 _COUNTDOWNS = ("0 s", "1 s", "3 s", "5 s", "10 s")

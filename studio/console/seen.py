@@ -21,7 +21,7 @@ from studio.views.health_bar import Gauge
 from studio.views.interrupted import InterruptedRow
 from studio.views.live_plan import History
 from studio.views.policy_words import PolicyWords
-from studio.views.recording_flow import Flow, Plan
+from studio.views.recording_plan import Flow, Plan
 from studio.views.traces import Traces
 
 

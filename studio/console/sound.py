@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from recorders.clock import Clock, SystemClock
 from studio.console.sound_player import LATE, PLAYED, READY
-from studio.views.recording_flow import Cue
+from studio.views.recording_plan import Cue
 
 PLAYER = (sys.executable, "-P", "-m", "studio.console.sound_player")
 

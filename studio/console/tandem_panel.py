@@ -10,6 +10,7 @@ from studio.views.dialogue import QUESTION
 from studio.views.icons import icon
 from studio.views.keymap import key_for
 from studio.views.look import Sizes
+from studio.views.training_words import badge_of
 from studio.views.words import plain, shortened
 
 _LINES = 3                  # of the dialogue that are in sight; all are in the tooltip
@@ -102,6 +103,7 @@ class TandemPanel:
         return {"tandem tab": self._tab, "drive": self._drive, "tandem words": self._words,
                 "ask doing": self.ask, "instruction undo": self.undo, "rewind": self._back,
                 "hand back": self.lamps.hand_back,
+                "policy open": self.chooser.open,
                 "policy path": self.chooser.text, "policy go": self.chooser.go,
                 **{f"share {axis}": item for axis, item in enumerate(self.lamps.switches)}}
 
@@ -120,10 +122,10 @@ class TandemPanel:
         """Draw the policy, the axes and the dialogue."""
         shown, themes, policy = self._ui.shown, self._ui.themes, seen.policy
         self.chooser.show(seen)
-        shown.settings(self._version, label=policy.version or "–")
+        shown.settings(self._version, label=badge_of(seen.state, policy.version) or "–")
         shown.theme(self._version, themes.lamps["policy" if policy.version else "offline"])
-        shown.value(self._version_tip, "Weights that drive" if policy.version
-                    else "No weights drive")
+        shown.value(self._version_tip, "Weights that drive, and how many candidates wait in Train"
+                    if policy.version else "No weights drive")
         said = f"{policy.word}: {policy.says}" if policy.says and not policy.detail else (
             f"{policy.word}: {policy.detail}" if policy.detail else policy.word)
         shown.value(self._state, f"{icon(policy.icon)}  {shortened(said, _LETTERS)}")

@@ -9,7 +9,8 @@ import msgspec
 from studio.station.desk_link import DeskState
 from studio.station.messages import Mode, Snapshot
 from studio.views.checks import checks_of, failed
-from studio.views.recording_flow import Flow
+from studio.views.recording_flow import why_not_drive
+from studio.views.recording_plan import Flow
 from studio.views.words import sentence
 
 
@@ -73,22 +74,8 @@ def controls_of(snapshot: Snapshot | None, state: DeskState | None, flow: Flow, 
         new_scene=open_refusal or ("Re-arm first" if stopped else "") or (
             "" if resettable else "Set a real robot's scene up by hand"),
         devices=_desk_refuses(state) or open_refusal,
-        let_drive=_no_policy(snapshot) or (
-            "" if is_open else no_recorder) or _not_armed(snapshot),
+        let_drive=why_not_drive(snapshot) or ("" if is_open else no_recorder),
         rewind="" if snapshot.rewind_s > 0 else "Nothing was driven yet in this scene")
-
-
-def _no_policy(snapshot: Snapshot) -> str:
-    """Why no policy could drive; empty if one could."""
-    if snapshot.policy is None:
-        return "No policy is there: choose a training run first"
-    return "" if snapshot.policy.alive else "The policy says nothing: wait until it is there again"
-
-
-def _not_armed(snapshot: Snapshot) -> str:
-    if snapshot.mode in (Mode.STOP, Mode.FAULT):
-        return "Re-arm first"
-    return "Hold Arm first" if snapshot.mode in (Mode.IDLE, Mode.HOLD) else ""
 
 
 def _desk_refuses(state: DeskState | None) -> str:

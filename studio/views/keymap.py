@@ -15,7 +15,7 @@ HOT_KEYS: dict[str, str] = {
     "1": "success", "2": "failure", "3": "partial", "0": "unlabelled",
     "delete": "discard", "backspace": "discard",
     "z": "undo", "n": "new scene", "p": "practice", "m": "mute", "h": "pause",
-    "t": "let drive", "r": "rewind", "x": "veto", "g": "accept plan",
+    "t": "let drive", "r": "rewind", "x": "veto", "b": "roll back", "g": "accept plan",
 }
 """Key to action. No key here drives the arm, so no drive is ever taken for a command."""
 

@@ -6,8 +6,6 @@ read. Whether an episode is open is the station's word alone; only what the stat
 (a countdown, what to do next, how to undo) is kept here. Knows no window, no socket and no clock.
 """
 
-from typing import Literal
-
 import msgspec
 
 from recorders.clock import NS_PER_S
@@ -28,85 +26,12 @@ from studio.station.commands import (
     TrashEpisode,
 )
 from studio.station.messages import Mode, Snapshot
+from studio.views.recording_plan import ACTIONS, Flow, Plan, Turn
 from studio.views.undo import Undo
 
-Action = Literal["record", "end", "success", "failure", "partial", "unlabelled", "discard",
-                 "rerecord", "undo", "new scene", "finish", "let drive"]
-ACTIONS: tuple[str, ...] = Action.__args__
-Cue = Literal["countdown", "start", "stop", "saved", "discarded", "warning", "refused",
-              "software_stop"]
 WARN_S = 3                  # before the time is up
 _TANDEM = (Mode.AUTO, Mode.SHARED, Mode.HANDBACK)
 _DRIVABLE = (Mode.ARMED, Mode.HUMAN, Mode.AUTO, Mode.SHARED, Mode.HANDBACK)
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What the next episode is to be.
-
-    Attributes:
-        task: its name.
-        instruction: what is asked for; empty takes what the scene's reset says.
-        seed: of the scene.
-        practice: drive and watch, keep nothing.
-        note: goes with the label.
-        countdown_s: before an episode begins; 0 begins at once.
-        limit_s: after which an episode ends by itself; 0 never.
-        operator: who drives, as the recording shall say.
-        resettable: the robot is a simulator, whose scene is set up by a command.
-    """
-
-    task: str
-    instruction: str = ""
-    seed: int = 0
-    practice: bool = False
-    note: str = ""
-    countdown_s: float = 3.0
-    limit_s: float = 0.0
-    operator: str = ""
-    resettable: bool = True
-
-
-class Flow(msgspec.Struct, frozen=True, kw_only=True):
-    """What the station does not know.
-
-    Attributes:
-        starts_ns: when the countdown ends; 0 without one.
-        said_s: the last second that was heard.
-        arm_next, record_next: to be done as soon as the station lets us.
-        ending: the episode that was ended and is not committed yet.
-        last: the episode that labels and the bin speak of while none is open.
-        undo: what can be taken back, newest last.
-        cut_short: the last episode that the recorder could not take to its end, as was told.
-    """
-
-    starts_ns: int = 0
-    said_s: int = 0
-    arm_next: bool = False
-    record_next: bool = False
-    ending: str = ""
-    last: str = ""
-    undo: tuple[Undo, ...] = ()
-    cut_short: str = ""
-
-    def counts_s(self, now_ns: int) -> float:
-        """Seconds left of the countdown; 0 without one."""
-        return max(0.0, (self.starts_ns - now_ns) / NS_PER_S) if self.starts_ns else 0.0
-
-
-class Turn(msgspec.Struct, frozen=True):
-    """What follows from something.
-
-    Attributes:
-        flow: from now on.
-        asks: commands in order; the first refusal ends them.
-        cues: what is to be heard.
-        notice: what is to be read; empty leaves what stands.
-    """
-
-    flow: Flow
-    asks: tuple[Command, ...] = ()
-    cues: tuple[Cue, ...] = ()
-    notice: str = ""
 
 
 def _with(flow: Flow, **changes: object) -> Flow:
@@ -119,7 +44,7 @@ def act(flow: Flow, action: str, plan: Plan, snapshot: Snapshot, now_ns: int, *,
 
     Args:
         flow: as it stands.
-        action: see `Action`.
+        action: see `recording_plan.Action`.
         plan: of the next episode, and of the open one's note.
         snapshot: the newest of the station.
         now_ns: the machine's monotonic clock.
@@ -175,15 +100,23 @@ def _start(flow: Flow, plan: Plan) -> Turn:
 
 def _let_drive(flow: Flow, plan: Plan, snapshot: Snapshot) -> Turn:
     """Let the policy drive, in the open episode or in one that begins with it."""
-    if snapshot.policy is None:
-        return Turn(flow, notice="No policy is there: choose a training run first",
-                    cues=("refused",))
-    if snapshot.mode in (Mode.IDLE, Mode.HOLD):
-        return Turn(flow, notice="The arm follows nobody: hold Arm first", cues=("refused",))
     if snapshot.mode in _TANDEM:
         return Turn(flow, notice="The policy drives already")
+    if refusal := why_not_drive(snapshot):      # before an episode begins that nobody drives
+        return Turn(flow, notice=refusal, cues=("refused",))
     begun = Turn(flow) if snapshot.episode else _start(flow, plan)
     return msgspec.structs.replace(begun, asks=(*begun.asks, StartPolicy()))
+
+
+def why_not_drive(snapshot: Snapshot) -> str:
+    """Why no policy could be let drive now; empty if one could."""
+    if snapshot.policy is None:
+        return "No policy is there: choose a training run first"
+    if not snapshot.policy.alive:
+        return "The policy says nothing: wait until it is there again"
+    if snapshot.mode in (Mode.STOP, Mode.FAULT):
+        return "Re-arm first"
+    return "The arm follows nobody: hold Arm first" if snapshot.mode not in _DRIVABLE else ""
 
 
 def _hold(snapshot: Snapshot) -> tuple[Command, ...]:

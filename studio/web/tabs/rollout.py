@@ -86,7 +86,9 @@ def _attempt(parts: Parts) -> None:
         snapshot = parts.feed.view.snapshot
         if snapshot is None:
             gr.Warning("The station says nothing yet")
-        elif not somebody and snapshot.mode in (Mode.IDLE, Mode.HOLD, Mode.ARMED):
+        elif snapshot.mode in (Mode.STOP, Mode.FAULT):
+            gr.Warning("Refused: the arm is stopped; re-arm it at the desk")
+        elif not somebody:
             gr.Warning(f"Refused: {NOBODY_SEES}")
         else:
             _ask_all(parts, start_of(snapshot, practice=not kept), "The policy drives")
