@@ -37,6 +37,7 @@ from studio.station.commands import (
     Arm,
     Command,
     DiscardEpisode,
+    Reply,
     ResetScene,
     StartEpisode,
     StartPolicy,
@@ -53,12 +54,12 @@ from studio.station.priority import PATIENT
 OUT = Path("out/bench/swap.json")
 PERIOD_S = 3.0              # between two requests
 SCENE_S, FIRST_SEED = 12.0, 5400     # of driving
-PATIENCE_S = 180.0
+PATIENCE_S = 60.0
 TRAINER = (f"import os, numpy as np\nos.nice({PATIENT})\na = np.random.rand(256, 256)\n"
            "while True:\n    a = (a @ a) % 1.0\n")
 
 
-class Measured(msgspec.Struct, frozen=True, kw_only=True):
+class Measured(msgspec.Struct, kw_only=True):
     """One case.
 
     Attributes:
@@ -85,6 +86,7 @@ class Seat:
         self.client = DeskClient(context, links, self.clock)
         self.asking = PolicyAsking(context, links)
         self._answers = LatestSubscriber(context, links.chunks, CHUNK, capacity=1000)
+        self._last = Reply(False)
         self.late_ms: list[float] = []
         self.answered: list[tuple[int, int]] = []       # when, and by which version
 
@@ -104,12 +106,16 @@ class Seat:
         end_ns = self.clock.now_ns() + round(PATIENCE_S * NS_PER_S)
         while not reached():
             if self.clock.now_ns() > end_ns:
-                raise SystemExit(f"nothing came of it: {self.client.state}")
+                raise SystemExit(f"waited in vain: {self._last}; {self.client.snapshot}")
             self.turn()
 
     def do(self, command: Command) -> None:
         """Ask until it is accepted."""
-        self.until(lambda: self.client.ask(command).accepted)
+        def accepted() -> bool:
+            self._last = self.client.ask(command)
+            return self._last.accepted
+
+        self.until(accepted)
 
     @property
     def policy(self) -> PolicyHealth:
