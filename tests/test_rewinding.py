@@ -41,6 +41,7 @@ def test_what_was_planned_before_going_back_is_never_played():
     desk = driven()
     assert desk.driver is not None
     epoch, taken = desk.station.loop.ownership.epoch, desk.driver.player.played.taken
+    looked, policy = desk.driver.speeds.usage.system2_runs, desk.driver.speeds.policy
     before = desk.driver.player.chunk
     desk.do(Rewind(1.0))
     assert desk.station.loop.ownership.epoch > epoch
@@ -52,6 +53,9 @@ def test_what_was_planned_before_going_back_is_never_played():
     desk.ticks(40)
     assert desk.driver.player.played.taken > taken
     assert desk.driver.player.chunk.observation_ns >= now_ns
+    assert desk.driver.player.chunk.latent_ns >= now_ns                 # System 2 has looked anew,
+    assert desk.driver.speeds.usage.system2_runs > looked > 0           # and counts go on
+    assert policy.seeds[-1] == policy.seeds[0] + 1                      # it is another try
 
 
 def test_a_person_corrects_from_there_and_the_arm_then_waits_for_them():

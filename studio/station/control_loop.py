@@ -181,7 +181,6 @@ class ControlLoop:
         self.limiter.resume(waypoint.motion)
         self.guards.forget_path()
         self.clutch.release()
-        self.scene += 1
         if self.player is not None:
             self.player.begin()
 
@@ -303,7 +302,7 @@ class ControlLoop:
         row["sent_tool"] = self.kinematics.forward(command.position)
         tick = TickRecord(self.number, now_ns, row, (*batches, Batch("tick", row)), self.latest,
                           human, Assignment(self.task, self.instruction, self.instruction_id,
-                                            self.scene, self.seed))
+                                            self.scene, self.seed, self.way_back.rewinds))
         self.number += 1
         for subscriber in self.subscribers:
             subscriber.on_tick(tick)

@@ -125,6 +125,7 @@ class Assignment(msgspec.Struct, frozen=True):
     instruction_id: int = 0     # counts the edits of a scene from 0
     scene: int = 0              # counts resets and beginnings of episodes; plans end with it
     seed: int = 0               # of the scene, for whatever a policy draws at random
+    rewinds: int = 0            # how often somebody went back in it: one looks anew each time
 
 
 class StreamHealth(msgspec.Struct, frozen=True):

@@ -37,12 +37,14 @@ class Shown(msgspec.Struct, frozen=True):
     Attributes:
         epoch: of the ownership just before the observation's stamp.
         scene: of the assignment; a new one means that the policy is to be reset with `seed`.
+        rewinds: of the assignment; another one means that it is to look anew.
     """
 
     observation: Observation
     epoch: int
     scene: int
     seed: int
+    rewinds: int = 0
 
 
 class PolicyFeed:
@@ -90,8 +92,8 @@ class PolicyFeed:
             batches: of one or more ticks, in order.
             assignment: that of the last tick.
         """
-        if assignment.scene != self._scene:
-            self._scene = assignment.scene
+        if (scene := (assignment.scene, assignment.rewinds)) != self._scene:
+            self._scene = scene
             self._begin(max((int(batch.rows["t_mono_ns"][0]) for batch in batches
                              if batch.stream == "tick" and len(batch.rows)), default=0),
                         assignment.seed)
@@ -133,7 +135,8 @@ class PolicyFeed:
             cloud=None if self._depth is None else self._cloud(newest, images[self._first]))
         # What is seen in the moment of a change is not newer than it: hence the nanosecond.
         epoch = int(latest(self._signals, "tick", "epoch", moments_ns - 1)[0])
-        self._deliver(Shown(observation, epoch, assignment.scene, assignment.seed))
+        self._deliver(Shown(observation, epoch, assignment.scene, assignment.seed,
+                            assignment.rewinds))
 
     def _seen(self, camera: str, moment_ns: int) -> np.ndarray:
         """The newest picture of the moment, or the oldest kept if all are newer."""

@@ -57,6 +57,7 @@ class PolicyInProcess:
         self._feed = PolicyFeed(policy.spec, (loop.spec, *info.streams), self._see)
         self._note, self._said, self.name = note, "", ""
         self._scene, self._seed, self._now_ns, self._policy = -1, 0, 0, policy
+        self._rewinds = 0
         self._newest: Shown | None = None
         self._before = (0, 0, 0, 0)     # of the player's counts, when the scene began
         loop.player = self.player
@@ -123,6 +124,9 @@ class PolicyInProcess:
         if shown.scene != self._scene:
             self._scene, self._before, self._seed = shown.scene, self._counts(), shown.seed
             self.speeds.reset(shown.seed)
+        elif shown.rewinds != self._rewinds:
+            self.speeds.swap(self.speeds.policy, shown.seed + shown.rewinds)
+        self._rewinds = shown.rewinds
         self.speeds.observe(shown.observation, self._now_ns, shown.epoch)
 
 

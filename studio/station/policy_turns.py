@@ -58,7 +58,7 @@ class PolicyTurns:
         self._streams, self._clock, self._pace = tuple(streams), clock, pace or Pace()
         self._joints = _joints_of(streams)
         self._deadline_s = deadline_s
-        self._scene, self._seed = -1, 0
+        self._scene, self._seed, self._rewinds = -1, 0, 0
         self._shown: Shown | None = None        # not looked at yet
         self._newest: Shown | None = None
         self._brought_ns: dict[int, int] = {}   # stamp of a picture -> of the tick that brought it
@@ -94,6 +94,9 @@ class PolicyTurns:
                 self._scene, self._seed = shown.scene, shown.seed
                 self._speeds.reset(shown.seed)
                 self._forget()
+            elif shown.rewinds != self._rewinds:
+                self._speeds.swap(self.policy, shown.seed + shown.rewinds)
+            self._rewinds = shown.rewinds
             self._speeds.observe(shown.observation, self._clock.now_ns(), shown.epoch)
             self._busy = True
         elif self._busy and not self.rest_ns():
