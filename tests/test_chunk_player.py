@@ -15,7 +15,7 @@ from studio.station.chunk_path import BLEND_NS
 from studio.station.chunk_player import ChunkPlayer
 from studio.station.chunk_ways import gone, on_path, way
 from studio.station.kinematics import ArmKinematics
-from studio.station.safety import MotionLimiter, SafetyLimits
+from studio.station.safety import MotionLimiter, SafetyLimits, leaps
 
 DT_S, TICK_NS, STEP_NS = 0.01, 10_000_000, 30_000_000
 INFO = SimRobot(ManualClock(), render=False).info
@@ -270,3 +270,12 @@ def test_an_arm_that_was_held_back_does_not_lunge():
         ahead = np.linalg.norm(KINEMATICS.forward(wish)[:3] - HERE[:3])
         assert ahead < 0.05 + 0.12 * (5 * TICK_NS) / (16 * STEP_NS) + 2e-3, number
     assert BLEND_NS > 4 * TICK_NS
+
+
+def test_a_step_that_no_allowed_acceleration_leads_to_is_told_from_those_that_one_does():
+    most, speed = np.array(INFO.max_acceleration), np.full(8, 0.3)
+    gained = most * DT_S
+    assert not leaps(gained * DT_S / 2, gained, most, DT_S)
+    assert not leaps(np.zeros(8), np.zeros(8), most, DT_S)
+    assert leaps(np.eye(8)[0] * -1.214, np.zeros(8), most, DT_S)        # seen once
+    assert leaps(np.zeros(8), np.eye(8)[3] * speed * 10, most, DT_S)
