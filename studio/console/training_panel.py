@@ -29,7 +29,7 @@ class TrainingPanel:
             with dpg.group(horizontal=True):
                 self._method = dpg.add_combo([words for _, words in METHODS], width=300,
                                              default_value=METHODS[0][1])
-                self._minutes = dpg.add_input_float(default_value=3.0, min_value=0.1, width=110,
+                self._minutes = dpg.add_input_float(default_value=3.0, min_value=0.1, width=130,
                                                     min_clamped=True, step=1.0, format="%.1f min")
                 self.start = dpg.add_button(label="", width=110, callback=self._start_or_stop)
                 self.resume = dpg.add_button(label=f"{icon('play')}  Go on", callback=lambda:
@@ -121,6 +121,7 @@ class TrainingPanel:
         bad = known is not None and known.refused and not known.doing
         shown.value(self._decision, f"{icon('circle-x' if bad else 'info')}  {decided}"
                     if decided else "")
+        shown.settings(self._decision, show=bool(decided))
         shown.theme(self._decision, themes.said["warning" if bad else "idle"])
         self._rows = version_rows(state)
         for line, row in zip(self._lines, [*self._rows[:_ROWS], *[None] * _ROWS], strict=False):

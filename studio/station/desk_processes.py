@@ -116,7 +116,8 @@ def rrd_worker(desk: DeskConfig) -> WorkerSpec:
 def rerun_worker(desk: DeskConfig, links: Endpoints) -> WorkerSpec:
     """Serves the live view."""
     return WorkerSpec(name=RERUN, role="rerun", restart=True, config={
-        "links": links, "rate_hz": desk.rate_hz, "memory_limit": LIVE_MEMORY})
+        "links": links, "rate_hz": desk.rate_hz, "memory_limit": LIVE_MEMORY,
+        "policy": True})
 
 
 def console_worker(links: Endpoints, name: str = CONSOLE) -> WorkerSpec:

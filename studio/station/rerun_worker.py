@@ -44,7 +44,7 @@ class RerunConfig(msgspec.Struct, frozen=True, kw_only=True):
     rate_hz: float = 100.0
     """Of the control loop."""
     policy: bool = False
-    """Whether a policy's process says its chunks on the links."""
+    """Whether a policy's process may say its chunks on the links."""
     port: int = DEFAULT_PORT
     """Where viewers connect; another free port is taken if it is in use."""
     memory_limit: str = "512MB"
@@ -59,13 +59,13 @@ class LiveView:
         url: of the server.
         streams: all that the station may send.
         model_xml: MJCF of the robot and its scene, or empty.
-        policy: draws what the policy is up to, if one drives.
+        policy: draws what the policy is up to, from when one is there.
     """
 
     def __init__(self, url: str, streams: Sequence[StreamSpec], model_xml: str,
                  policy: PolicyView | None = None) -> None:
         self._url, self._streams, self._model_xml = url, streams, model_xml
-        self._policy = policy
+        self._policy, self._absent = None, policy
         self._recording: rr.RecordingStream | None = None
         self._log: EpisodeLog | None = None
         self._episode: str | None = None
@@ -90,6 +90,8 @@ class LiveView:
             started_ns = snapshot.stamp_ns - round(snapshot.episode_s * NS_PER_S)
             self._begin(snapshot.episode, started_ns)
         assert self._log is not None
+        if self._absent is not None and snapshot.policy is not None:
+            self._meet_policy(self._absent)
         stamp_ns = snapshot.stamp_ns
         if stamp_ns - self._placed_ns >= PLACE_AGAIN_NS:
             self._placed_ns = stamp_ns
@@ -124,6 +126,19 @@ class LiveView:
             self._recording.flush(timeout_sec=2.0)
             self._recording.disconnect()
 
+    def _meet_policy(self, policy: PolicyView) -> None:
+        """A policy is there: draw it from now on, and make room for its plots."""
+        assert self._recording is not None
+        self._policy, self._absent = policy, None
+        self._policy.begin(self._recording)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        assert self._recording is not None
+        self._recording.send_blueprint(episode_blueprint(
+            self._streams, scene=bool(self._model_xml), live=True,
+            policy=self._policy is not None), make_active=True)
+
     def _begin(self, episode: str, started_ns: int | None) -> None:
         first = self._recording is None
         self.close()
@@ -133,9 +148,7 @@ class LiveView:
         self._recording = rr.RecordingStream(APPLICATION, recording_id=f"live {name}")
         self._recording.connect_grpc(self._url)
         if first:   # what somebody then arranges in a viewer stays for the session
-            self._recording.send_blueprint(episode_blueprint(
-                self._streams, scene=bool(self._model_xml), live=True,
-                policy=self._policy is not None), make_active=True)
+            self._arrange()
         self._recording.send_recording_name(name)
         self._log = EpisodeLog(self._recording, self._streams, self._model_xml,
                                started_mono_ns=started_ns)

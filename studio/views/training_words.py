@@ -12,9 +12,9 @@ from studio.station.desk_link import DeskState
 from studio.views.words import counted, duration, sentence
 
 METHODS: tuple[tuple[str, str], ...] = (
-    ("iwr", "Corrections as much as all the rest (IWR)"),
+    ("iwr", "Corrections as much as the rest (IWR)"),
     ("hg-dagger", "Only what people did (HG-DAgger)"),
-    ("sirius", "By who did it, and how soon before a correction (Sirius)"),
+    ("sirius", "By who did it, and when (Sirius)"),
     ("rac", "Recovery and correction (RaC)"),
     ("all", "Everything alike"))
 

@@ -167,7 +167,7 @@ def _runs() -> list[tuple[str, str]]:
 def _said(parts: Parts) -> tuple[str, ...]:
     """What was said in this sitting, in the store's episodes, and of the task."""
     view = parts.feed.view
-    stored = [one.instruction for one in reversed(parts.library().shelf().summaries)]
+    stored = [row.instruction for row in reversed(parts.library().shelf().rows)]
     task = view.snapshot.task if view.snapshot is not None else ""
     robot = view.state.robot if view.state is not None else "sim"
     return phrases(view.dialogue, (), stored, phrases_of(robot, task))
