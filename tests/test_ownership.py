@@ -70,6 +70,10 @@ class Interleavings(RuleBasedStateMachine):
     def somebody_goes_back(self, seconds):
         self.desk.rewind(seconds)
 
+    @rule(which=st.integers(0, 12), number=st.floats(0.0, 1.0))
+    def somebody_changes_the_plan(self, which, number):
+        self.desk.override(which, number)
+
     @rule(hard=st.booleans())
     def the_words_change(self, hard):
         self.desk.edit(hard=hard)
@@ -92,7 +96,7 @@ TestInterleavings.settings = settings(max_examples=60, stateful_step_count=40, d
 
 def something(desk: TandemLoop, rng: np.random.Generator) -> None:
     """One random event, and a little time."""
-    match int(rng.integers(17)):
+    match int(rng.integers(20)):
         case 0 | 1 | 2 | 3:
             desk.look()
         case 4 | 5 | 6:
@@ -107,6 +111,8 @@ def something(desk: TandemLoop, rng: np.random.Generator) -> None:
             desk.edit(hard=bool(rng.integers(2)))
         case 14:
             desk.share(int(rng.integers(4)))
+        case 17 | 18 | 19:
+            desk.override(int(rng.integers(13)), float(rng.random()))
         case 15:
             desk.rewind(float(rng.uniform(0.02, 0.3)))
         case _:
@@ -129,9 +135,10 @@ def test_no_action_is_stale_in_ten_thousand_interleavings(remembers):
         for _ in range(EVENTS):
             something(desk, rng)
         flips += desk.loop.ownership.epoch - epoch
-    assert desk.played > INTERLEAVINGS / 2          # something was at stake
+    assert desk.played > INTERLEAVINGS / 3          # something was at stake
     assert flips > INTERLEAVINGS / 4
     assert desk.went_back > INTERLEAVINGS / 20
+    assert desk.overridden > INTERLEAVINGS / 20
 
 
 def test_every_mode_can_be_stopped_by_one_event():

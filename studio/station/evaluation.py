@@ -87,6 +87,11 @@ class ProvingGround:
         if self._store is not None:
             self._store.close()
 
+    @property
+    def station(self) -> Station:
+        """That everything goes through; whoever is to watch or to help subscribes to its loop."""
+        return self._station
+
     def run(self, on_trial: Callable[[Trial], None]) -> None:
         """Try every seed; `on_trial` is told each."""
         for seed in self._trials.seeds:

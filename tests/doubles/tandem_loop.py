@@ -15,7 +15,20 @@ from studio.station.chunk_player import ChunkPlayer
 from studio.station.commands import Reply, Rewind
 from studio.station.control_loop import ControlLoop
 from studio.station.messages import Mode, Owner
+from studio.station.override_commands import (
+    AcceptChunk,
+    FixChunk,
+    FixedStep,
+    FreeChunk,
+    HoldChunk,
+    OverrideCommand,
+    SlowChunks,
+    StepChunks,
+    TrimChunk,
+    VetoChunk,
+)
 from studio.station.ownership import DRIVER, Event
+from studio.station.plan_desk import override
 from studio.station.recording import EpisodeFeed, NoRecorder
 from studio.station.rewinding import go_back
 from studio.station.safety import SafetyLimits
@@ -39,6 +52,7 @@ class TandemLoop:
     Attributes:
         played: how many ticks followed a chunk.
         went_back: how often somebody did.
+        overridden: how often somebody changed a plan.
     """
 
     def __init__(self, *, remembers: bool = False) -> None:
@@ -53,11 +67,12 @@ class TandemLoop:
         self.loop.subscribers.append(self)
         self.in_flight: list[Chunk] = []
         self.feed = EpisodeFeed(NoRecorder(), self.clock, INFO, self.loop.spec)
-        self.played, self.went_back, self._chunks = 0, 0, 0
+        self.played, self.went_back, self.overridden = 0, 0, 0
+        self._chunks = self._looks = 0
         self._by_width: dict[int, Chunk] = {}
         self._driver: str | None = None
         self._changed_ns = self._number = 0
-        self._oldest_words = 0
+        self._oldest_words, self._vetoed_ns = 0, -1
         self._sent: list[np.ndarray] = []
         self.tick(2)
         self.arm_it()
@@ -75,14 +90,15 @@ class TandemLoop:
         """The policy begins to plan from what is seen now."""
         targets = np.tile(np.append(self.loop.kinematics.forward(self.arm.position), 0.0),
                           (STEPS, 1))
-        self._chunks = (self._chunks + 1) % WIDTHS
+        self._looks += 1
+        self._chunks = self._looks % WIDTHS
         targets[:, 0] += 0.004 * np.arange(1, STEPS + 1) * (-1) ** self._chunks
         targets[:, -1] = self._chunks / WIDTHS
         now_ns = self.clock.now_ns()
         chunk = Chunk(targets=targets, space="tool", first_ns=now_ns + STEP_NS, step_ns=STEP_NS,
                       observation_ns=now_ns + ahead, latent_id=1, latent_ns=now_ns,
                       instruction_id=self.loop.instruction_id, weights_version=self._chunks % 3,
-                      epoch=self.loop.ownership.epoch)
+                      epoch=self.loop.ownership.epoch, chunk_id=self._looks)
         self._by_width[self._chunks] = chunk
         self.in_flight.append(chunk)
 
@@ -126,6 +142,26 @@ class TandemLoop:
         if hard:
             self._oldest_words = self.loop.instruction_id
 
+    def override(self, which: int, number: float) -> Reply:
+        """Somebody asks something of the plan that runs, sensible or not."""
+        running, step = self.player.place
+        here = float(self.loop.kinematics.forward(self.arm.position)[1])
+        dragged = here + 0.04 * (number - 0.5)
+        asked: tuple[OverrideCommand, ...] = (
+            FixChunk(running, (FixedStep(step + 3 + round(8 * number),
+                                         (None, dragged, *(None,) * 6)),)),
+            FixChunk(running - round(3 * number), (FixedStep(13, (None, dragged, *(None,) * 6)),)),
+            FreeChunk(), TrimChunk(step + round(6 * number)),
+            HoldChunk(0.3 * number, round(17 * number) - 1), HoldChunk(0.1 * number),
+            SlowChunks(0.2 + 0.8 * number), SlowChunks(1.0), VetoChunk(running),
+            StepChunks(number < 0.5), StepChunks(False), AcceptChunk(), AcceptChunk(0, 4))
+        reply = override(self.loop, self.feed, asked[which % len(asked)])
+        if reply.accepted:
+            self.overridden += 1
+            if isinstance(asked[which % len(asked)], VetoChunk):
+                self._vetoed_ns = self.clock.now_ns()
+        return reply
+
     # ---- what must hold --------------------------------------------------------------------------
 
     def on_tick(self, tick) -> None:
@@ -158,10 +194,13 @@ class TandemLoop:
             mode is Mode.SHARED and not joined and np.isfinite(row["proposed_policy"]).all())
         if not follows:
             return
+        if self.player.overriding.time.rate == 0.0:
+            return                          # it stands where a person had it stand
         chunk = self._by_width[round(float(row["proposed_policy"][-1]) * WIDTHS)]
         assert chunk.epoch == epoch, "a chunk of another owner"
         assert chunk.observation_ns > self._changed_ns, "a chunk from before the owner changed"
         assert chunk.instruction_id >= self._oldest_words, "a chunk of words that were taken back"
+        assert chunk.observation_ns > self._vetoed_ns, "a chunk of before a plan was dropped"
         self.played += 1
 
     def _note_driver(self, stamp_ns: int) -> None:
