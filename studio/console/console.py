@@ -43,7 +43,7 @@ from studio.views.settings import Settings, remember_policy
 from studio.views.traces import Traces
 
 HOLD_S = 0.8                # to arm
-_MOVING = (Mode.AUTO, Mode.SHARED, Mode.HUMAN, Mode.HANDBACK)
+_MOVING = (Mode.AUTO, Mode.SHARED, Mode.HUMAN, Mode.HANDBACK, Mode.REWIND)
 
 
 class Console:

@@ -10,7 +10,7 @@ from studio.views.words import shortened
 
 WINDOW = 9001
 HEIGHT = 108
-_ARMED = (Mode.ARMED, Mode.HUMAN, Mode.AUTO, Mode.SHARED, Mode.HANDBACK)
+_ARMED = (Mode.ARMED, Mode.HUMAN, Mode.AUTO, Mode.SHARED, Mode.HANDBACK, Mode.REWIND)
 _CHECK_LINES = 8
 _TAKEN = 920                # pixels of everything else beside the words
 _LETTER, _TITLE_LETTER = 9, 11      # pixels of a usual letter; all words are in tooltips
