@@ -1,5 +1,6 @@
 """The policy in a process of its own: on time, watched, replaceable, and survivable."""
 
+import math
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -24,9 +25,11 @@ from recorders.streams import Batch
 from studio.devices.absent import AbsentTeleoperator
 from studio.sim.robot import SimRobot
 from studio.station.bus import CommandClient, CommandServer, Endpoints, private_endpoints
+from studio.station.chunk_bend import Fixed
 from studio.station.commands import Arm, Reply, ResetScene, StartEpisode, StartPolicy
 from studio.station.control_loop import TickRecord
 from studio.station.endpoints import address_in, open_context, private_directory
+from studio.station.decided import Decided
 from studio.station.messages import Mode, PolicyHealth
 from studio.station.policy_link import (
     Answer,
@@ -186,6 +189,35 @@ def test_a_deadline_that_a_whole_thought_breaks_is_counted(ticks):
     assert health.deadline_misses > 0 and health.answer_ms.max > health.deadline_ms
 
 
+class Holding(SlowThinker):
+    """Writes down what it was told to hold."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock, pieces=1, piece_ms=1, act_ms=1)
+        self.told: list[tuple[int, Held | None]] = []
+
+    def act(self, observation: Observation, latent: Latent, held: Held | None = None) -> Chunk:
+        self.told.append((observation.stamp_ns, held))
+        return super().act(observation, latent, held)
+
+
+@pytest.mark.gl
+def test_what_a_person_fixed_is_held_by_every_chunk_that_reaches_so_far(ticks):
+    clock, moment_ns, free = ManualClock(ticks[0].stamp_ns), ticks[150].stamp_ns, math.nan
+    turns = PolicyTurns(policy := Holding(clock), streams, clock, pace=PACE)
+    turns.decided = Decided(
+        epoch=int(ticks[-1].row["epoch"][0]), space="tool", stamp_ns=0, moment_ns=0,
+        fixed=(Fixed(moment_ns, (free, 0.1, *(free,) * 6), policy.spec.step_ns),))
+    play(turns, clock, ticks)
+    step_ns = policy.spec.step_ns
+    held = [(moment_ns - stamp_ns, found) for stamp_ns, found in policy.told if found is not None]
+    assert len(held) >= 3
+    for ahead_ns, found in held:
+        (step, column), = np.argwhere(found.mask)
+        assert column == 1 and found.targets[step, 1] == 0.1
+        assert abs((step + 1) * step_ns - ahead_ns) <= step_ns / 2
+
+
 @pytest.mark.gl
 def test_answers_say_what_they_were_made_from_and_what_they_cost(ticks):
     clock = ManualClock(ticks[0].stamp_ns)
@@ -212,6 +244,34 @@ def test_a_chunk_that_is_not_finite_is_never_sent_until_other_weights_drive(tick
     health = turns.status().health
     assert (health.problem, health.name, health.weights_version) == ("", "runs/y", 4)
     assert health.system1_calls == health.spoiled + len(answers)    # the scene is the same
+
+
+@pytest.mark.gl
+def test_other_weights_think_first_and_no_answer_is_missing(ticks):
+    class Numbered(PiecewiseThinker):
+        def __init__(self, version: int) -> None:
+            super().__init__(clock, pieces=30, piece_ms=4, act_ms=6)
+            self.weights_version = version
+
+        def think_slices(self, observation: Observation) -> Iterator[Latent | None]:
+            for latent in super().think_slices(observation):
+                yield latent and msgspec.structs.replace(
+                    latent, weights_version=self.weights_version)
+
+    def gaps(answers: list[Answer]) -> list[float]:
+        return np.diff([answer.chunk.observation_ns for answer in answers]).tolist()
+
+    clock = ManualClock(ticks[0].stamp_ns)
+    turns = PolicyTurns(Numbered(3), streams, clock, pace=PACE)
+    before = play(turns, clock, ticks[:150])
+    turns.prepare(Numbered(4), "runs/y")
+    assert turns.preparing and turns.policy.weights_version == 3
+    after = play(turns, clock, ticks[150:])
+    versions = [answer.chunk.weights_version for answer in after]
+    assert versions == sorted(versions) and versions[0] == 3 and versions[-1] == 4
+    assert not turns.preparing and turns.status().health.name == "runs/y"
+    assert max(gaps(before[-1:] + after)) <= max(gaps(before))
+    assert len({answer.chunk.chunk_id for answer in before + after}) == len(before + after)
 
 
 @pytest.mark.gl

@@ -128,6 +128,11 @@ class TwoSpeeds:
         self.reset(seed)
         self.usage = usage
 
+    def begin_with(self, latent: Latent) -> None:
+        """System 2 has looked already, elsewhere; its next turn comes as after any look."""
+        self.buffer.publish(latent)
+        self._thought_of_ns, self._think_overdue = latent.observation_ns, False
+
     def observe(self, observation: Observation, now_ns: int, epoch: int = 0) -> None:
         """Take the newest observation; runs whatever is due.
 

@@ -20,6 +20,7 @@ from policy.interfaces import Chunk, Held, Observation, Policy, PolicySpec
 from recorders.clock import NS_PER_S, Clock
 from recorders.streams import Batch, StreamSpec
 from studio.station.decided import Decided, held_of
+from studio.station.first_look import FirstLook
 from studio.station.messages import Assignment, PolicyHealth
 from studio.station.policy_feed import PolicyFeed, Shown
 from studio.station.policy_link import Answer, PolicyStatus, Timings, spread
@@ -66,6 +67,7 @@ class PolicyTurns:
         self._thought: deque[int] = deque()
         self._piece_ns = 0.0
         self._busy = False
+        self._coming: FirstLook | None = None   # shall drive once it has looked
         self._install(policy, name, self._feed_for(policy.spec))
         self._forget()
 
@@ -99,6 +101,8 @@ class PolicyTurns:
             self._rewinds = shown.rewinds
             self._speeds.observe(shown.observation, self._clock.now_ns(), shown.epoch)
             self._busy = True
+        elif self._coming is not None and self._newest is not None and not self.rest_ns():
+            self._let_look(self._coming, self._newest)
         elif self._busy and not self.rest_ns():
             self._think()
 
@@ -128,13 +132,32 @@ class PolicyTurns:
 
     def rest_ns(self) -> int:
         """How long to wait for a tick before the next `work`; 0 if there is work at once."""
-        if not self._busy:
+        if not self._busy and not self.preparing:
             return IDLE_NS
         now_ns = self._clock.now_ns()
         begins_ns, ends_ns = self._due_ns - self._piece_ns, self._due_ns + LATE_NS
         if begins_ns < now_ns < ends_ns and self._piece_ns < self._gap_ns / 2:
             return ends_ns - now_ns     # System 1's picture is about to come
         return 0
+
+    @property
+    def preparing(self) -> bool:
+        """Whether a policy is on its way; see `prepare`."""
+        return self._coming is not None
+
+    def prepare(self, policy: Policy, name: str) -> None:
+        """Drive with other weights as soon as their System 2 has looked, in the other's pauses:
+        System 1 answers all the while, first with the old ones, then with the new.
+
+        Where nothing was seen yet, or another spec is asked for, as `swap`.
+
+        Raises:
+            DeviceError, ValueError, MissingSignal: see `swap`.
+        """
+        if policy.spec == self.policy.spec and self._newest is not None:
+            self._coming = FirstLook(policy, name)
+        else:
+            self.swap(policy, name)
 
     def swap(self, policy: Policy, name: str) -> None:
         """Drive with another policy or other weights from the next call on.
@@ -146,6 +169,7 @@ class PolicyTurns:
             DeviceError, ValueError, MissingSignal: the robot does not show what it wants; the old
                 one goes on.
         """
+        self._coming = None
         usage, chunks = self._speeds.usage, self._speeds.chunks
         same = policy.spec == self.policy.spec
         self._install(policy, name, None if same else self._feed_for(policy.spec))
@@ -197,6 +221,21 @@ class PolicyTurns:
     def _see(self, shown: Shown) -> None:
         self._shown = shown
 
+    def _let_look(self, coming: FirstLook, shown: Shown) -> None:
+        """A piece of the first thought of the policy that is on its way; with the last, it drives.
+        """
+        began_ns = self._clock.now_ns()
+        coming.piece(shown)
+        self._piece_ns = max(float(self._clock.now_ns() - began_ns), FORGETS * self._piece_ns)
+        if coming.latent is None:
+            return
+        usage, chunks, due_ns = self._speeds.usage, self._speeds.chunks, self._due_ns
+        self._install(coming.policy, coming.name, None)
+        self._speeds.begin_with(coming.latent)
+        self._speeds.usage, self._speeds.chunks, self._due_ns = usage, chunks, due_ns
+        self._thought.append(self._clock.now_ns())
+        self._coming, self._busy = None, True
+
     def _think(self) -> None:
         """A piece of System 2, if it is at work."""
         began_ns, runs = self._clock.now_ns(), self._speeds.usage.system2_runs
@@ -230,12 +269,13 @@ def chunk_problem(chunk: Chunk, spec: PolicySpec, joints: int) -> str:
     return ""
 
 
-def warm_up(policy: Policy, streams: Sequence[StreamSpec]) -> str:
+def warm_up(policy: Policy, streams: Sequence[StreamSpec], times: int = WARM_UPS) -> str:
     """Let a policy think and act on nothing, so that its first real call is as fast as the others.
 
     Args:
         policy: reset afterwards.
         streams: of the robot that it shall see.
+        times: so often.
 
     Returns:
         Why what it gave is no chunk, or an empty string.
@@ -248,7 +288,7 @@ def warm_up(policy: Policy, streams: Sequence[StreamSpec]) -> str:
         stamp_ns=NS_PER_S, instruction="", base=base, cloud=cloud,
         images={camera: np.zeros((*spec.picture_size, 3), np.uint8) for camera in spec.cameras},
         proprioception=np.zeros(felt, np.float32))
-    chunks = [policy.act(nothing, policy.think(nothing)) for _ in range(WARM_UPS)]
+    chunks = [policy.act(nothing, policy.think(nothing)) for _ in range(times)]
     policy.reset()
     return chunk_problem(chunks[-1], spec, _joints_of(streams))
 

@@ -97,6 +97,7 @@ class PolicyDesk:
         self._heard_ns = self._said_ns = 0
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="weights")
         self._loading: tuple[str, Future[Policy], Callable[[Reply], None]] | None = None
+        self._arriving: tuple[Policy, str, Callable[[Reply], None]] | None = None
         self._before: tuple[Policy, str] | None = None      # the last swap
         self._problem = ""
         self._calibration = calibration_of(told.policy)
@@ -131,7 +132,8 @@ class PolicyDesk:
         """Do what is to be done now; waits a few milliseconds if that is nothing."""
         for request, answer in self._server.poll():
             self._obey(request, answer)
-        self._swap_what_is_loaded()
+        self._take_what_is_loaded()
+        self._let_arrive()
         if self._turns is None or self._link is None:
             self._server.wait(IDLE_MS)
             return
@@ -171,8 +173,10 @@ class PolicyDesk:
             case Detach():
                 self.detach()
                 answer(Reply(True))
-            case SwapWeights() if self._loading is not None:
+            case SwapWeights() | SwapBack() if self._loading is not None:
                 answer(Reply(False, f"{self._loading[0]} is being loaded: wait"))
+            case SwapWeights() | SwapBack() if self._arriving is not None:
+                answer(Reply(False, f"{self._arriving[1]} is about to drive: wait"))
             case SwapWeights(folder):
                 self._loading = folder, self._loader.submit(self._load, folder), answer
             case SwapBack(version):
@@ -185,11 +189,11 @@ class PolicyDesk:
     def _load(self, folder: str) -> Policy:
         """In the loader's thread: a policy that is ready to drive."""
         policy = load(self._told, folder)
-        if self._streams and (wrong := warm_up(policy, self._streams)):
+        if self._streams and (wrong := warm_up(policy, self._streams, 1)):
             raise CheckpointError(f"{folder} gives no chunk to follow: {wrong}")
         return policy
 
-    def _swap_what_is_loaded(self) -> None:
+    def _take_what_is_loaded(self) -> None:
         if self._loading is None or not self._loading[1].done():
             return
         (folder, loaded, answer), self._loading = self._loading, None
@@ -198,11 +202,21 @@ class PolicyDesk:
         except (CheckpointError, DeviceError, ValueError) as mistake:
             answer(Reply(False, f"{mistake}; {self._name} goes on"))
             return
-        self._swap(policy, folder, answer)
+        self._arriving = policy, folder, answer
+        if self._turns is not None and policy.spec == self._turns.policy.spec:
+            self._turns.prepare(policy, folder)
+
+    def _let_arrive(self) -> None:
+        """Those that are loaded drive once their System 2 has looked."""
+        if self._arriving is None or (self._turns is not None and self._turns.preparing):
+            return
+        policy, name, answer = self._arriving
+        self._arriving = None
+        self._swap(policy, name, answer)
 
     def _swap(self, policy: Policy, name: str, answer: Callable[[Reply], None]) -> None:
         try:
-            if self._turns is not None:
+            if self._turns is not None and self._turns.policy is not policy:
                 self._turns.swap(policy, name)
         except (DeviceError, ValueError) as mistake:
             answer(Reply(False, f"{mistake}; {self._name} goes on"))
