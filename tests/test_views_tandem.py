@@ -165,6 +165,7 @@ def test_letting_it_drive_begins_an_episode_unless_one_is_open():
 @pytest.mark.parametrize(("mode", "policy", "why"), [
     (Mode.ARMED, None, "No policy is there"), (Mode.IDLE, HEALTH, "old Arm first"),
     (Mode.HOLD, HEALTH, "old Arm first"), (Mode.STOP, HEALTH, "Re-arm first"),
+    (Mode.HUMAN, HEALTH, "let go of the device first"), (Mode.REWIND, HEALTH, "drives back"),
     (Mode.ARMED, health(alive=False), "says nothing")])
 def test_a_button_that_cannot_let_it_drive_says_why(mode, policy, why):
     now = driving(mode, policy=policy)

@@ -142,7 +142,7 @@ class TandemPanel:
     def _show_drive(self, seen: Seen) -> None:
         shown, themes, snapshot = self._ui.shown, self._ui.themes, seen.snapshot
         self._drives = snapshot is not None and not seen.silent and snapshot.mode in (
-            Mode.AUTO, Mode.HANDBACK)
+            Mode.AUTO, Mode.SHARED, Mode.HANDBACK)
         shown.settings(self._back, enabled=not seen.controls.rewind)
         shown.theme(self._back, themes.off if seen.controls.rewind else themes.plain_button)
         shown.value(self._back_tip, seen.controls.rewind or

@@ -116,6 +116,10 @@ def why_not_drive(snapshot: Snapshot) -> str:
         return "The policy says nothing: wait until it is there again"
     if snapshot.mode in (Mode.STOP, Mode.FAULT):
         return "Re-arm first"
+    if snapshot.mode is Mode.HUMAN:
+        return "You drive: let go of the device first"
+    if snapshot.mode is Mode.REWIND:
+        return "Wait: the arm drives back"
     return "The arm follows nobody: hold Arm first" if snapshot.mode not in _DRIVABLE else ""
 
 
