@@ -28,6 +28,7 @@ from studio.station.bus import CommandClient, CommandServer, Endpoints, private_
 from studio.station.chunk_bend import Fixed
 from studio.station.commands import Arm, Reply, ResetScene, StartEpisode, StartPolicy
 from studio.station.control_loop import TickRecord
+from studio.station.decided import Decided
 from studio.station.endpoints import address_in, open_context, private_directory
 from studio.station.decided import Decided
 from studio.station.messages import Mode, PolicyHealth
