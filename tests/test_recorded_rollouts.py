@@ -16,6 +16,7 @@ from policy.driving.two_speeds import Delays
 from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
 from studio.cli import main
+from studio.sim.replay import replay_in_simulator
 from studio.station.commands import Arm, Pause, Rewind, SetInstruction, SetSharing, StartPolicy
 from studio.station.messages import Mode, Owner
 from studio.station.rollout_rules import RULES, check_rollout
@@ -173,6 +174,11 @@ def test_what_is_damaged_is_not_judged(copy, capsys):
     assert main(["data", "check", str(copy.path), "--json"]) == 1
     said = json.loads(capsys.readouterr().out)
     assert said["problems"] and not said["findings"]
+
+
+def test_what_is_left_of_a_rollout_that_was_taken_back_repeats_exactly(recorded):
+    again = replay_in_simulator(episode_in(recorded))
+    assert again.same and again.max_object_error_m == again.max_joint_error_rad == 0.0
 
 
 # ---- who did what --------------------------------------------------------------------------------

@@ -62,8 +62,9 @@ def replay_in_simulator(episode: EpisodeReader,
                           "another simulator than this one")
     world = SimWorld(ManualClock(int(sim.stamps_ns[0])))
     world.reset(episode.attrs["task"], episode.attrs["seed"], episode.instruction)
-    world.restore_state(sim["state"][0], sim["target"][0])
-    began_ns = int(sim["t_device_ns"][0])
+    first = int(np.argmax(_stayed(sim["t_device_ns"])))
+    world.restore_state(sim["state"][first], sim["target"][first])
+    began_ns = int(sim["t_device_ns"][first])
     compared = _Comparison(sim, arm)
 
     def step_to(device_ns: int) -> None:
@@ -71,10 +72,11 @@ def replay_in_simulator(episode: EpisodeReader,
             world.advance_to(world.stamp_ns + STEP_NS)
             compared.look(world)
 
-    stamps_ns, targets = contact["t_device_ns"], contact["target"]                 # (N,) (N, D)
+    kept = _stayed(contact["t_device_ns"])
+    stamps_ns, targets = contact["t_device_ns"][kept], contact["target"][kept]     # (N,) (N, D)
     # Only what was recorded with a disturbance tells what pushed the cubes.
-    pushes = contact["push"] if "push" in contact else np.zeros((len(stamps_ns), 3, 3))
-    edits = _Edits(episode, contact["t_mono_ns"])
+    pushes = contact["push"][kept] if "push" in contact else np.zeros((len(stamps_ns), 3, 3))
+    edits = _Edits(episode, contact["t_mono_ns"][kept])
     for row in range(int(np.searchsorted(stamps_ns, began_ns)), len(stamps_ns)):
         step_to(int(stamps_ns[row]))            # only after a gap is there anything to do
         edits.until(row, world)
@@ -87,6 +89,19 @@ def replay_in_simulator(episode: EpisodeReader,
         replayed="success" if world.run.success else "failure",
         duration_s=world.time_s - began_ns / NS_PER_S,
         max_object_error_m=compared.object_m, max_joint_error_rad=compared.joint_rad)
+
+
+def _stayed(device_ns: np.ndarray) -> np.ndarray:
+    """(N,) bool: rows that nobody took back. Where somebody went back, simulated time did, too."""
+    later_ns = np.minimum.accumulate(device_ns[::-1])[::-1]
+    return np.append(device_ns[:-1] < later_ns[1:], True)
+
+
+def _by_stamp(stream: StreamReader, column: str) -> dict[int, np.ndarray]:
+    """Simulated time to what was recorded then and stayed."""
+    stamps_ns = stream["t_device_ns"]
+    kept = _stayed(stamps_ns)
+    return dict(zip(stamps_ns[kept].tolist(), stream[column][kept], strict=True))
 
 
 class _Edits:
@@ -109,8 +124,7 @@ class _Comparison:
     """The largest differences from what was recorded."""
 
     def __init__(self, sim: StreamReader, arm: StreamReader) -> None:
-        self._objects = dict(zip(sim["t_device_ns"].tolist(), sim["objects"], strict=True))
-        self._joints = dict(zip(arm["t_device_ns"].tolist(), arm["position"], strict=True))
+        self._objects, self._joints = _by_stamp(sim, "objects"), _by_stamp(arm, "position")
         self.object_m = self.joint_rad = 0.0
 
     def look(self, world: SimWorld) -> None:
