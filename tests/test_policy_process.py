@@ -30,7 +30,6 @@ from studio.station.commands import Arm, Reply, ResetScene, StartEpisode, StartP
 from studio.station.control_loop import TickRecord
 from studio.station.decided import Decided
 from studio.station.endpoints import address_in, open_context, private_directory
-from studio.station.decided import Decided
 from studio.station.messages import Mode, PolicyHealth
 from studio.station.policy_link import (
     Answer,
