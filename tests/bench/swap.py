@@ -139,9 +139,10 @@ class Seat:
 
 
 @contextmanager
-def at_desk(run: Path, task: str) -> Iterator[Seat]:
+def at_desk(run: Path, task: str, image_size: tuple[int, int]) -> Iterator[Seat]:
     """A desk on which a policy can drive."""
-    config = DeskConfig(task=task, live=False, stays=True, policy=latest_of(run).folder)
+    config = DeskConfig(task=task, live=False, stays=True, policy=latest_of(run).folder,
+                        robot_options={"image_size": image_size})
     with private_endpoints() as links, open_context() as context:
         desk = Desk(config, links, context, SystemClock(),
                     lambda line: print(line, file=sys.stderr))
@@ -215,8 +216,8 @@ def _spread(values: list[float]) -> str:
 
 
 def main(run: tyro.conf.Positional[Path], other: tyro.conf.Positional[Path | None] = None,
-         task: str = "put-cube-in-bin", seconds: float = 36.0, beside_trainer: bool = False
-         ) -> None:
+         task: str = "put-cube-in-bin", seconds: float = 36.0, beside_trainer: bool = False,
+         image_size: tuple[int, int] = (240, 320)) -> None:
     """Measure with and without swaps, print a table, write the JSON.
 
     Args:
@@ -225,10 +226,11 @@ def main(run: tyro.conf.Positional[Path], other: tyro.conf.Positional[Path | Non
         task: of the simulated arm.
         seconds: of driving, per case.
         beside_trainer: let a busy process at the trainer's priority run meanwhile.
+        image_size: height and width of the simulated cameras' pictures.
     """
     versions = latest_of(run), latest_of(other or run)
     load, measured = os.getloadavg(), {}
-    with trainer(beside_trainer), at_desk(run, task) as seat:
+    with trainer(beside_trainer), at_desk(run, task, image_size) as seat:
         for name, swaps in (("without swaps", False), ("with swaps", True)):
             measured[name] = drive(seat, task, seconds, versions, swaps=swaps)
     table = Table("", "ticks", "late, ms", "between answers, ms", "dry ticks", "late by a period",
