@@ -252,23 +252,32 @@ class MotionLimiter:
         return self._update(guards) or SafeCommand(self.position, self.velocity, guards)
 
     def _update(self, guards: Guard) -> SafeCommand | None:
-        """Apply Ruckig's next step, or nothing: steps of a few nanoradians it may fail to time, and
-        once in some ten thousand ticks it gave a joint a place far from where that was."""
+        """Apply Ruckig's next step, or nothing: steps of a few nanoradians it may fail to time."""
         self._in.target_acceleration = [0.0] * len(self.position)
+        if not self._calculated() and not self._calculated(anew=True):
+            return None
+        self.position = np.array(self._out.new_position)
+        self.velocity = np.array(self._out.new_velocity)
+        self._out.pass_to_input(self._in)
+        return SafeCommand(self.position, self.velocity, guards)
+
+    def _calculated(self, *, anew: bool = False) -> bool:
+        """Whether Ruckig found a step that the arm can make.
+
+        Once in some ten thousand ticks it gave a joint a place a radian away, and went on to; with
+        nothing remembered it finds the right one.
+        """
+        if anew:
+            self._otg, self._out = (Ruckig(len(self.position), self._dt_s),
+                                    OutputParameter(len(self.position)))
         try:
             result = self._otg.update(self._in, self._out)
         except RuckigError:
-            return None
-        if result not in (Result.Working, Result.Finished):
-            return None
+            return False
         here, speed = np.array(self._in.current_position), np.array(self._in.current_velocity)
-        position, velocity = np.array(self._out.new_position), np.array(self._out.new_velocity)
-        if leaps(position - here - speed * self._dt_s, velocity - speed,
-                 self._max_acceleration, self._dt_s):
-            return None
-        self._out.pass_to_input(self._in)
-        self.position, self.velocity = position, velocity
-        return SafeCommand(self.position, self.velocity, guards)
+        return result in (Result.Working, Result.Finished) and not leaps(
+            np.array(self._out.new_position) - here - speed * self._dt_s,
+            np.array(self._out.new_velocity) - speed, self._max_acceleration, self._dt_s)
 
 
 def leaps(beside: np.ndarray, gained: np.ndarray, max_acceleration: np.ndarray, dt_s: float
