@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from doubles.browser import chromium, open_browser
+from doubles.browser import PATIENCE_MS, chromium, open_browser
 from doubles.desktop import running_desk
 from doubles.random_checkpoint import write_random_run
+from playwright.sync_api import expect
 
 from recorders.clock import NS_PER_S, SystemClock
 from recorders.store import DemoStore
@@ -51,6 +52,7 @@ def test_a_policy_is_let_drive_from_the_page_told_otherwise_and_judged(folder: P
         browser.tab("Rollout")
         browser.shows("#policy", "version 7")
         page = browser.page
+        expect(page.locator("#policy-run input")).to_have_value("run, step 7", timeout=PATIENCE_MS)
 
         page.locator("#rollout-start").click()
         page.get_by_text("say that somebody is beside the arm first").wait_for()

@@ -63,7 +63,9 @@ def status_of(view: DeskView, library: Library, jobs: Sequence[JobView] = ()) ->
     rate_hz = state.rate_hz if state else 100.0
     return {
         "revisions": {"episode-list": f"{library.path} {library.revision()}",
-                      "devices": devices_key(state)},
+                      "devices": devices_key(state),
+                      "policy": state.policy.folder if state else "",
+                      "versions": versions_key(state)},
         "live": bool(state and state.live_url),
         "said": {tile.camera: tile.said for tile in tiles},
         "html": {
@@ -114,6 +116,12 @@ def devices_key(state: DeskState | None) -> str:
     if state is None:
         return ""
     return repr((state.robot, state.robot_options, state.teleop, state.teleop_options))
+
+
+def versions_key(state: DeskState | None) -> str:
+    """Another text whenever there is another version, or another one drives."""
+    return "" if state is None else repr([
+        (row.run, row.number, row.standing) for row in version_rows(state)])
 
 
 def phase_of(view: DeskView) -> str:

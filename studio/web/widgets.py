@@ -10,6 +10,10 @@ QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """For every event: nobody calls it from outside, and nothing flickers."""
 
 
+ON_CHANGE = "element.addEventListener('desk-changed', () => trigger('changed', {}));"
+"""For a place whose revision /live/status tells: its event `changed` comes with every other one."""
+
+
 def html(value: str = "", **options: Any) -> gr.HTML:
     """A piece of HTML that looks as desk.css says."""
     return gr.HTML(value, apply_default_css=False, padding=False, **options)

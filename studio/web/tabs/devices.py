@@ -13,9 +13,7 @@ from studio.station.desk_link import DeskState, UseDevices
 from studio.views import device_choices
 from studio.views.device_choices import LEADER_ARM, Choice
 from studio.web.parts import Parts, show_reply
-from studio.web.widgets import QUIET, place
-
-_ON_DEVICES = "element.addEventListener('desk-changed', () => trigger('changed', {}));"
+from studio.web.widgets import ON_CHANGE, QUIET, place
 
 
 def build(parts: Parts, _picked: gr.State) -> None:
@@ -41,7 +39,7 @@ def build(parts: Parts, _picked: gr.State) -> None:
                         "armed afterwards. What cannot be opened is refused, and what was used "
                         "before is back. Refused while an episode is open")
         with gr.Column(scale=3):
-            live = place("devices", "card", js_on_load=_ON_DEVICES)
+            live = place("devices", "card", js_on_load=ON_CHANGE)
 
     fields = [robot, teleop, leader_type, leader_port, cameras, robot_options, teleop_options]
 

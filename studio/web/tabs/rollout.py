@@ -27,7 +27,7 @@ from studio.views.lamps import AXES, TOOL_AXES
 from studio.views.policy_choices import find_runs
 from studio.views.robot_tasks import phrases_of
 from studio.web.parts import Parts, show_reply
-from studio.web.widgets import QUIET, button, html, place
+from studio.web.widgets import ON_CHANGE, QUIET, button, html, place
 
 PLACES = ("runs", "out", "experiments")     # below the folder in which the desk was started
 NOBODY_SEES = "say that somebody is beside the arm first"
@@ -37,17 +37,24 @@ def build(parts: Parts, _picked: gr.State) -> None:
     """Put the tab together."""
     with gr.Row():
         with gr.Column(scale=1, min_width=320):
-            _policy(parts)
+            run = _policy(parts)
             _attempt(parts)
             _sharing(parts)
         with gr.Column(scale=2, min_width=420):
             place("lamps", "card")
-            place("policy", "card")
+            policy = place("policy", "card", js_on_load=ON_CHANGE)
             _words(parts)
             place("dialogue", "card")
 
+    def chosen() -> Any:
+        state = parts.feed.view.state
+        folder = state.policy.folder if state is not None else ""
+        return gr.update(value=folder or None, choices=_runs(folder))
 
-def _policy(parts: Parts) -> None:
+    policy.changed(chosen, outputs=run, **QUIET)
+
+
+def _policy(parts: Parts) -> gr.Dropdown:
     run = gr.Dropdown(_runs(), label="Policy", info="A training run, or the folder of one",
                       allow_custom_value=True, elem_id="policy-run")
     with gr.Row():
@@ -65,6 +72,7 @@ def _policy(parts: Parts) -> None:
     drop.click(lambda: show_reply(parts.feed.ask_desk(UsePolicy("")), "No policy is there now"),
                **QUIET)
     again.click(lambda: gr.update(choices=_runs()), outputs=run, **QUIET)
+    return run
 
 
 def _attempt(parts: Parts) -> None:
@@ -160,8 +168,10 @@ def _ask_all(parts: Parts, commands: tuple[Command, ...], done: str) -> None:
     gr.Info(done, duration=4)
 
 
-def _runs() -> list[tuple[str, str]]:
-    return [(run.words, run.folder) for run in find_runs([Path(place) for place in PLACES])]
+def _runs(chosen: str = "") -> list[tuple[str, str]]:
+    """Words and folder of every run that was found, the chosen one first."""
+    found = find_runs([Path(place) for place in PLACES], [chosen] if chosen else ())
+    return [(run.words, run.folder) for run in found]
 
 
 def _said(parts: Parts) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import gradio as gr
 from studio.station.training_link import Promote, RollBack, StartTraining, StopTraining
 from studio.views.training_words import METHODS, version_rows
 from studio.web.parts import Parts, show_reply
-from studio.web.widgets import QUIET, button, place
+from studio.web.widgets import ON_CHANGE, QUIET, button, place
 
 
 def build(parts: Parts, _picked: gr.State) -> None:
@@ -18,10 +18,17 @@ def build(parts: Parts, _picked: gr.State) -> None:
     with gr.Row():
         with gr.Column(scale=1, min_width=320):
             _training(parts)
-            _versions(parts)
+            offered = _versions(parts)
         with gr.Column(scale=2, min_width=420):
             place("training", "card")
-            place("versions", "card")
+            versions = place("versions", "card", js_on_load=ON_CHANGE)
+
+    def offer() -> Any:
+        return gr.update(choices=[(f"{row.words}, {row.standing.lower()}",
+                                   f"{row.number} {row.run}")
+                                  for row in version_rows(parts.feed.view.state)])
+
+    versions.changed(offer, outputs=offered, **QUIET)
 
 
 def _training(parts: Parts) -> None:
@@ -47,7 +54,7 @@ def _training(parts: Parts) -> None:
                                     "The training goes on"), **QUIET)
 
 
-def _versions(parts: Parts) -> None:
+def _versions(parts: Parts) -> gr.Dropdown:
     which = gr.Dropdown([], label="Version", elem_id="version", info="Newest first")
     scenes = gr.Number(0, label="Simulated scenes to try it in first", precision=0, minimum=0,
                        elem_id="version-scenes")
@@ -57,11 +64,6 @@ def _versions(parts: Parts) -> None:
         promote = button("badge-check", "Let it drive", "promote", variant="primary")
         back = button("undo-2", "Roll back", "roll-back")
 
-    def offer() -> Any:
-        rows = version_rows(parts.feed.view.state)
-        return gr.update(choices=[(f"{row.words}, {row.standing.lower()}",
-                                   f"{row.number} {row.run}") for row in rows])
-
     def let(chosen: str, tried: float, why: str) -> None:
         if not chosen:
             gr.Warning("Choose a version")
@@ -69,10 +71,10 @@ def _versions(parts: Parts) -> None:
         show_reply(parts.feed.ask_desk(promotion_of(chosen, tried, why)),
                    "It is measured, and drives if it passes")
 
-    which.focus(offer, outputs=which, **QUIET)
     promote.click(let, inputs=[which, scenes, reason], **QUIET)
     back.click(lambda why: show_reply(parts.feed.ask_desk(RollBack((why or "").strip())),
                                       "The version before drives"), inputs=reason, **QUIET)
+    return which
 
 
 def request_of(method: str, minutes: float, folders: str) -> StartTraining:
