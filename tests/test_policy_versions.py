@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from policy.data.batches import TrainingSet
 from policy.data.recorded_observations import newest_observations
 from policy.errors import CheckpointError
-from policy.runs.checkpoints import read_group
+from policy.runs.checkpoints import load_policy, read_group
 from policy.runs.run_folder import RunFolder, RunState, read_state
 from policy.training.configs import changed, recipe_of
 from policy.training.dual_training import DualTraining
@@ -22,7 +21,7 @@ from policy.training.schedule import Budget
 from policy.versions import action_change, ledger
 from policy.versions.gate import GateBounds, GateFigures, objections_to, refusal
 from policy.versions.ledger import Entry, What, family_of, latest_of, versions_of
-from policy.versions.measuring import Ask, Measuring, damage
+from policy.versions.measuring import Measuring, damage
 from policy.versions.misfit import misfit
 from recorders.clock import SystemClock
 
@@ -158,27 +157,35 @@ def parent(tmp_path_factory, toys) -> Path:
     return run
 
 
-def go_on(parent: Path, toys: Path, folder: Path, **options: Any) -> DualTraining:
-    return DualTraining.go_on(folder, [toys], parent, seed=0, budget=Budget(steps=2), **options)
-
-
-def asking(training: DualTraining) -> Ask:
-    return lambda question: question(training.lessons)
-
-
-def test_a_version_is_measured_beside_the_one_that_drives(parent, toys, tmp_path):
-    training = go_on(parent, toys, tmp_path / "child", count_from=40)
+@pytest.fixture(scope="module")
+def child(parent, toys, tmp_path_factory) -> DualTraining:
+    """What goes on from it, two steps further; every version stays, and counts on from 40."""
+    training = DualTraining.go_on(
+        tmp_path_factory.mktemp("runs") / "child", [toys], parent, seed=0, budget=Budget(steps=2),
+        count_from=40)
     training.trainer(SystemClock(), publish_every_s=1e-9).train()
-    numbers = [one.number for one in versions_of(tmp_path / "child")]
-    assert numbers == [40, 41, 42]                      # every one stays, and counts on
-    measuring = Measuring(asking(training), 0, SystemClock())
-    same = measuring.figures(tmp_path / "child" / "checkpoints" / "000040", parent)
-    assert same.against == 2 and same.moments > 2 and same.episodes == 1
-    assert same.held_out == same.held_out_before and same.measure == "action error"
-    assert (same.position_m, same.gripper_flips) == (0.0, 0.0)
-    learned = measuring.figures(tmp_path / "child", parent)
-    assert learned.held_out != learned.held_out_before and learned.position_m
-    assert objections_to(same, BOUNDS) == ()
+    return training
+
+
+@pytest.fixture
+def measuring(child) -> Measuring:
+    return Measuring(lambda question: question(child.lessons), 0, SystemClock())
+
+
+def test_a_version_is_measured_beside_the_one_that_drives(parent, child, measuring):
+    assert [one.number for one in versions_of(child.run.path)] == [40, 41, 42]
+    found = measuring.figures(child.run.path, parent)
+    assert found.against == 2 and found.moments > 2 and found.episodes == 1
+    assert found.measure == "action error" and found.held_out != found.held_out_before
+    assert found.position_m and found.rotation_rad and found.gripper_flips is not None
+
+
+def test_the_same_weights_act_alike_whatever_they_draw_at_random(parent, child):
+    again = load_policy(child.run.path / "checkpoints" / "000040")
+    before = load_policy(parent)
+    seen = newest_observations(child.lessons.demonstrations, before.spec, seconds=0.5,
+                               period_s=0.2)
+    assert action_change.action_change(before, again, seen) == pytest.approx((0, 0, 0))
 
 
 def spoiled(parent: Path, folder: Path, value: float) -> Path:
@@ -193,17 +200,15 @@ def spoiled(parent: Path, folder: Path, value: float) -> Path:
     return folder
 
 
-def test_weights_that_are_no_numbers_are_known_before_they_drive(parent, toys, tmp_path):
+def test_weights_that_are_no_numbers_are_known_before_they_drive(parent, measuring, tmp_path):
     run = spoiled(parent, tmp_path / "spoiled", float("nan"))
     assert "no number" in damage(RunFolder.open(run).latest())
-    training = go_on(parent, toys, tmp_path / "child")
-    found = Measuring(asking(training), 0, SystemClock()).figures(run, parent)
+    found = measuring.figures(run, parent)
     assert "no number" in found.damage and found.moments == 0
     assert refusal(objections_to(found, BOUNDS), "I insist")
 
 
-def test_a_damaged_checkpoint_and_another_robots_are_known(parent, toys, tmp_path):
-    measuring = Measuring(asking(go_on(parent, toys, tmp_path / "child")), 0, SystemClock())
+def test_a_damaged_checkpoint_and_another_robots_are_known(parent, measuring, tmp_path):
     broken = tmp_path / "broken"
     shutil.copytree(parent, broken)
     file = next(broken.glob("checkpoints/*/model.safetensors"))
@@ -217,18 +222,15 @@ def test_a_damaged_checkpoint_and_another_robots_are_known(parent, toys, tmp_pat
     assert "another robot: giant, where toy drives" in measuring.figures(other, parent).misfit
 
 
-def test_the_newest_seconds_are_seen_as_they_were_shown(parent, toys):
-    spec = msgspec.convert(RunFolder.open(parent).config["dual"]["spec"],
-                           type(recipe_of("compact").spec))
-    lessons = TrainingSet.open([toys], spec, hold_out=0)
-    seen = newest_observations(lessons.demonstrations, spec, seconds=2.0, period_s=0.2)
+def test_the_newest_seconds_are_seen_as_they_were_shown(child):
+    lessons: TrainingSet = child.lessons
+    seen = newest_observations(lessons.demonstrations, lessons.spec, seconds=2.0, period_s=0.2)
     newest = lessons.demonstrations[-1]
     assert len(seen) == 8 + 3                           # of the last episode, and of the one before
     assert seen[-1].stamp_ns == newest.moments_ns[-1]
     assert np.array_equal(seen[-1].proprioception, newest.proprioception[-1])
     assert seen[-1].instruction == newest.instruction_at(len(newest) - 1)
-    batch = lessons.held_out_batch(np.random.default_rng(0), 1)
-    assert batch is None and seen[-1].images["front"].shape == (64, 96, 3)
+    assert seen[-1].images["front"].shape == (64, 96, 3)
 
 
 def test_two_chunks_differ_by_metres_radians_and_gripper():
