@@ -40,8 +40,7 @@ class Played(msgspec.Struct):
 
     Attributes:
         taken: became the running chunk.
-        refused: were not, because of an old epoch, an old observation, cancelled words, or because
-            they were no chunk of this robot.
+        refused: of an old epoch or observation, for cancelled words, or no chunk of this robot.
         dry_ticks: in which the running chunk was over and nothing followed.
         latency_ns: of every chunk taken, from its observation to the first tick that played it.
     """
@@ -101,10 +100,8 @@ class ChunkPlayer:
 
     @property
     def place(self) -> tuple[int, int]:
-        """The running chunk's number, and to which of its targets the last wish leads.
-
-        (0, 0) without one; the chunk's length once it is over.
-        """
+        """The running chunk's number, and to which of its targets the last wish leads: its length
+        once it is over; (0, 0) without one."""
         if self._path is None or self.chunk is None:
             return 0, 0
         ahead = int(np.searchsorted(self._path.stamps_ns[1:], self.overriding.time.now_ns))
@@ -145,15 +142,11 @@ class ChunkPlayer:
         Returns:
             Empty, or why it will not be played.
         """
-        if refusal := self._refusal(chunk):
-            self._refuse(chunk, refusal)
-        elif objection := self.overriding.objection(chunk):
-            self.log.decided(chunk, PASSED_OVER, objection)
-            return objection
-        else:
-            self._pass_over("a newer chunk came in the same tick")
-            self._offered = chunk
-        return refusal
+        if why := self._turned_down(chunk):
+            return why
+        self._pass_over("a newer chunk came in the same tick")
+        self._offered = chunk
+        return ""
 
     def flush(self, instruction_id: int) -> None:
         """Drop what runs; from now on only chunks of these words or later ones are played."""
@@ -193,11 +186,7 @@ class ChunkPlayer:
         self._commands.append((self._last_ns, commanded))
         if (chunk := self._offered) is not None:
             self._offered = None
-            if refusal := self._refusal(chunk):
-                self._refuse(chunk, refusal)
-            elif objection := self.overriding.objection(chunk):
-                self.log.decided(chunk, PASSED_OVER, objection)
-            else:
+            if not self._turned_down(chunk):
                 self._take(chunk, now_ns, commanded, driving, asked)
         self._last_ns = now_ns
         if self._path is None:
@@ -234,9 +223,15 @@ class ChunkPlayer:
             self.log.decided(self._offered, PASSED_OVER, why)
         self._offered = None
 
-    def _refuse(self, chunk: Chunk, why: str) -> None:
-        self.played.refused += 1
-        self.log.decided(chunk, REFUSED, why)
+    def _turned_down(self, chunk: Chunk) -> str:
+        """Why a chunk is not played, noted; empty if it may be."""
+        if refusal := self._refusal(chunk):
+            self.played.refused += 1
+            self.log.decided(chunk, REFUSED, refusal)
+            return refusal
+        if objection := self.overriding.objection(chunk):
+            self.log.decided(chunk, PASSED_OVER, objection)
+        return objection
 
     def _refusal(self, chunk: Chunk) -> str:
         if refusal := refusal_of_chunk(chunk, self._joints):
