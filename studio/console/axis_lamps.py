@@ -9,7 +9,7 @@ from studio.console.toolkit import dpg
 from studio.views.icons import icon
 from studio.views.lamps import AXES, TOOL_AXES, blend_of, lamps_of, wish_of
 
-_LAMP_HEIGHT = 42
+_LAMP_HEIGHT = 38
 _WISHES = {"you": "You", "both": "Both", "policy": "Policy"}
 
 

@@ -24,7 +24,7 @@ def first_layout(width: int, height: int) -> str:
     small = width < 1400
     right = 400 if small else 440
     bottom = 236 if small else 320
-    record = 424 if small else 450
+    record = 388 if small else 424
     middle = height - top_bar.HEIGHT - health_panel.HEIGHT
     bar = "HiddenTabBar=1"
     homes = {top_bar.WINDOW: 1, health_panel.WINDOW: 2, cameras_panel.WINDOW: 7,

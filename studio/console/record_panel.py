@@ -84,7 +84,7 @@ class RecordPanel:
 
     def _build_buttons(self) -> None:
         fonts = self._ui.fonts
-        self._main = dpg.add_button(label="", width=-1, height=54,
+        self._main = dpg.add_button(label="", width=-1, height=46,
                                     callback=lambda: self._ui.do("main"))
         dpg.bind_item_font(self._main, fonts.title)
         with dpg.tooltip(self._main, delay=0.3):

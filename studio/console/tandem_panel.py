@@ -13,7 +13,7 @@ from studio.views.look import Sizes
 from studio.views.training_words import badge_of
 from studio.views.words import plain, shortened
 
-_LINES = 3                  # of the dialogue that are in sight; all are in the tooltip
+_LINES = 2                  # of the dialogue that are in sight; all are in the tooltip
 _LETTERS = 56               # of a small line in the panel's width
 _NOW, _SOON = "Now", "When ready"
 
@@ -43,10 +43,10 @@ class TandemPanel:
                 dpg.add_text("This signal asks no more in this scene; taking the arm,\n"
                              "other words and a hold answer an alert, too")
             with dpg.group(horizontal=True):
-                self._drive = dpg.add_button(label="", width=-124, height=40,
+                self._drive = dpg.add_button(label="", width=-124, height=34,
                                              callback=self._pressed)
                 self._back = dpg.add_button(
-                    label=f"{icon('step-back')}  Back  {key_for('rewind')}", width=-1, height=40,
+                    label=f"{icon('step-back')}  Back  {key_for('rewind')}", width=-1, height=34,
                     callback=lambda: ui.do("rewind"))
             with dpg.tooltip(self._drive, delay=0.3):
                 self._drive_tip = dpg.add_text("")
