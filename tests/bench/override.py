@@ -38,6 +38,7 @@ from studio.station.control_loop import TickRecord
 from studio.station.evaluation import ProvingGround
 from studio.station.messages import Mode
 from studio.station.override_commands import FixChunk, FixedStep
+from studio.station.shown_plan import Override
 from studio.station.station import Station
 from studio.station.trials import Trial, Trials
 
@@ -90,6 +91,7 @@ class Watcher:
     Attributes:
         errors_m: (commanded, measured) at every fixed moment that was reached in AUTO.
         refused: drags that came too late.
+        ended: drags whose plan a guard ended before their moment: the arm touched something.
     """
 
     def __init__(self, station: Station, *, drags: bool) -> None:
@@ -99,7 +101,7 @@ class Watcher:
         self._wanted: tuple[int, int, float] | None = None      # moment, axis, value
         self._spans: list[list[np.ndarray]] = [[]]
         self.errors_m: list[tuple[float, float]] = []
-        self.refused = 0
+        self.refused = self.ended = 0
 
     def begin(self, seed: int) -> None:
         """Another scene."""
@@ -114,6 +116,9 @@ class Watcher:
             self._wanted = None
             return
         self._spans[-1].append(row["sent"][:-1].copy())
+        if self._wanted is not None and tick.stamp_ns < self._wanted[0] \
+                and not row["override"] & Override.FIXED:
+            self._wanted, self.ended = None, self.ended + 1
         if self._wanted is not None and tick.stamp_ns >= self._wanted[0]:
             _, axis, value = self._wanted
             self._wanted = None
@@ -175,7 +180,7 @@ def measure(options: Options, policy: Policy, *, join: Join, drags: bool) -> dic
         "seconds": float(np.median(successes)) if successes else None,
         "acceleration_rms": acceleration, "jerk_rms": jerk,
         "dry_ticks": sum(trial.dry_ticks for trial in done),
-        "fixed": len(errors_mm), "refused": watcher.refused,
+        "fixed": len(errors_mm), "refused": watcher.refused, "ended": watcher.ended,
         "commanded_mm": _shares(errors_mm[:, 0]), "measured_mm": _shares(errors_mm[:, 1])}
 
 
@@ -197,16 +202,16 @@ def main(options: Options) -> None:
         print(msgspec.json.encode(told).decode())
         return
     table = Table("", "succeeded", "median s", "acceleration rad/s²", "jerk rad/s³", "dry ticks",
-                  "fixed", "commanded mm p50 / p99", "measured mm p50 / p99")
+                  "fixed", "ended by a guard", "commanded mm p50 / p99", "measured mm p50 / p99")
     for row in rows:
         low, high = row["wilson95"]
         table.add_row(
             row["name"], f"{row['successes']}/{row['episodes']} ({low:.2f} – {high:.2f})",
             "–" if row["seconds"] is None else f"{row['seconds']:.1f}",
             f"{row['acceleration_rms']:.3f}", f"{row['jerk_rms']:.1f}", str(row["dry_ticks"]),
-            str(row["fixed"]), *(" / ".join(f"{row[name][share]:.1f}" for share in ("p50", "p99"))
-                                 if row["fixed"] else "" for name in
-                                 ("commanded_mm", "measured_mm")))
+            str(row["fixed"]), str(row["ended"]),
+            *(" / ".join(f"{row[name][share]:.1f}" for share in ("p50", "p99"))
+              if row["fixed"] else "" for name in ("commanded_mm", "measured_mm")))
     Console(width=160).print(table)
 
 
