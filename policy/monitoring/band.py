@@ -17,7 +17,9 @@ import numpy as np
 
 LEAST_SUCCESSES = 10        # fewer say little about how much successes vary
 FEW = 3                     # curves in a bin; with fewer the bin before it goes on
-FLOOR = 0.05                # of a signal's own spread over the rollout: nothing varies less
+LEAST_VARIED = 0.05         # of the usual duration
+COMMON = 0.9                # of the successes stray less than by one spread of a signal
+FLOOR = 0.3                 # of a signal's own spread over the rollout: nothing varies less
 
 
 class Curve(msgspec.Struct, frozen=True):
@@ -38,9 +40,9 @@ class Band(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         signals: their names, S.
         bin_s: length of a bin.
-        usual, spread: K rows of S numbers; the last row holds from then on.
-        reach: how many spreads above what is usual is too much; infinite for a signal that was
-            never heard.
+        usual, spread: K rows of S numbers; the last row holds from then on; None for a signal that
+            was never heard, which is never too large.
+        reach: how many spreads above what is usual is too much.
         longest_s: how long a success may take.
         alpha: the chance that was allowed to raise an alert in a success.
         successes: N, that it was calibrated with.
@@ -48,8 +50,8 @@ class Band(msgspec.Struct, frozen=True, kw_only=True):
 
     signals: tuple[str, ...]
     bin_s: float
-    usual: list[list[float]]
-    spread: list[list[float]]
+    usual: list[list[float | None]]
+    spread: list[list[float | None]]
     reach: float
     longest_s: float
     alpha: float
@@ -58,7 +60,8 @@ class Band(msgspec.Struct, frozen=True, kw_only=True):
     def thresholds(self, elapsed_s: float) -> np.ndarray:
         """(S,) the largest value of each signal that is not too much so long after the start."""
         row = min(int(max(elapsed_s, 0.0) / self.bin_s), len(self.usual) - 1)
-        limits = np.array(self.usual[row]) + self.reach * np.array(self.spread[row])
+        usual, spread = (np.array(rows[row], float) for rows in (self.usual, self.spread))
+        limits = usual + self.reach * spread
         return np.where(np.isnan(limits), np.inf, limits)
 
 
@@ -96,15 +99,21 @@ def fit_band(curves: Sequence[Curve], signals: Sequence[str], *, bin_s: float = 
                          f"{alpha:g}: {least} are needed")
     first, second = curves[::2], curves[1::2]
     usual, spread = _usual(first)
+    spread = spread * _common([_strayed(curve, usual, spread) for curve in first])
     took = np.array([curve.duration_s for curve in first])
-    longest, varied = float(took.mean()), float(max(took.std(), FLOOR * took.mean()))
-    strayed = sorted(max(_strayed(curve, usual, spread), (curve.duration_s - longest) / varied)
-                     for curve in second)
+    longest, varied = float(took.mean()), float(max(took.std(), LEAST_VARIED * took.mean()))
+    varied *= float(_common([np.array([(one - longest) / varied]) for one in took])[0])
+    strayed = sorted(max(float(np.nanmax(_strayed(curve, usual, spread), initial=-np.inf)),
+                         (curve.duration_s - longest) / varied) for curve in second)
     rank = math.ceil((1 - alpha) * (len(second) + 1))
     reach = float(strayed[min(rank, len(second)) - 1])
-    return Band(signals=tuple(signals), bin_s=bin_s, usual=usual.tolist(), spread=spread.tolist(),
+    return Band(signals=tuple(signals), bin_s=bin_s, usual=_listed(usual), spread=_listed(spread),
                 reach=reach, longest_s=longest + reach * varied, alpha=alpha,
                 successes=len(curves))
+
+
+def _listed(rows: np.ndarray) -> list[list[float | None]]:
+    return [[None if value != value else value for value in row] for row in rows.tolist()]
 
 
 def _usual(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
@@ -136,8 +145,19 @@ def _carried_on(rows: np.ndarray) -> np.ndarray:
     return out
 
 
-def _strayed(curve: Curve, usual: np.ndarray, spread: np.ndarray) -> float:
-    """How far a success strayed at most, in spreads above what is usual."""
+def _strayed(curve: Curve, usual: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """(S,) how far each signal of a success strayed at most, in spreads above what is usual."""
     rows = np.minimum(np.arange(len(curve.values)), len(usual) - 1)
     away = (curve.values - usual[rows]) / spread[rows]
-    return float(np.max(away[np.isfinite(away)], initial=-np.inf))
+    away = np.where(np.isfinite(away), away, -np.inf).max(axis=0, initial=-np.inf)
+    return np.where(np.isinf(away), np.nan, away)
+
+
+def _common(strayed: Sequence[np.ndarray]) -> np.ndarray:
+    """(S,) how many spreads one success in ten strays: a signal that is calm but for rare spikes
+    would else widen the band of all the others."""
+    rows = np.array(strayed)
+    heard = np.isfinite(rows).any(axis=0)
+    common = np.ones(rows.shape[1])
+    common[heard] = np.maximum(np.nanquantile(rows[:, heard], COMMON, axis=0), 1.0)
+    return common

@@ -17,7 +17,7 @@ from policy.monitoring.signals import SIGNALS
 
 FILE = "alerts.json"
 BIN_S = 0.25
-NOVELTY = SIGNALS.index("novelty")
+NOVELTY, ELAPSED = SIGNALS.index("novelty"), SIGNALS.index("elapsed")
 
 
 class Rollout(msgspec.Struct, frozen=True):
@@ -79,24 +79,25 @@ def calibrate(rollouts: Sequence[Rollout], *, alpha: float = 0.05, weights_versi
               stores: Sequence[str] = ()) -> Calibration:
     """From successes without help.
 
-    Every third rollout says what latents are like, so that the novelty of the others is honest.
+    Every other rollout says what latents are like and what is usual; the rest is measured by it.
 
     Raises:
         ValueError: there are too few; says how many are needed.
     """
-    first = [one.signatures for one in rollouts[::3]]
+    first = [one.signatures for one in rollouts[::2]]
     seen = np.concatenate(first) if first else np.zeros((0, 0))
     seen = np.unique(seen[np.isfinite(seen).all(axis=1)], axis=0)
     familiar = fit_familiar(seen) if len(seen) else None
-    rest = [one for number, one in enumerate(rollouts) if number % 3] if familiar else rollouts
-    curves = [in_bins(one.elapsed_s, _with_novelty(one, familiar), BIN_S) for one in rest]
+    curves = [in_bins(one.elapsed_s, _with_novelty(one, familiar), BIN_S) for one in rollouts]
     band = fit_band(curves, SIGNALS, bin_s=BIN_S, alpha=alpha)
     return Calibration(band=band, familiar=familiar, weights_version=weights_version,
                        stores=tuple(stores))
 
 
 def _with_novelty(one: Rollout, familiar: Familiar | None) -> np.ndarray:
+    """(T, S) with the novelty of latents; the time goes by how long successes take instead."""
     values = one.signals.astype(float)
+    values[:, ELAPSED] = np.nan
     if familiar is not None:
         there = np.isfinite(one.signatures).all(axis=1)
         values[:, NOVELTY] = np.nan

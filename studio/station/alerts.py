@@ -122,7 +122,9 @@ class AlertMonitor:
         band, elapsed_s = self.calibration.band, self._elapsed_ns / NS_PER_S
         limits = band.thresholds(elapsed_s)
         limits[_PLACE["elapsed"]] = band.longest_s
-        over = np.nan_to_num((self.signals - limits) / np.maximum(np.abs(limits), 1e-9), nan=-1.0)
+        over = np.full(len(SIGNALS), -1.0)          # by what share of its limit
+        known = np.isfinite(limits) & np.isfinite(self.signals)
+        over[known] = (self.signals - limits)[known] / np.maximum(np.abs(limits[known]), 1e-9)
         for name in self._muted:
             over[_PLACE[name]] = -1.0
         worst = int(np.argmax(over))

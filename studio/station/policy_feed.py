@@ -71,7 +71,7 @@ class PolicyFeed:
                         for camera, picture in spec.cameras.items()}
         self._first = next(iter(spec.cameras))
         self._signals = LiveSignals(self._streams)
-        self._scene, self._since_ns = -1, 0
+        self._scene, self._since_ns = (-1, 0), 0        # the scene, and how often one went back
         self._depth = _picture_of(self._streams, self._first, DEPTH) if spec.cloud_points else None
         self._begin(0, 0)
 
