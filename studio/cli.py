@@ -185,9 +185,9 @@ def is_users_mistake(error: Exception) -> bool:
     from studio.commands.output import UsersMistakeError
     from studio.devices.interfaces import DeviceError
     from studio.sim.instructions import InstructionError
-    from studio.station.command_link import StationSilent
-    from studio.station.desk_address import DeskRunsAlready
-    from studio.station.supervisor import WorkerFailed
+    from studio.station.desk.address import DeskRunsAlready
+    from studio.station.processes.command_link import StationSilent
+    from studio.station.processes.supervisor import WorkerFailed
 
     return isinstance(error, UsersMistakeError | CheckpointError | RecipeError | TrainingError
                       | MissingPackage | StoreError | DamagedRecording | DeviceError

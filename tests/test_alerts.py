@@ -9,7 +9,7 @@ from policy.monitoring.band import Band
 from policy.monitoring.calibration import Calibration, Rollout, calibrate
 from policy.monitoring.novelty import SIGNATURE
 from policy.monitoring.signals import SIGNALS
-from studio.station.alerts import CALM_NS, AlertMonitor
+from studio.station.loop.alerts import CALM_NS, AlertMonitor
 from studio.station.messages import Mode
 
 TICK_NS = 10_000_000

@@ -12,7 +12,8 @@ import zmq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio.station.bus import (
+from studio.station.commands import Arm, Command, Reply, ResetScene, Stop
+from studio.station.processes.bus import (
     CommandClient,
     CommandServer,
     Endpoints,
@@ -24,8 +25,7 @@ from studio.station.bus import (
     open_context,
     private_endpoints,
 )
-from studio.station.commands import Arm, Command, Reply, ResetScene, Stop
-from studio.station.wire import pack
+from studio.station.processes.wire import pack
 
 
 class Keep(Protocol):

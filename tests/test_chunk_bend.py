@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy import rotations
-from studio.station.chunk_bend import RETURN_NS, Fixed, Start, bend_through
-from studio.station.chunk_ways import gone, way
+from studio.station.chunks.bend import RETURN_NS, Fixed, Start, bend_through
+from studio.station.chunks.ways import gone, way
 
 STEP_NS = 33_000_000
 NAN = float("nan")

@@ -6,9 +6,9 @@ from doubles.rollout_desk import RolloutDesk
 from doubles.rule_policy import RulePolicy
 
 from policy.driving.two_speeds import Delays
-from studio.station.chunk_player import ChunkPlayer
+from studio.station.chunks.player import ChunkPlayer
 from studio.station.messages import Owner
-from studio.station.policy_link import Answer, Timings, decode_answer, encode_answer
+from studio.station.serving.policy_link import Answer, Timings, decode_answer, encode_answer
 
 
 def driven(ticks: int, **options) -> tuple[RolloutDesk, list[np.void]]:

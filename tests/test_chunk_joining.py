@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from studio.station.chunk_joining import Joining, Targets
+from studio.station.chunks.joining import Joining, Targets
 
 STEP_NS = 33_000_000
 

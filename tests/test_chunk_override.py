@@ -10,9 +10,7 @@ from doubles.rule_policy import RulePolicy
 
 from policy.driving.two_speeds import Delays
 from recorders.clock import NS_PER_S
-from studio.station.commands import Arm, DiscardEpisode, Reply, StartPolicy
-from studio.station.messages import Mode, Owner, RunningChunk
-from studio.station.override_commands import (
+from studio.station.chunks.override_commands import (
     AcceptChunk,
     FixChunk,
     FixedStep,
@@ -24,7 +22,9 @@ from studio.station.override_commands import (
     TrimChunk,
     VetoChunk,
 )
-from studio.station.shown_plan import Override
+from studio.station.chunks.shown_plan import Override
+from studio.station.commands import Arm, DiscardEpisode, Reply, StartPolicy
+from studio.station.messages import Mode, Owner, RunningChunk
 
 FREE = (None,) * 8
 

@@ -11,11 +11,11 @@ from policy import rotations
 from policy.interfaces import Chunk
 from recorders.clock import ManualClock
 from studio.sim.robot import SimRobot
-from studio.station.chunk_path import BLEND_NS
-from studio.station.chunk_player import ChunkPlayer
-from studio.station.chunk_ways import gone, on_path, way
-from studio.station.kinematics import ArmKinematics
-from studio.station.safety import MotionLimiter, SafetyLimits, leaps
+from studio.station.chunks.path import BLEND_NS
+from studio.station.chunks.player import ChunkPlayer
+from studio.station.chunks.ways import gone, on_path, way
+from studio.station.loop.kinematics import ArmKinematics
+from studio.station.loop.safety import MotionLimiter, SafetyLimits, leaps
 
 DT_S, TICK_NS, STEP_NS = 0.01, 10_000_000, 30_000_000
 INFO = SimRobot(ManualClock(), render=False).info

@@ -15,10 +15,10 @@ from policy.interfaces import Chunk
 from recorders.episode_reader import EpisodeReader
 from recorders.quality import assess
 from recorders.store import DemoStore
-from studio.station.chunk_log import FATES, ChunkLog, Costs
+from studio.station.chunks.log import FATES, ChunkLog, Costs
 from studio.station.commands import SetInstruction
-from studio.station.made_with import made_with, title_of
 from studio.station.messages import Mode, Owner
+from studio.station.recording.made_with import made_with, title_of
 
 pytestmark = pytest.mark.gl
 
@@ -34,6 +34,7 @@ def desk(tmp_path_factory) -> Iterator[RolloutDesk]:
     made.ticks(40)
     made.do(SetInstruction("put the blue cube in the bin"))
     made.ticks(60)
+    assert made.driver is not None
     made.chunk = made.driver.player.chunk
     made.played = msgspec.structs.replace(made.driver.player.played)
     made.end()

@@ -16,9 +16,9 @@ from recorders.streams import Batch
 from studio import cli
 from studio.sim.operator import ScriptedOperator
 from studio.sim.robot import SimRobot
+from studio.station.recording.store_sink import StoreSink
 from studio.station.session import Session, SessionPlan
 from studio.station.station import Station
-from studio.station.store_sink import StoreSink
 
 TASKS = ("push-button", "press-force", "push-button")
 

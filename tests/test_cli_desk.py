@@ -16,8 +16,8 @@ from recorders.store import DemoStore
 from studio import cli
 from studio.commands.desk import DeskOptions
 from studio.commands.output import Answer, Screen
-from studio.station.desk_address import announce
-from studio.station.endpoints import Endpoints, private_endpoints
+from studio.station.desk.address import announce
+from studio.station.processes.endpoints import Endpoints, private_endpoints
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -12,8 +12,8 @@ from studio.cli import EXIT_MISTAKE, EXIT_OK, main
 from studio.commands.evaluate import parse_edit, parse_pace, parse_seeds, summarise
 from studio.commands.output import UsersMistakeError
 from studio.devices.interfaces import DeviceError
-from studio.station.evaluation_jobs import EvaluationJob, run_jobs
-from studio.station.trials import Edit, Trial, Trials
+from studio.station.trying.evaluation_jobs import EvaluationJob, run_jobs
+from studio.station.trying.trials import Edit, Trial, Trials
 
 QUICK = ["--image-size", "48", "64"]
 

@@ -17,10 +17,10 @@ from doubles.small_disk import fill, small_disk
 from recorders.episode_reader import EpisodeReader
 from recorders.quality import assess
 from recorders.store import DemoStore
-from studio.station import desk_work
 from studio.station.commands import Arm, Rearm
+from studio.station.desk import work as desk_work
 from studio.station.messages import Mode
-from studio.station.supervisor import WorkerSpec
+from studio.station.processes.supervisor import WorkerSpec
 
 pytestmark = [pytest.mark.slow, pytest.mark.gl, pytest.mark.timeout(600),
               pytest.mark.skipif(bool(missing()), reason=missing())]

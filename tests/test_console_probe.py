@@ -11,7 +11,7 @@ from doubles.desktop import ROOT, missing, virtual_screen
 from studio.console.app import ConsoleConfig
 from studio.console.probe import display_problem, screen_size
 from studio.console.window import within
-from studio.station.endpoints import private_endpoints
+from studio.station.processes.endpoints import private_endpoints
 
 needs_xvfb = pytest.mark.skipif(bool(missing()), reason=missing())
 
@@ -47,8 +47,8 @@ def test_the_consoles_process_ends_with_a_reason_and_does_not_abort(display):
     with private_endpoints() as links:
         config = msgspec.json.encode(ConsoleConfig(links=links)) + b"\n"
         done = subprocess.run(
-            [sys.executable, "-m", "studio.station.worker", "console", "console"], cwd=ROOT,
-            input=config, capture_output=True, timeout=120, check=False,
+            [sys.executable, "-m", "studio.station.processes.worker", "console", "console"],
+            cwd=ROOT, input=config, capture_output=True, timeout=120, check=False,
             env=os.environ | {"DISPLAY": display})
     report = msgspec.json.decode(done.stdout.splitlines()[-1])
     assert (done.returncode, report["kind"]) == (1, "failed")

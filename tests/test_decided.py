@@ -8,13 +8,13 @@ from doubles.rule_policy import RulePolicy
 
 from policy.driving.two_speeds import Delays
 from policy.interfaces import Chunk, Held, Latent, Observation
-from studio.station.bus import open_context, private_endpoints
-from studio.station.chunk_joining import Join
-from studio.station.chunk_ways import way
-from studio.station.decided import Decided, held_of
-from studio.station.override_commands import FixChunk, FixedStep, SlowChunks
-from studio.station.policy_in_process import PolicyInProcess
-from studio.station.policy_link import PolicyEnd, StationEnd
+from studio.station.chunks.decided import Decided, held_of
+from studio.station.chunks.joining import Join
+from studio.station.chunks.override_commands import FixChunk, FixedStep, SlowChunks
+from studio.station.chunks.ways import way
+from studio.station.processes.bus import open_context, private_endpoints
+from studio.station.serving.policy_in_process import PolicyInProcess
+from studio.station.serving.policy_link import PolicyEnd, StationEnd
 
 FREE = (None,) * 8
 

@@ -18,7 +18,6 @@ from doubles.seat import BLIND, seated, window_worker
 from recorders.clock import SystemClock
 from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
-from studio.station import desk_work
 from studio.station.commands import (
     Arm,
     EndEpisode,
@@ -28,9 +27,10 @@ from studio.station.commands import (
     StartEpisode,
     TrashEpisode,
 )
-from studio.station.desk_address import DeskRunsAlready, address_file, announce, find_desk
-from studio.station.desk_link import ConsoleHere, ConsoleLeft, EndDesk, OpenStore, OpenWeb
-from studio.station.desk_processes import (
+from studio.station.desk import work as desk_work
+from studio.station.desk.address import DeskRunsAlready, address_file, announce, find_desk
+from studio.station.desk.link import ConsoleHere, ConsoleLeft, EndDesk, OpenStore, OpenWeb
+from studio.station.desk.processes import (
     DeskConfig,
     recorder_worker,
     rerun_worker,
@@ -38,14 +38,14 @@ from studio.station.desk_processes import (
     rrd_worker,
     station_worker,
 )
-from studio.station.endpoints import private_endpoints
 from studio.station.messages import Mode
-from studio.station.recorder import RecorderConfig
-from studio.station.rerun_worker import RerunConfig
-from studio.station.robot_host import RobotHostConfig
-from studio.station.rrd_worker import RrdConfig
+from studio.station.processes.endpoints import private_endpoints
+from studio.station.processes.rerun_worker import RerunConfig
+from studio.station.processes.robot_host import RobotHostConfig
+from studio.station.processes.supervisor import WorkerSpec
+from studio.station.recording.recorder import RecorderConfig
+from studio.station.recording.rrd_worker import RrdConfig
 from studio.station.station_worker import StationConfig
-from studio.station.supervisor import WorkerSpec
 
 TASK = "push-button"
 

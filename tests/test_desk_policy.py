@@ -19,11 +19,11 @@ from studio.station.commands import (
     StartEpisode,
     StartPolicy,
 )
-from studio.station.desk_link import UseDevices, UsePolicy
-from studio.station.desk_processes import DeskConfig, policy_worker
-from studio.station.endpoints import private_endpoints
+from studio.station.desk.link import UseDevices, UsePolicy
+from studio.station.desk.processes import DeskConfig, policy_worker
 from studio.station.messages import Guard, Mode
-from studio.station.policy_worker import PolicyConfig
+from studio.station.processes.endpoints import private_endpoints
+from studio.station.serving.policy_worker import PolicyConfig
 
 pytestmark = [pytest.mark.gl, pytest.mark.timeout(300)]
 TASK = "put-cube-in-bin"

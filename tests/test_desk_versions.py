@@ -18,9 +18,9 @@ from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
 from studio import cli
 from studio.station.commands import Arm, EndEpisode, StartEpisode, StartPolicy
-from studio.station.desk_address import announce
+from studio.station.desk.address import announce
 from studio.station.messages import Mode
-from studio.station.training_link import Promote, RollBack, StartTraining, StopTraining
+from studio.station.training.training_link import Promote, RollBack, StartTraining, StopTraining
 
 pytestmark = [pytest.mark.gl, pytest.mark.timeout(300)]
 TASK = "put-cube-in-bin"

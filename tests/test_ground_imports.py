@@ -160,7 +160,7 @@ HEAVY = ("torch", "lerobot", "transformers", "dearpygui", "gradio", "pygame", "p
          "pyrealsense2", "datasets")
 
 
-@pytest.mark.parametrize("module", ["studio.station.control_loop", "recorders.store",
+@pytest.mark.parametrize("module", ["studio.station.loop.control_loop", "recorders.store",
                                     "recorders.episode_reader", "studio.sim.tasks"])
 def test_importing_the_real_time_core_brings_neither_torch_nor_a_screen_nor_lerobot(module):
     probe = (f"import sys, {module}\n"

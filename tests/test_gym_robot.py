@@ -17,12 +17,12 @@ from studio.devices.interfaces import DeviceError, Resettable
 from studio.sim.gym import catalog
 from studio.sim.gym.catalog import open_world, packages, tasks_of_environment
 from studio.sim.gym.robot import GymRobot
-from studio.station.kinematics import ArmKinematics
+from studio.station.loop.kinematics import ArmKinematics
+from studio.station.loop.safety import SafetyLimits
+from studio.station.recording.store_sink import StoreSink
 from studio.station.robots import make_operator, open_robot, replay, robot_names, tasks_of
-from studio.station.safety import SafetyLimits
 from studio.station.session import Session, SessionPlan
 from studio.station.station import Station
-from studio.station.store_sink import StoreSink
 
 TICK_NS = NS_PER_S // 100
 REACH, PUSH, PUSHT = "gym:metaworld/reach-v3", "gym:metaworld/push-v3", "gym:pusht"

@@ -7,10 +7,10 @@ from recorders.clock import ManualClock
 from recorders.store import DemoStore
 from studio.devices.absent import AbsentTeleoperator
 from studio.sim.robot import SimRobot
-from studio.station.closed_episodes import carry_out, refusal_of
 from studio.station.commands import LabelEpisode, RelabelEpisode, SetInstruction, StartEpisode
-from studio.station.long_texts import MOST_LETTERS, refusal_of_text
-from studio.station.recording import NoRecorder
+from studio.station.recording.closed_episodes import carry_out, refusal_of
+from studio.station.recording.episode_feed import NoRecorder
+from studio.station.recording.long_texts import MOST_LETTERS, refusal_of_text
 from studio.station.station import Station
 
 STRANGE = "ضع المكعب \u202e\u0007 把红色方块放进盒子 🤖\U0001f9d1\u200d\U0001f680 put it"

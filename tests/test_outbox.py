@@ -1,7 +1,12 @@
 """The queue in front of a lossless sender."""
 
-from studio.station.bus import LosslessReceiver, LosslessSender, open_context, private_endpoints
-from studio.station.outbox import Outbox
+from studio.station.processes.bus import (
+    LosslessReceiver,
+    LosslessSender,
+    open_context,
+    private_endpoints,
+)
+from studio.station.recording.outbox import Outbox
 
 
 def received(receiver: LosslessReceiver) -> list[bytes]:

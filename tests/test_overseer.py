@@ -18,7 +18,7 @@ from studio import cli
 from studio.sim.overseer import Overseer, Person
 from studio.station.launch import SessionRequest, run_session
 from studio.station.messages import Mode
-from studio.station.policy_process import PolicyChoice
+from studio.station.serving.policy_process import PolicyChoice
 from studio.station.session import Outcome, SessionPlan
 
 pytestmark = pytest.mark.gl

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from studio.station.loop.ownership import TABLE, Event
 from studio.station.messages import Mode
-from studio.station.ownership import TABLE, Event
 
 INTERLEAVINGS = 10_000
 EVENTS = 8                      # of each

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.station.plan_time import PlanTime
+from studio.station.chunks.plan_time import PlanTime
 
 TICK_NS = 10_000_000
 

@@ -23,12 +23,12 @@ from studio.station.commands import (
     SetInstruction,
     StartPolicy,
 )
-from studio.station.evaluation import ProvingGround
 from studio.station.messages import Mode, Owner
-from studio.station.policy_feed import PolicyFeed, Shown
+from studio.station.recording.store_sink import StoreSink
+from studio.station.serving.policy_feed import PolicyFeed, Shown
 from studio.station.station import Station
-from studio.station.store_sink import StoreSink
-from studio.station.trials import Edit, Trials
+from studio.station.trying.evaluation import ProvingGround
+from studio.station.trying.trials import Edit, Trials
 
 pytestmark = pytest.mark.gl
 BIN = Trials(task="put-cube-in-bin", seeds=(), image_size=SMALL)

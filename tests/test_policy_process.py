@@ -24,14 +24,18 @@ from recorders.clock import NS_PER_S, ManualClock, SystemClock
 from recorders.streams import Batch
 from studio.devices.absent import AbsentTeleoperator
 from studio.sim.robot import SimRobot
-from studio.station.bus import CommandClient, CommandServer, Endpoints, private_endpoints
-from studio.station.chunk_bend import Fixed
+from studio.station.chunks.bend import Fixed
+from studio.station.chunks.decided import Decided
 from studio.station.commands import Arm, Reply, ResetScene, StartEpisode, StartPolicy
-from studio.station.control_loop import TickRecord
-from studio.station.decided import Decided
-from studio.station.endpoints import address_in, open_context, private_directory
+from studio.station.loop.control_loop import TickRecord
 from studio.station.messages import Mode, PolicyHealth
-from studio.station.policy_link import (
+from studio.station.processes.bus import CommandClient, CommandServer, Endpoints, private_endpoints
+from studio.station.processes.endpoints import address_in, open_context, private_directory
+from studio.station.processes.robot_link import Describe, RobotReply, RobotRequest
+from studio.station.processes.supervisor import Supervisor
+from studio.station.processes.wire import WireError
+from studio.station.recording.store_sink import StoreSink
+from studio.station.serving.policy_link import (
     Answer,
     Attach,
     Detach,
@@ -43,14 +47,10 @@ from studio.station.policy_link import (
     encode_answer,
     wanted_batches,
 )
-from studio.station.policy_process import NAME, PolicyChoice
-from studio.station.policy_turns import PolicyTurns, chunk_problem, warm_up
-from studio.station.remote_policy import RemotePolicy
-from studio.station.robot_link import Describe, RobotReply, RobotRequest
+from studio.station.serving.policy_process import NAME, PolicyChoice
+from studio.station.serving.policy_turns import PolicyTurns, chunk_problem, warm_up
+from studio.station.serving.remote_policy import RemotePolicy
 from studio.station.station import Station
-from studio.station.store_sink import StoreSink
-from studio.station.supervisor import Supervisor
-from studio.station.wire import WireError
 
 MS = 1_000_000
 TESTS = Path(__file__).resolve().parent

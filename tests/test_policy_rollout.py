@@ -18,10 +18,10 @@ from recorders.rerun_log import EpisodeLog
 from recorders.store import DemoStore
 from studio import cli
 from studio.sim.robot import SimRobot
-from studio.station.kinematics import ArmKinematics
+from studio.station.loop.kinematics import ArmKinematics
 from studio.station.messages import PolicyHealth, tick_stream
-from studio.station.policy_link import Answer, Timings
-from studio.station.policy_view import CHUNK_LINE, PolicyView
+from studio.station.serving.policy_link import Answer, Timings
+from studio.station.serving.policy_view import CHUNK_LINE, PolicyView
 
 
 @pytest.fixture

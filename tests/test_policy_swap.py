@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from policy.driving.two_speeds import Delays
 from studio.station.commands import DiscardEpisode
 from studio.station.messages import Mode
-from studio.station.policy_in_process import PolicyInProcess
+from studio.station.serving.policy_in_process import PolicyInProcess
 
 pytestmark = pytest.mark.gl
 JOINTS = 7

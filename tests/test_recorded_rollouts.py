@@ -19,7 +19,7 @@ from studio.cli import main
 from studio.sim.replay import replay_in_simulator
 from studio.station.commands import Arm, Pause, Rewind, SetInstruction, SetSharing, StartPolicy
 from studio.station.messages import Mode, Owner
-from studio.station.rollout_rules import RULES, check_rollout
+from studio.station.recording.rollout_rules import RULES, check_rollout
 
 pytestmark = pytest.mark.gl
 ONLY_Y = (0.0, 1.0, 0.0, 0.0, 0.0, 0.0)

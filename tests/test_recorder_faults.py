@@ -15,11 +15,11 @@ from doubles.synthetic_episodes import FRONT, START_MONO_NS, TICK, batch, header
 
 from recorders.clock import SystemClock
 from recorders.store import DemoStore, StoreError
-from studio.station.bus import open_context, private_endpoints
 from studio.station.commands import LabelEpisode, SettleInterrupted
 from studio.station.messages import RecorderHealth
-from studio.station.record_link import RecorderClient
-from studio.station.recorder import Recorder
+from studio.station.processes.bus import open_context, private_endpoints
+from studio.station.recording.record_link import RecorderClient
+from studio.station.recording.recorder import Recorder
 
 RESERVE = 1 << 20
 

@@ -21,7 +21,6 @@ from recorders.episode import EpisodeHeader, new_episode_id
 from recorders.images import encode
 from recorders.store import DemoStore
 from recorders.streams import Batch, Column, ImageField, StreamSpec
-from studio.station.bus import Endpoints, open_context, private_endpoints
 from studio.station.commands import (
     LabelEpisode,
     RelabelEpisode,
@@ -29,10 +28,11 @@ from studio.station.commands import (
     SettleInterrupted,
     TrashEpisode,
 )
-from studio.station.record_link import ALIVE_NS, Begin, Envelope, RecorderClient
-from studio.station.recorder import Recorder, RecorderConfig
-from studio.station.supervisor import Supervisor, WorkerFailed, WorkerSpec
-from studio.station.wire import pack
+from studio.station.processes.bus import Endpoints, open_context, private_endpoints
+from studio.station.processes.supervisor import Supervisor, WorkerFailed, WorkerSpec
+from studio.station.processes.wire import pack
+from studio.station.recording.record_link import ALIVE_NS, Begin, Envelope, RecorderClient
+from studio.station.recording.recorder import Recorder, RecorderConfig
 
 TICK = StreamSpec(name="tick", rate_hz=100, columns=(
     Column(name="value", dtype="<f8", shape=(3,)),))

@@ -27,11 +27,11 @@ from studio.console.library import thumbnail
 from studio.devices.absent import AbsentTeleoperator
 from studio.sim.robot import SimRobot
 from studio.station.commands import ResetScene
-from studio.station.control_loop import TickRecord
-from studio.station.policy_feed import PolicyFeed, Shown
-from studio.station.policy_link import wanted_batches
+from studio.station.loop.control_loop import TickRecord
+from studio.station.recording.store_sink import StoreSink
+from studio.station.serving.policy_feed import PolicyFeed, Shown
+from studio.station.serving.policy_link import wanted_batches
 from studio.station.station import Station
-from studio.station.store_sink import StoreSink
 
 SIZE, SMALL = (288, 384), (96, 128)
 RGB = ImageField(name="rgb", height=SIZE[0], width=SIZE[1], encoding="jpeg")

@@ -16,9 +16,9 @@ from recorders.clock import NS_PER_S, SystemClock
 from recorders.streams import Batch
 from studio.devices.interfaces import RobotInfo
 from studio.sim.robot import SimRobot
-from studio.station.bus import Endpoints, LatestPublisher, open_context, private_endpoints
 from studio.station.messages import Mode, RecorderHealth, Snapshot, tick_stream
-from studio.station.rerun_server import (
+from studio.station.processes.bus import Endpoints, LatestPublisher, open_context, private_endpoints
+from studio.station.processes.rerun_server import (
     LOOPBACK,
     ViewerServer,
     ViewerServerFailed,
@@ -26,11 +26,11 @@ from studio.station.rerun_server import (
     free_port,
     server_program,
 )
-from studio.station.rerun_worker import LiveView, RerunConfig, merged
-from studio.station.robot_host import RobotHostConfig
-from studio.station.supervisor import Supervisor, WorkerSpec
-from studio.station.watch import BATCHES, SNAPSHOT
-from studio.station.wire import encode_batches, pack
+from studio.station.processes.rerun_worker import LiveView, RerunConfig, merged
+from studio.station.processes.robot_host import RobotHostConfig
+from studio.station.processes.supervisor import Supervisor, WorkerSpec
+from studio.station.processes.watch import BATCHES, SNAPSHOT
+from studio.station.processes.wire import encode_batches, pack
 
 PATIENCE_S = 60.0
 

@@ -10,8 +10,8 @@ from doubles import synthetic_episodes as made
 from recorders.clock import SystemClock
 from recorders.store import DemoStore
 from studio import cli
-from studio.station import rrd_worker
-from studio.station.worker import Life
+from studio.station.processes.worker import Life
+from studio.station.recording import rrd_worker
 
 
 def record(store: DemoStore, number: int, *, discard: bool = False) -> str:

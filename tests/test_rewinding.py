@@ -7,8 +7,8 @@ from doubles.rule_policy import RulePolicy
 from doubles.tandem_loop import TandemLoop
 
 from studio.station.commands import Pause, Rewind, SetInstruction, StartPolicy, Stop
+from studio.station.loop.ownership import Event
 from studio.station.messages import Mode, Owner
-from studio.station.ownership import Event
 
 
 def driven(ticks: int = 130) -> RolloutDesk:
@@ -43,6 +43,7 @@ def test_what_was_planned_before_going_back_is_never_played():
     epoch, taken = desk.station.loop.ownership.epoch, desk.driver.player.played.taken
     looked, policy = desk.driver.speeds.usage.system2_runs, desk.driver.speeds.policy
     before = desk.driver.player.chunk
+    assert before is not None
     desk.do(Rewind(1.0))
     assert desk.station.loop.ownership.epoch > epoch
     desk.driver.player.offer(before)                    # it arrives late
@@ -52,8 +53,9 @@ def test_what_was_planned_before_going_back_is_never_played():
     now_ns = desk.rows[-1]["t_mono_ns"]
     desk.ticks(40)
     assert desk.driver.player.played.taken > taken
-    assert desk.driver.player.chunk.observation_ns >= now_ns
-    assert desk.driver.player.chunk.latent_ns >= now_ns                 # System 2 has looked anew,
+    after = desk.driver.player.chunk
+    assert after is not None and after.observation_ns >= now_ns
+    assert after.latent_ns >= now_ns                                    # System 2 has looked anew,
     assert desk.driver.speeds.usage.system2_runs > looked > 0           # and counts go on
     assert policy.seeds[-1] == policy.seeds[0] + 1                      # it is another try
 

@@ -16,11 +16,11 @@ from recorders.clock import NS_PER_S, ManualClock
 from recorders.streams import Batch
 from studio.devices.interfaces import DeviceError, Resettable, Rewindable, RobotDriver
 from studio.sim.robot import SimRobot
-from studio.station.bus import Endpoints, LatestPublisher, open_context, private_endpoints
-from studio.station.remote_robot import RemoteRobot, RemoteSimulator, open_remote_robot
-from studio.station.robot_host import MARGIN, RobotHost
-from studio.station.robot_link import TARGET, Target
-from studio.station.wire import pack
+from studio.station.processes.bus import Endpoints, LatestPublisher, open_context, private_endpoints
+from studio.station.processes.remote_robot import RemoteRobot, RemoteSimulator, open_remote_robot
+from studio.station.processes.robot_host import MARGIN, RobotHost
+from studio.station.processes.robot_link import TARGET, Target
+from studio.station.processes.wire import pack
 
 MS = NS_PER_S // 1000
 PATIENCE_MS = 20_000

@@ -12,10 +12,10 @@ from recorders.clock import NS_PER_S, ManualClock
 from recorders.streams import Batch
 from studio.devices.interfaces import DeviceStatus, HumanInput, RobotDriver, idle_input
 from studio.sim.robot import SimRobot
-from studio.station.control_loop import ControlLoop, TickRecord
+from studio.station.loop.control_loop import ControlLoop, TickRecord
+from studio.station.loop.ownership import Event
+from studio.station.loop.safety import SafetyLimits
 from studio.station.messages import Guard, Mode, Owner
-from studio.station.ownership import Event
-from studio.station.safety import SafetyLimits
 
 LIMITS = SafetyLimits()
 ROUNDING = 1 + 1e-6

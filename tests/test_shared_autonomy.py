@@ -11,9 +11,9 @@ from doubles.rule_policy import RulePolicy
 from policy.driving.two_speeds import Delays
 from studio.devices.interfaces import idle_input
 from studio.station.commands import Pause, SetSharing, StartPolicy
+from studio.station.loop.safety import SafetyLimits
+from studio.station.loop.shared_control import SharedControl
 from studio.station.messages import Mode, Owner
-from studio.station.safety import SafetyLimits
-from studio.station.shared_control import SharedControl
 
 pytestmark = pytest.mark.gl
 LEFT_OF_PLAN = (0.0, 0.1, 0.0, 0.0, 0.0, 0.0)

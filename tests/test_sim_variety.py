@@ -29,9 +29,9 @@ from studio.sim.styles import draw_style
 from studio.sim.subtasks import goal_in, subtask, subtask_in
 from studio.sim.tasks import TASKS, moves_a_cube, phases_of
 from studio.sim.world import SimWorld
+from studio.station.recording.store_sink import StoreSink
 from studio.station.session import Session, SessionPlan
 from studio.station.station import Station
-from studio.station.store_sink import StoreSink
 
 BUMP = Disturbance(bump_chance=1.0)
 DRIFT = Disturbance(drift_m_s=0.015)

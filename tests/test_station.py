@@ -32,7 +32,7 @@ from studio.station.commands import (
     TrashEpisode,
 )
 from studio.station.messages import Mode, PolicyHealth, RecorderHealth, Snapshot
-from studio.station.recording import NoRecorder
+from studio.station.recording.episode_feed import NoRecorder
 from studio.station.session import Session, SessionPlan
 from studio.station.station import Station
 

@@ -12,8 +12,8 @@ import pytest
 import zmq
 
 from recorders.clock import NS_PER_S, ManualClock, SystemClock
-from studio.station.supervisor import DONE, RESTARTS, Supervisor, WorkerFailed, WorkerSpec
-from studio.station.worker import Life, Report, resolve
+from studio.station.processes.supervisor import DONE, RESTARTS, Supervisor, WorkerFailed, WorkerSpec
+from studio.station.processes.worker import Life, Report, resolve
 
 ROLES = '''
 import os, signal, sys
@@ -93,7 +93,7 @@ def test_a_worker_says_when_it_serves_and_ps_shows_its_name(
     supervisor.wait_ready("serve")
     process = psutil.Process(pid_of(supervisor, "serve"))
     assert process.name() == "tandem-serve"
-    assert "studio.station.worker" in process.cmdline()
+    assert "studio.station.processes.worker" in process.cmdline()
     assert supervisor.problems() == []
 
 
@@ -233,7 +233,7 @@ def test_workers_end_by_themselves_when_their_supervisor_is_killed(
     program = f'''
 import sys
 from recorders.clock import SystemClock
-from studio.station.supervisor import Supervisor, WorkerSpec
+from studio.station.processes.supervisor import Supervisor, WorkerSpec
 supervisor = Supervisor(SystemClock())
 for name in ("robot", "recorder"):
     supervisor.start(WorkerSpec(name=name, role="roles_for_tests:note_end",

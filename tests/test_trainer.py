@@ -18,17 +18,17 @@ from policy.training.progress import Grown, HeldOut, Learned, Problem
 from policy.training.schedule import Budget
 from policy.versions.ledger import latest_of, read_ledger, versions_of
 from recorders.clock import NS_PER_S, SystemClock
-from studio.station.bus import LatestSubscriber
-from studio.station.desk_processes import DeskConfig, gate_worker, trainer_worker
-from studio.station.desk_training import explained
-from studio.station.endpoints import open_context, private_endpoints
-from studio.station.gate_worker import GateConfig
-from studio.station.supervisor import Supervisor
-from studio.station.trainer_report import TrainerReport, thinned
-from studio.station.trainer_worker import TrainerConfig, begin, means_no_memory
-from studio.station.training_link import TRAINING, Promote, StartTraining, TrainerState
-from studio.station.training_plan import Plan, plan_training, trials_for
-from studio.station.wire import unpack
+from studio.station.desk.processes import DeskConfig, gate_worker, trainer_worker
+from studio.station.desk.training import explained
+from studio.station.processes.bus import LatestSubscriber
+from studio.station.processes.endpoints import open_context, private_endpoints
+from studio.station.processes.supervisor import Supervisor
+from studio.station.processes.wire import unpack
+from studio.station.training.gate_worker import GateConfig
+from studio.station.training.trainer_report import TrainerReport, thinned
+from studio.station.training.trainer_worker import TrainerConfig, begin, means_no_memory
+from studio.station.training.training_link import TRAINING, Promote, StartTraining, TrainerState
+from studio.station.training.training_plan import Plan, plan_training, trials_for
 
 NAME, PATIENCE_S = "trainer", 120.0
 

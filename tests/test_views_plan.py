@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy import rotations
+from studio.station.chunks.override_commands import FixChunk, FixedStep, TrimChunk
 from studio.station.messages import Mode, Owner, RunningChunk
-from studio.station.override_commands import FixChunk, FixedStep, TrimChunk
 from studio.views.chunk_timeline import timeline_of
 from studio.views.ghost import ghost, path_of, projected, with_path
 from studio.views.live_plan import History, chunk_of, commands_of, fixed_points, words_of

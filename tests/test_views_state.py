@@ -3,7 +3,7 @@
 import pytest
 from doubles.snapshots import STREAMS, desk, recorder, snapshot
 
-from studio.station.desk_link import DeskState
+from studio.station.desk.link import DeskState
 from studio.station.messages import Mode, Owner, StreamHealth
 from studio.views.banner import banner_of
 from studio.views.checks import checks_of, failed

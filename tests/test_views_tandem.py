@@ -7,7 +7,7 @@ import pytest
 from doubles.snapshots import desk, snapshot
 
 from studio.station.commands import EndEpisode, Pause, StartEpisode, StartPolicy
-from studio.station.desk_link import DeskPolicy
+from studio.station.desk.link import DeskPolicy
 from studio.station.messages import Alert, Mode, Owner, PolicyHealth, RunningChunk, Spread
 from studio.views.banner import banner_of
 from studio.views.controls import controls_of

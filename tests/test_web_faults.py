@@ -16,7 +16,7 @@ from doubles.small_disk import fill, small_disk
 from recorders.clock import SystemClock
 from recorders.store import DemoStore
 from studio.station.commands import EndEpisode, StartEpisode
-from studio.station.desk_link import OpenWeb
+from studio.station.desk.link import OpenWeb
 from studio.web.app import serving
 from studio.web.jobs import Jobs
 from studio.web.parts import Parts, WebConfig

@@ -7,7 +7,7 @@ import pytest
 from doubles.snapshots import STREAMS, desk, recorder, snapshot
 
 from recorders.clock import SystemClock
-from studio.station.desk_link import UseDevices
+from studio.station.desk.link import UseDevices
 from studio.station.messages import Mode, Owner
 from studio.views.icons import ICONS
 from studio.views.look import DARK, LIGHT

@@ -11,10 +11,10 @@ from playwright.sync_api import expect
 
 from recorders.clock import NS_PER_S, SystemClock
 from recorders.store import DemoStore
-from studio.station.desk_client import DeskClient
-from studio.station.desk_link import OpenWeb
-from studio.station.endpoints import open_context
+from studio.station.desk.client import DeskClient
+from studio.station.desk.link import OpenWeb
 from studio.station.messages import Mode
+from studio.station.processes.endpoints import open_context
 
 pytestmark = [pytest.mark.slow, pytest.mark.gl, pytest.mark.timeout(600), pytest.mark.skipif(
     not chromium(), reason="no chromium: run .ci/setup, which says why if it cannot install it")]

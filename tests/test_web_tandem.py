@@ -6,9 +6,9 @@ from doubles.snapshots import desk, snapshot
 
 from policy.versions.ledger import Version
 from studio.station.commands import Arm, SetSharing, StartEpisode, StartPolicy
-from studio.station.desk_link import DeskPolicy
+from studio.station.desk.link import DeskPolicy
 from studio.station.messages import Mode, Owner, PolicyHealth
-from studio.station.training_link import (
+from studio.station.training.training_link import (
     DrawnCurve,
     Promote,
     StartTraining,

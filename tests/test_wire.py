@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recorders.streams import Batch, Column, ImageField, StreamSpec
-from studio.station.wire import WireError, decode_batches, encode_batches, pack, unpack
+from studio.station.processes.wire import WireError, decode_batches, encode_batches, pack, unpack
 
 ARM = StreamSpec(name="arm", rate_hz=100, columns=(Column(name="position", dtype="<f8", shape=(8,)),
                                                    Column(name="flags", dtype="u1")))

@@ -15,7 +15,7 @@ import numpy as np
 
 from policy import rotations
 
-# Above the table and within the arm's reach (studio/station/safety.py holds the tool inside).
+# Above the table and within the arm's reach (studio/station/loop/safety.py holds the tool inside).
 LOW_M = (0.15, -0.60, 0.006)
 HIGH_M = (0.85, 0.60, 0.60)
 

@@ -1,7 +1,8 @@
 """`tandem data check`: is a store sound, and does every rollout keep the rules?
 
 Two questions, one command: whether every byte is as it was written (`recorders.store_check`), and
-whether what was written can be (`studio.station.rollout_rules`). Knows neither answer itself.
+whether what was written can be (`studio.station.recording.rollout_rules`). Knows neither answer
+itself.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from studio.commands.data import Episode, Store
 from studio.commands.output import Answer, Screen
 
 if TYPE_CHECKING:
-    from studio.station.rollout_rules import Checked
+    from studio.station.recording.rollout_rules import Checked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ class CheckStore:
 
 def look(store: DemoStore, episode: str) -> "Checked":
     """What breaks a rule in an episode; one that cannot be read breaks the first."""
-    from studio.station.rollout_rules import Checked, Finding, check_rollout
+    from studio.station.recording.rollout_rules import Checked, Finding, check_rollout
 
     try:
         return check_rollout(EpisodeReader(store.episode_path(episode)))

@@ -16,8 +16,8 @@ from studio.commands.session_report import make_store, require_session
 from studio.station.robots import NOBODY, require_operator, script_for
 
 if TYPE_CHECKING:
-    from studio.station.desk import Desk
-    from studio.station.desk_link import DeskState
+    from studio.station.desk.desk import Desk
+    from studio.station.desk.link import DeskState
 
 _NO_DESK = "no desk runs: `tandem` opens one with a window, `tandem web` one with a web console"
 
@@ -60,10 +60,10 @@ class DeskOptions:
             robot=self.robot, task=self.task, fast=False, episodes=1,
             teleop=script_for(self.robot) if self.teleop == NOBODY else self.teleop)
         from recorders.clock import SystemClock
-        from studio.station.desk import Desk
-        from studio.station.desk_address import announce
-        from studio.station.desk_processes import DeskConfig
-        from studio.station.endpoints import folder_of, open_context, private_endpoints
+        from studio.station.desk.address import announce
+        from studio.station.desk.desk import Desk
+        from studio.station.desk.processes import DeskConfig
+        from studio.station.processes.endpoints import folder_of, open_context, private_endpoints
 
         config = DeskConfig(
             robot=self.robot, teleop=self.teleop, task=task, live=not self.headless,
@@ -94,7 +94,7 @@ class Open(DeskOptions):
     def run(self, screen: Screen) -> Answer:
         """Run the desk until it ends."""
         from studio.console.probe import display_problem
-        from studio.station.desk_address import refuse_second
+        from studio.station.desk.address import refuse_second
 
         refuse_second()
         if problem := display_problem():
@@ -165,8 +165,8 @@ class OpenConsole:
         if (links := _running_desk()) is None:
             raise UsersMistakeError(_NO_DESK)
         from recorders.clock import NS_PER_S, SystemClock
-        from studio.station.desk_processes import console_worker
-        from studio.station.supervisor import DONE, Supervisor
+        from studio.station.desk.processes import console_worker
+        from studio.station.processes.supervisor import DONE, Supervisor
 
         clock, name = SystemClock(), f"console-{os.getpid()}"
         with Supervisor(clock, screen.say) as supervisor:
@@ -214,7 +214,7 @@ def ask_password(question: str) -> str:
 
 
 def _running_desk() -> Any:
-    from studio.station.desk_address import find_desk
+    from studio.station.desk.address import find_desk
 
     return find_desk()
 
@@ -246,9 +246,9 @@ def _is_ready(desk: "Desk", state: "DeskState") -> bool:
 def _ask_for_web(screen: Screen, links: Any) -> Answer:
     """Let the running desk serve its web console; returns when its address is known."""
     from recorders.clock import NS_PER_S, SystemClock
-    from studio.station.desk_client import DeskClient
-    from studio.station.desk_link import OpenWeb
-    from studio.station.endpoints import open_context
+    from studio.station.desk.client import DeskClient
+    from studio.station.desk.link import OpenWeb
+    from studio.station.processes.endpoints import open_context
 
     clock = SystemClock()
     deadline_ns = clock.now_ns() + 60 * NS_PER_S

@@ -1,6 +1,6 @@
 """`tandem eval`: how often a policy succeeds, how quickly, and how it fails.
 
-Knows options, words and rates of success; a trial itself is studio/station/evaluation.py.
+Knows options, words and rates of success; a trial itself is studio/station/trying/evaluation.py.
 """
 
 import math
@@ -19,7 +19,7 @@ from studio.station.robots import require_robot, tasks_of
 
 if TYPE_CHECKING:
     from policy.driving.two_speeds import Delays, Pace
-    from studio.station.trials import Edit, Trial, Trials
+    from studio.station.trying.trials import Edit, Trial, Trials
 
 _EDIT = re.compile(r"^\s*(?:(\d+)|(\d+(?:\.\d+)?) ?cm)\s*:\s*(\S.*)$")
 
@@ -95,7 +95,7 @@ class Evaluate:
         disturbance = disturbed(self.robot, self.task, bumps=self.bumps, drift_m_s=self.drift)
         # Here, because the simulator and the network bring much: --help need not wait for them.
         from policy.data.signals import MissingSignal
-        from studio.station.evaluation_jobs import EvaluationJob, run_jobs
+        from studio.station.trying.evaluation_jobs import EvaluationJob, run_jobs
 
         job = EvaluationJob(
             policy=str(self.run_folder), device=self.device, threads=self.threads,
@@ -123,7 +123,7 @@ class Evaluate:
                        "delay_ms": list(self.delay_ms), **summary})
 
     def _trials(self, seeds: range, disturbance: dict[str, float]) -> "Trials":
-        from studio.station.trials import Trials
+        from studio.station.trying.trials import Trials
 
         return Trials(
             task=self.task, robot=self.robot, seeds=tuple(seeds), instruction=self.instruction,
@@ -238,7 +238,7 @@ def parse_edit(text: str) -> "Edit":
     Raises:
         UsersMistakeError: it is neither.
     """
-    from studio.station.trials import Edit
+    from studio.station.trying.trials import Edit
 
     if (found := _EDIT.match(text)) is None:
         raise UsersMistakeError(f"--edit is a tick and new words, as '150:put the blue cube in the "

@@ -10,7 +10,7 @@ from studio.commands.evaluate import parse_pace
 from studio.commands.output import UsersMistakeError
 
 if TYPE_CHECKING:
-    from studio.station.policy_process import PolicyChoice
+    from studio.station.serving.policy_process import PolicyChoice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class PolicyOptions:
         if self.deadline_ms < 0:
             raise UsersMistakeError(f"--deadline-ms cannot be negative: {self.deadline_ms}")
         # Here, because it brings the station: --help and a mistyped option need not wait.
-        from studio.station.policy_process import PolicyChoice
+        from studio.station.serving.policy_process import PolicyChoice
 
         return PolicyChoice(
             policy=policy, device=self.device, threads=self.threads, flow_steps=self.steps,

@@ -1,6 +1,6 @@
 """`tandem serve`: the policy's process by itself, for rollouts of other terminals.
 
-Knows options and words; the process is studio/station/policy_worker.py.
+Knows options and words; the process is studio/station/serving/policy_worker.py.
 """
 
 from dataclasses import dataclass
@@ -34,9 +34,9 @@ class Serve(PolicyOptions):
         choice = self.choice(str(self.run_folder))
         if choice.served:
             raise UsersMistakeError(f"{self.run_folder} is an address: serve the folder of a run")
-        from studio.station.endpoints import address_in, private_directory
-        from studio.station.policy_process import NAME, START_S
-        from studio.station.supervisor import Supervisor
+        from studio.station.processes.endpoints import address_in, private_directory
+        from studio.station.processes.supervisor import Supervisor
+        from studio.station.serving.policy_process import NAME, START_S
 
         clock = SystemClock()
         with private_directory() as directory, Supervisor(clock, screen.say) as supervisor:

@@ -17,8 +17,8 @@ from studio.commands.output import Answer, Screen, UsersMistakeError
 
 if TYPE_CHECKING:
     from policy.versions.ledger import Version
-    from studio.station.desk_client import DeskClient
-    from studio.station.training_link import Promote, RollBack, VersionsState
+    from studio.station.desk.client import DeskClient
+    from studio.station.training.training_link import Promote, RollBack, VersionsState
 
 _PATIENCE_S = 1800.0        # simulated scenes take minutes
 _NO_DESK = "no desk runs: `tandem` opens one, and `tandem rollout --policy` drives with any version"
@@ -80,7 +80,7 @@ class PromoteVersion:
 
     def run(self, screen: Screen) -> Answer:
         """Ask for it, and say what was decided."""
-        from studio.station.training_link import Promote
+        from studio.station.training.training_link import Promote
 
         return _decided(screen, Promote(
             version=self.version, run=str(self.run_folder.absolute()) if self.run_folder else "",
@@ -98,7 +98,7 @@ class RollBackVersion:
 
     def run(self, screen: Screen) -> Answer:
         """Ask for it, and say what was decided."""
-        from studio.station.training_link import RollBack
+        from studio.station.training.training_link import RollBack
 
         return _decided(screen, RollBack(reason=self.reason))
 
@@ -107,9 +107,9 @@ class RollBackVersion:
 def _at_desk() -> Iterator["DeskClient"]:
     """A client of the running desk."""
     from recorders.clock import SystemClock
-    from studio.station.desk_address import find_desk
-    from studio.station.desk_client import DeskClient
-    from studio.station.endpoints import open_context
+    from studio.station.desk.address import find_desk
+    from studio.station.desk.client import DeskClient
+    from studio.station.processes.endpoints import open_context
 
     if (links := find_desk()) is None:
         raise UsersMistakeError(_NO_DESK)

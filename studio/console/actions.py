@@ -10,6 +10,14 @@ from recorders.clock import Clock
 from studio.console.keys import KeyThread
 from studio.console.library import Library
 from studio.console.operator_state import OperatorState
+from studio.station.chunks.override_commands import (
+    AcceptChunk,
+    FreeChunk,
+    HoldChunk,
+    SlowChunks,
+    StepChunks,
+    VetoChunk,
+)
 from studio.station.commands import (
     AnswerAlert,
     Disarm,
@@ -20,18 +28,10 @@ from studio.station.commands import (
     SetInstruction,
     SetSpeed,
 )
-from studio.station.desk_client import DeskClient
-from studio.station.desk_link import OpenStore, OpenWeb, UsePolicy
+from studio.station.desk.client import DeskClient
+from studio.station.desk.link import OpenStore, OpenWeb, UsePolicy
 from studio.station.messages import Mode
-from studio.station.override_commands import (
-    AcceptChunk,
-    FreeChunk,
-    HoldChunk,
-    SlowChunks,
-    StepChunks,
-    VetoChunk,
-)
-from studio.station.training_link import RollBack
+from studio.station.training.training_link import RollBack
 from studio.views.chunk_timeline import ChunkEdit, refusal
 from studio.views.device_choices import Choice, changed
 from studio.views.dialogue import before

@@ -20,8 +20,8 @@ from studio.console.toolkit import dpg
 from studio.console.window import open_context as open_toolkit
 from studio.console.window import open_window, run_callbacks, within
 from studio.devices.interfaces import DeviceError
-from studio.station.bus import Endpoints, open_context
-from studio.station.worker import Life
+from studio.station.processes.bus import Endpoints, open_context
+from studio.station.processes.worker import Life
 from studio.views.redraw import Redraw, RedrawLimits
 from studio.views.settings import load_settings, settings_folder
 

@@ -11,9 +11,9 @@ import threading
 import zmq
 
 from recorders.clock import NS_PER_S, Clock
-from studio.station.bus import CommandClient, Endpoints, StationSilent
 from studio.station.commands import Command, Reply, ResetScene
-from studio.station.desk_link import ConsoleHere, ConsoleLeft, DeskRequest
+from studio.station.desk.link import ConsoleHere, ConsoleLeft, DeskRequest
+from studio.station.processes.bus import CommandClient, Endpoints, StationSilent
 
 Asked = Command | DeskRequest
 HERE_S = 1.0

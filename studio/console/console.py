@@ -21,11 +21,11 @@ from studio.console.panels import Panels
 from studio.console.plots_panel import TRACED
 from studio.console.seen import Seen
 from studio.console.toolkit import dpg
-from studio.station.bus import Endpoints
 from studio.station.commands import Arm, Command, Reply, ResetScene
-from studio.station.desk_client import DeskClient
-from studio.station.desk_link import OpenStore, UsePolicy
+from studio.station.desk.client import DeskClient
+from studio.station.desk.link import OpenStore, UsePolicy
 from studio.station.messages import Mode
+from studio.station.processes.bus import Endpoints
 from studio.views.banner import banner_of
 from studio.views.checks import checks_of
 from studio.views.controls import controls_of

@@ -14,8 +14,8 @@ import zmq
 
 from recorders.clock import NS_PER_S, Clock
 from studio.console.x11 import Hands, X11Hands
-from studio.station.bus import CommandClient, Endpoints, StationSilent
 from studio.station.commands import Command, Keys, Reply, Stop
+from studio.station.processes.bus import CommandClient, Endpoints, StationSilent
 from studio.views.keymap import KeyEdges, driving
 
 POLL_NS = NS_PER_S // 125     # shorter than the quickest tap of a key

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from studio.console.seen import Seen, Ui
 from studio.console.toolkit import dpg
-from studio.station.long_texts import MOST_LETTERS
+from studio.station.recording.long_texts import MOST_LETTERS
 from studio.views.icons import icon
 from studio.views.keymap import key_for
 from studio.views.recording_plan import Plan

@@ -10,7 +10,7 @@ from studio.console.fonts import Fonts
 from studio.console.shown import Shown
 from studio.console.theme import Themes
 from studio.devices.interfaces import RobotInfo
-from studio.station.desk_link import DeskState
+from studio.station.desk.link import DeskState
 from studio.station.messages import Snapshot
 from studio.views.banner import Banner
 from studio.views.checks import Check

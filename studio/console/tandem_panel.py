@@ -4,8 +4,8 @@ from studio.console.axis_lamps import AxisLamps
 from studio.console.policy_chooser import PolicyChooser
 from studio.console.seen import Seen, Ui
 from studio.console.toolkit import dpg
-from studio.station.long_texts import MOST_LETTERS
 from studio.station.messages import Mode
+from studio.station.recording.long_texts import MOST_LETTERS
 from studio.views.dialogue import QUESTION
 from studio.views.icons import icon
 from studio.views.keymap import key_for

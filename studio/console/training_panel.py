@@ -2,7 +2,7 @@
 
 from studio.console.seen import Seen, Ui
 from studio.console.toolkit import dpg
-from studio.station.training_link import Promote, StartTraining, StopTraining
+from studio.station.training.training_link import Promote, StartTraining, StopTraining
 from studio.views.icons import icon
 from studio.views.keymap import key_for
 from studio.views.training_words import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from studio.station.override_commands import OverrideCommand
+from studio.station.chunks.override_commands import OverrideCommand
 
 
 class Arm(msgspec.Struct, tag=True, frozen=True):

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 
 from recorders.clock import NS_PER_S
-from studio.station.control_loop import ControlLoop, TickRecord
-from studio.station.guards import wrench_in
+from studio.station.loop.control_loop import ControlLoop, TickRecord
+from studio.station.loop.guards import wrench_in
 from studio.station.messages import (
     Guard,
     Mode,
@@ -20,7 +20,7 @@ from studio.station.messages import (
     Snapshot,
     StreamHealth,
 )
-from studio.station.recording import EpisodeFeed
+from studio.station.recording.episode_feed import EpisodeFeed
 
 SNAPSHOT_HZ = 20
 WINDOW_S = 2.0              # of rates and lateness: long enough to read, short enough to notice

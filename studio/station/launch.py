@@ -15,25 +15,25 @@ import zmq
 
 from policy.driving.two_speeds import Delays
 from recorders.clock import NS_PER_S, ManualClock, SystemClock
-from studio.station.bus import CommandClient, Endpoints, StationSilent, private_endpoints
 from studio.station.commands import Command, Reply, Shutdown
-from studio.station.endpoints import open_context
-from studio.station.made_with import made_with
 from studio.station.messages import Snapshot
-from studio.station.policy_in_process import drive_in_process
-from studio.station.policy_process import PolicyChoice, policy_for
-from studio.station.record_link import RecorderClient
-from studio.station.recorder import RecorderConfig
-from studio.station.rerun_worker import RerunConfig
-from studio.station.robot_host import RobotHostConfig
+from studio.station.processes.bus import CommandClient, Endpoints, StationSilent, private_endpoints
+from studio.station.processes.endpoints import open_context
+from studio.station.processes.rerun_worker import RerunConfig
+from studio.station.processes.robot_host import RobotHostConfig
+from studio.station.processes.supervisor import Supervisor, WorkerFailed, WorkerSpec
+from studio.station.processes.watch import Watcher
+from studio.station.recording.made_with import made_with
+from studio.station.recording.record_link import RecorderClient
+from studio.station.recording.recorder import RecorderConfig
+from studio.station.recording.rrd_worker import RrdConfig
 from studio.station.robots import OPEN_ROBOT, OVERSEER, SCRIPTS, make_operator, open_robot
-from studio.station.rrd_worker import RrdConfig
+from studio.station.serving.policy_in_process import drive_in_process
+from studio.station.serving.policy_process import PolicyChoice, policy_for
 from studio.station.session import Outcome, Session, SessionPlan, SessionReport
 from studio.station.simulated_person import attend
 from studio.station.station import Station
 from studio.station.station_worker import StationConfig
-from studio.station.supervisor import Supervisor, WorkerFailed, WorkerSpec
-from studio.station.watch import Watcher
 
 START_S, WRITTEN_S, CLOSE_S = 60.0, 60.0, 5.0
 LAST_S = 15.0               # to write what still waits, and the last episodes' Rerun files

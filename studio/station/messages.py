@@ -13,7 +13,7 @@ import msgspec
 from policy.monitoring.signals import SIGNALS
 from recorders.streams import Column, StreamSpec
 from studio.devices.interfaces import RobotInfo
-from studio.station.shown_plan import Override, RunningChunk
+from studio.station.chunks.shown_plan import Override, RunningChunk
 
 BATCHES, SNAPSHOT, SESSION = "batches", "snapshot", "session"   # topics of the link `watch`
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from studio.devices.interfaces import DeviceError, Resettable
 from studio.station.commands import Reply, ResetScene
-from studio.station.control_loop import ControlLoop
 from studio.station.health import Health
+from studio.station.loop.control_loop import ControlLoop
+from studio.station.loop.ownership import Event
 from studio.station.messages import Mode, RecorderHealth
-from studio.station.ownership import Event
-from studio.station.recording import EpisodeFeed
+from studio.station.recording.episode_feed import EpisodeFeed
 
 LATER = "the scene is set up as soon as the last episode is written"
 

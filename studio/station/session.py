@@ -22,7 +22,7 @@ from studio.station.commands import (
     StartEpisode,
     StartPolicy,
 )
-from studio.station.control_loop import TickRecord
+from studio.station.loop.control_loop import TickRecord
 from studio.station.messages import Mode, PolicyHealth
 from studio.station.station import Station
 

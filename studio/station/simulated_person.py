@@ -8,7 +8,7 @@ drive again. Knows commands and modes; knows no scene.
 
 from studio.sim.overseer import Overseer
 from studio.station.commands import Arm, Rewind, StartPolicy
-from studio.station.control_loop import TickRecord
+from studio.station.loop.control_loop import TickRecord
 from studio.station.messages import Mode
 from studio.station.station import Station
 

@@ -10,7 +10,8 @@ from functools import singledispatchmethod
 
 from recorders.clock import Clock
 from studio.devices.interfaces import DeviceError, Resettable, RobotDriver, Teleoperator
-from studio.station.closed_episodes import refusal_of
+from studio.station.chunks.override_commands import OverrideCommand
+from studio.station.chunks.plan_desk import override
 from studio.station.commands import (
     AboutEpisode,
     AnswerAlert,
@@ -35,21 +36,20 @@ from studio.station.commands import (
     StartPolicy,
     Stop,
 )
-from studio.station.control_loop import ControlLoop, TickRecord
 from studio.station.health import Health
-from studio.station.long_texts import refusal_of_text
-from studio.station.made_with import title_of
+from studio.station.loop.control_loop import ControlLoop, TickRecord
+from studio.station.loop.ownership import Event
+from studio.station.loop.rewinding import go_back
+from studio.station.loop.safety import SafetyLimits
+from studio.station.loop.shared_control import Sharing, refusal_of_sharing
 from studio.station.messages import Snapshot
-from studio.station.override_commands import OverrideCommand
-from studio.station.ownership import Event
-from studio.station.plan_desk import override
-from studio.station.recording import EpisodeFeed, RecordSink
-from studio.station.remote_policy import RemotePolicy
-from studio.station.rewinding import go_back
-from studio.station.safety import SafetyLimits
-from studio.station.scene_notes import SceneNotes
+from studio.station.recording.closed_episodes import refusal_of
+from studio.station.recording.episode_feed import EpisodeFeed, RecordSink
+from studio.station.recording.long_texts import refusal_of_text
+from studio.station.recording.made_with import title_of
+from studio.station.recording.scene_notes import SceneNotes
 from studio.station.scene_setup import LATER, SceneSetup
-from studio.station.shared_control import Sharing, refusal_of_sharing
+from studio.station.serving.remote_policy import RemotePolicy
 
 ACCEPTED = Reply(True)
 

@@ -10,20 +10,20 @@ from typing import Any
 
 import msgspec
 
-from studio.station.bus import CommandServer, Endpoints, open_context
 from studio.station.commands import Command, Reply, Shutdown
-from studio.station.priority import raise_priority
-from studio.station.record_link import RecorderClient
-from studio.station.recording import NoRecorder
-from studio.station.remote_policy import RemotePolicy
-from studio.station.remote_robot import RemoteSimulator, open_remote_robot
+from studio.station.loop.safety import SafetyLimits
+from studio.station.processes.bus import CommandServer, Endpoints, open_context
+from studio.station.processes.priority import raise_priority
+from studio.station.processes.remote_robot import RemoteSimulator, open_remote_robot
+from studio.station.processes.watch import WatchPublisher
+from studio.station.processes.worker import Life
+from studio.station.recording.episode_feed import NoRecorder
+from studio.station.recording.record_link import RecorderClient
 from studio.station.robots import make_operator
-from studio.station.safety import SafetyLimits
+from studio.station.serving.remote_policy import RemotePolicy
 from studio.station.session import Session, SessionPlan
 from studio.station.simulated_person import attend
 from studio.station.station import Station
-from studio.station.watch import WatchPublisher
-from studio.station.worker import Life
 
 FAREWELL_S = 0.05           # between two sayings of the session's end
 FIRST_WORD_S = 10.0         # a recorder that says nothing for so long will not

@@ -7,7 +7,7 @@ what may be done about them (controls.py).
 
 import msgspec
 
-from studio.station.desk_link import DeskState
+from studio.station.desk.link import DeskState
 from studio.station.messages import Mode, Owner, Snapshot
 from studio.views.words import duration, sentence
 

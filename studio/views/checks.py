@@ -7,7 +7,7 @@ snapshots and the desk's state; refuses to arm anything.
 import msgspec
 
 from studio.devices.interfaces import DeviceStatus
-from studio.station.desk_link import DeskState
+from studio.station.desk.link import DeskState
 from studio.station.messages import Mode, Snapshot
 from studio.views.health_bar import FAULT, stream_text
 from studio.views.words import sentence

@@ -6,7 +6,7 @@ foreseen. Knows snapshots; refuses to send anything.
 
 import msgspec
 
-from studio.station.desk_link import DeskState
+from studio.station.desk.link import DeskState
 from studio.station.messages import Mode, Snapshot
 from studio.views.checks import checks_of, failed
 from studio.views.recording_flow import why_not_drive

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from studio.devices.interfaces import DeviceError
-from studio.station.desk_link import DeskState, UseDevices
+from studio.station.desk.link import DeskState, UseDevices
 from studio.station.robots import (
     EXPERT,
     LEADER,

@@ -10,7 +10,7 @@ import math
 import msgspec
 
 from studio.devices.interfaces import DeviceStatus
-from studio.station.desk_link import DeskState
+from studio.station.desk.link import DeskState
 from studio.station.messages import Snapshot
 from studio.station.robots import EXPERT, LEADER, NOBODY, SCRIPTED
 from studio.views.device_choices import operator_words

@@ -13,8 +13,8 @@ import msgspec
 
 from recorders.clock import NS_PER_S
 from studio.devices.interfaces import RobotInfo
+from studio.station.chunks.override_commands import FixChunk, FixedStep, TrimChunk
 from studio.station.messages import Mode, Owner, RunningChunk, Snapshot
-from studio.station.override_commands import FixChunk, FixedStep, TrimChunk
 from studio.views.chunk_timeline import Chunk, ChunkEdit
 
 PAST_S = 1.2

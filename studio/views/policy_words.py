@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 import msgspec
 
-from studio.station.desk_link import DeskState
+from studio.station.desk.link import DeskState
 from studio.station.messages import Mode, PolicyHealth, Snapshot
 from studio.views.words import age, counted, sentence
 

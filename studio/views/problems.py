@@ -4,7 +4,7 @@ The desk's own trouble, what the station and its recorder say, and streams that 
 Knows snapshots; decides nothing.
 """
 
-from studio.station.desk_link import DeskState
+from studio.station.desk.link import DeskState
 from studio.station.messages import Snapshot
 from studio.views.health_bar import FAULT, stream_text
 from studio.views.words import sentence

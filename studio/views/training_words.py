@@ -8,7 +8,7 @@ good enough: the gate says so.
 import msgspec
 
 from policy.versions.ledger import Version
-from studio.station.desk_link import DeskState
+from studio.station.desk.link import DeskState
 from studio.views.words import counted, duration, sentence
 
 METHODS: tuple[tuple[str, str], ...] = (

@@ -22,8 +22,8 @@ import msgspec
 import uvicorn
 from fastapi import FastAPI
 
-from studio.station.rerun_server import free_port
-from studio.station.worker import Life
+from studio.station.processes.rerun_server import free_port
+from studio.station.processes.worker import Life
 from studio.web import access
 from studio.web.assets import assets
 from studio.web.jobs import Jobs

@@ -15,12 +15,12 @@ import msgspec
 
 from recorders.clock import NS_PER_S, Clock
 from recorders.streams import StreamSpec
-from studio.station.bus import Endpoints, open_context
 from studio.station.commands import Command, Reply
-from studio.station.desk_client import DeskClient
-from studio.station.desk_link import ConsoleHere, DeskRequest, DeskState
+from studio.station.desk.client import DeskClient
+from studio.station.desk.link import ConsoleHere, DeskRequest, DeskState
 from studio.station.messages import Snapshot
-from studio.station.worker import Life
+from studio.station.processes.bus import Endpoints, open_context
+from studio.station.processes.worker import Life
 from studio.views.dialogue import Dialogue
 
 LOOK_S = 0.05               # a station speaks twenty times a second

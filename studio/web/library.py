@@ -23,8 +23,8 @@ from recorders.store import DemoStore
 from recorders.store_errors import NoSuchEpisode, NotAStore, StoreError
 from recorders.store_folders import StoreFolders
 from recorders.trim import propose_trim
-from studio.station.closed_episodes import carry_out, refusal_of
 from studio.station.commands import AboutEpisode, Reply
+from studio.station.recording.closed_episodes import carry_out, refusal_of
 from studio.views.episode_rows import EpisodeRow, rows_of, who_drove
 from studio.views.interrupted import InterruptedRow, interrupted_rows
 from studio.views.player import CURVE_POINTS, Mark, PlayerView, mark_of

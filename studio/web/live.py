@@ -13,7 +13,7 @@ import msgspec
 from fastapi import APIRouter, Response
 
 from studio.devices.interfaces import DeviceError
-from studio.station.desk_link import DeskState
+from studio.station.desk.link import DeskState
 from studio.station.messages import Mode
 from studio.station.robots import tasks_of
 from studio.views import problems

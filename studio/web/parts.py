@@ -11,9 +11,9 @@ import gradio as gr
 import msgspec
 
 from recorders.clock import Clock
-from studio.station.bus import Endpoints
 from studio.station.commands import Reply
-from studio.station.desk_link import OpenStore
+from studio.station.desk.link import OpenStore
+from studio.station.processes.bus import Endpoints
 from studio.views.words import sentence, shortened
 from studio.web.access import LOOPBACK
 from studio.web.desk_feed import DeskFeed

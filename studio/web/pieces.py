@@ -10,7 +10,7 @@ from html import escape
 import msgspec
 
 from recorders.quality import Quality
-from studio.station.desk_link import DeskState
+from studio.station.desk.link import DeskState
 from studio.station.messages import Snapshot
 from studio.views.banner import Banner
 from studio.views.device_values import Axis, device_of

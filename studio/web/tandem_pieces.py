@@ -7,7 +7,7 @@ know how anything came about.
 from collections.abc import Sequence
 from html import escape
 
-from studio.station.training_link import DrawnCurve, VersionsState
+from studio.station.training.training_link import DrawnCurve, VersionsState
 from studio.views.dialogue import Line
 from studio.views.lamps import Lamp
 from studio.views.policy_words import PolicyWords

@@ -18,7 +18,7 @@ from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
 from recorders.clock import NS_PER_S, Clock
-from studio.station.rerun_server import LOOPBACK, environment, free_port, server_program
+from studio.station.processes.rerun_server import LOOPBACK, environment, free_port, server_program
 from studio.views.look import asset
 
 FILES = {"re_viewer.js": "text/javascript", "re_viewer_bg.wasm": "application/wasm"}

@@ -28,8 +28,8 @@ from policy.monitoring.calibration import Calibration
 from policy.statistics import wilson
 from policy.training.provenance import mark_code
 from studio.sim.mishaps import Mishaps
-from studio.station.evaluation_jobs import EvaluationJob, run_jobs
-from studio.station.trials import Trial, Trials
+from studio.station.trying.evaluation_jobs import EvaluationJob, run_jobs
+from studio.station.trying.trials import Trial, Trials
 
 LEADS_S = (0.5, 1.0, 2.0, 4.0)
 MOVED = {"bump_chance": 1.0, "bump_m": (0.08, 0.14)}

@@ -20,7 +20,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from doubles.desktop import Desktop, open_desktop, running_desk, virtual_screen
 
 from recorders.clock import NS_PER_S, SystemClock
-from studio.station.bus import Endpoints
+from studio.station.processes.bus import Endpoints
 
 
 class Cost(msgspec.Struct, frozen=True):

@@ -27,12 +27,12 @@ from rich.table import Table
 from recorders.clock import NS_PER_S, SystemClock
 from recorders.episode import EpisodeHeader, new_episode_id
 from recorders.streams import Batch, Column, ImageField, StreamSpec
-from studio.station.bus import open_context, private_endpoints
 from studio.station.messages import RecorderHealth
-from studio.station.priority import raise_priority
-from studio.station.record_link import RecorderClient
-from studio.station.recorder import RecorderConfig
-from studio.station.supervisor import Supervisor, WorkerSpec
+from studio.station.processes.bus import open_context, private_endpoints
+from studio.station.processes.priority import raise_priority
+from studio.station.processes.supervisor import Supervisor, WorkerSpec
+from studio.station.recording.record_link import RecorderClient
+from studio.station.recording.recorder import RecorderConfig
 
 RATE_HZ = 100
 PICTURE_BYTES = 120_000

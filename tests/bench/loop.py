@@ -30,16 +30,16 @@ from rich.table import Table
 from recorders.clock import NS_PER_S, ManualClock, SystemClock
 from recorders.streams import Batch
 from studio.sim.robot import SimRobot
-from studio.station.bus import LatestSubscriber, open_context, private_endpoints
 from studio.station.messages import Mode, tick_stream
-from studio.station.recorder import RecorderConfig
-from studio.station.rerun_worker import RerunConfig
-from studio.station.robot_host import RobotHostConfig
+from studio.station.processes.bus import LatestSubscriber, open_context, private_endpoints
+from studio.station.processes.rerun_worker import RerunConfig
+from studio.station.processes.robot_host import RobotHostConfig
+from studio.station.processes.supervisor import Supervisor, WorkerSpec
+from studio.station.processes.watch import BATCHES
+from studio.station.processes.wire import decode_batches
+from studio.station.recording.recorder import RecorderConfig
 from studio.station.session import SessionPlan
 from studio.station.station_worker import StationConfig
-from studio.station.supervisor import Supervisor, WorkerSpec
-from studio.station.watch import BATCHES
-from studio.station.wire import decode_batches
 
 RATE_HZ = 100.0
 START_S = 60.0
@@ -144,7 +144,7 @@ def spread(values: list[float], digits: int = 2) -> str:
 def granted_priority() -> str:
     """What a process started from here gets when it asks to run before others."""
     asked = subprocess.run(
-        [sys.executable, "-c", "from studio.station.priority import raise_priority\n"
+        [sys.executable, "-c", "from studio.station.processes.priority import raise_priority\n"
                                "print(raise_priority())"], capture_output=True, check=True)
     return asked.stdout.decode().strip()
 

@@ -33,14 +33,14 @@ from policy.interfaces import Chunk, Held, Latent, Observation, Policy
 from policy.runs.checkpoints import load_policy
 from policy.statistics import wilson
 from recorders.clock import NS_PER_S, SystemClock
-from studio.station.chunk_joining import Join
-from studio.station.control_loop import TickRecord
-from studio.station.evaluation import ProvingGround
+from studio.station.chunks.joining import Join
+from studio.station.chunks.override_commands import FixChunk, FixedStep
+from studio.station.chunks.shown_plan import Override
+from studio.station.loop.control_loop import TickRecord
 from studio.station.messages import Mode
-from studio.station.override_commands import FixChunk, FixedStep
-from studio.station.shown_plan import Override
 from studio.station.station import Station
-from studio.station.trials import Trial, Trials
+from studio.station.trying.evaluation import ProvingGround
+from studio.station.trying.trials import Trial, Trials
 
 OUT = Path("out/bench/override.json")
 JOINS: tuple[Join, ...] = ("guided", "latest", "ensemble", "weighted-average")

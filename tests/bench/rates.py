@@ -27,8 +27,8 @@ from policy.interfaces import Chunk, Held, Latent, Observation, Policy
 from policy.runs.checkpoints import load_policy
 from policy.statistics import shares
 from recorders.clock import SystemClock
-from studio.station.evaluation import ProvingGround
-from studio.station.trials import Trials
+from studio.station.trying.evaluation import ProvingGround
+from studio.station.trying.trials import Trials
 
 SCENE = 1700                # of the observations; the scenes that are driven follow
 WATCHED_S = 4.0             # of robot time, from which observations are kept

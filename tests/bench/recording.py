@@ -36,7 +36,7 @@ from recorders.clock import NS_PER_S, SystemClock
 from recorders.streams import Column, StreamSpec
 from studio.devices.interfaces import RobotInfo
 from studio.station.messages import tick_stream
-from studio.station.priority import raise_priority
+from studio.station.processes.priority import raise_priority
 
 SIDES = ("tandem", "lerobot", "lerobot streaming")
 RATE_HZ, JOINTS = 100, 8

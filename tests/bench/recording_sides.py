@@ -27,10 +27,10 @@ from recorders.picture_pair import encode_colours
 from recorders.reduced_pictures import with_reduced
 from recorders.store import DemoStore
 from recorders.streams import STAMP_COLUMNS, Batch, ImageField, StreamSpec
-from studio.station.bus import open_context, private_endpoints
-from studio.station.record_link import RecorderClient
-from studio.station.recorder import RecorderConfig
-from studio.station.supervisor import Supervisor, WorkerSpec
+from studio.station.processes.bus import open_context, private_endpoints
+from studio.station.processes.supervisor import Supervisor, WorkerSpec
+from studio.station.recording.record_link import RecorderClient
+from studio.station.recording.recorder import RecorderConfig
 
 CAMERAS = ("front", "wrist")
 TASK = "put the red cube in the bin"

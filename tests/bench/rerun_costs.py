@@ -30,11 +30,11 @@ from recorders.rerun_log import EpisodeLog
 from recorders.streams import Batch, ImageField, StreamSpec
 from studio.devices.interfaces import idle_input
 from studio.sim.robot import SimRobot
-from studio.station.bus import LatestSubscriber, open_context, private_endpoints
-from studio.station.control_loop import TickRecord
+from studio.station.loop.control_loop import TickRecord
 from studio.station.messages import tick_stream
-from studio.station.rerun_worker import merged
-from studio.station.watch import BATCHES, WatchPublisher
+from studio.station.processes.bus import LatestSubscriber, open_context, private_endpoints
+from studio.station.processes.rerun_worker import merged
+from studio.station.processes.watch import BATCHES, WatchPublisher
 
 RATE_HZ, SECONDS, REPETITIONS = 100, 10, 5
 TOGETHER = (1, 10, 100)     # ticks per call; the live view takes ten

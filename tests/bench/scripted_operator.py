@@ -29,9 +29,9 @@ from studio.sim.human_errors import CLUMSY, Errors
 from studio.sim.operator import ScriptedOperator
 from studio.sim.robot import SimRobot
 from studio.sim.tasks import TASKS
-from studio.station.control_loop import ControlLoop
-from studio.station.ownership import Event
-from studio.station.safety import SafetyLimits
+from studio.station.loop.control_loop import ControlLoop
+from studio.station.loop.ownership import Event
+from studio.station.loop.safety import SafetyLimits
 
 RATE_HZ = 100.0
 

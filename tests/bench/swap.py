@@ -32,7 +32,6 @@ from rich.table import Table
 
 from policy.versions.ledger import Version, latest_of
 from recorders.clock import NS_PER_S, SystemClock
-from studio.station.bus import LatestSubscriber
 from studio.station.commands import (
     Arm,
     Command,
@@ -42,14 +41,15 @@ from studio.station.commands import (
     StartEpisode,
     StartPolicy,
 )
-from studio.station.desk import Desk
-from studio.station.desk_client import DeskClient
-from studio.station.desk_processes import DeskConfig
-from studio.station.endpoints import Endpoints, open_context, private_endpoints
+from studio.station.desk.client import DeskClient
+from studio.station.desk.desk import Desk
+from studio.station.desk.processes import DeskConfig
 from studio.station.messages import Mode, PolicyHealth
-from studio.station.policy_asking import PolicyAsking
-from studio.station.policy_link import CHUNK, SwapBack, SwapWeights, decode_answer
-from studio.station.priority import PATIENT
+from studio.station.processes.bus import LatestSubscriber
+from studio.station.processes.endpoints import Endpoints, open_context, private_endpoints
+from studio.station.processes.priority import PATIENT
+from studio.station.serving.policy_asking import PolicyAsking
+from studio.station.serving.policy_link import CHUNK, SwapBack, SwapWeights, decode_answer
 
 OUT = Path("out/bench/swap.json")
 PERIOD_S = 3.0              # between two requests

@@ -19,10 +19,10 @@ import zmq
 
 from recorders.clock import NS_PER_S, SystemClock
 from studio.console.app import ConsoleConfig
-from studio.station.bus import Endpoints, open_context
-from studio.station.desk_client import DeskClient
+from studio.station.desk.client import DeskClient
 from studio.station.messages import Snapshot
-from studio.station.supervisor import Supervisor, WorkerSpec
+from studio.station.processes.bus import Endpoints, open_context
+from studio.station.processes.supervisor import Supervisor, WorkerSpec
 
 PATIENCE_S = 120.0
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,12 +18,12 @@ from studio.station.commands import (
     StartEpisode,
     StartPolicy,
 )
-from studio.station.control_loop import TickRecord
+from studio.station.loop.control_loop import TickRecord
 from studio.station.messages import Mode
-from studio.station.policy_in_process import PolicyInProcess
+from studio.station.recording.store_sink import StoreSink
+from studio.station.serving.policy_in_process import PolicyInProcess
 from studio.station.simulated_person import attend
 from studio.station.station import Station
-from studio.station.store_sink import StoreSink
 
 PICTURES = (48, 64)
 LEFT = (0.0, 0.1, 0.0, 0.0, 0.0, 0.0)

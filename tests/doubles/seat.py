@@ -8,13 +8,13 @@ from typing import Any
 
 from recorders.clock import NS_PER_S, SystemClock
 from studio.station.commands import Arm, Reply
-from studio.station.desk import Desk
-from studio.station.desk_client import DeskClient
-from studio.station.desk_link import DeskState, UseDevices
-from studio.station.desk_processes import DeskConfig
-from studio.station.endpoints import Endpoints, open_context, private_endpoints
+from studio.station.desk.client import DeskClient
+from studio.station.desk.desk import Desk
+from studio.station.desk.link import DeskState, UseDevices
+from studio.station.desk.processes import DeskConfig
 from studio.station.messages import Mode, Snapshot
-from studio.station.supervisor import WorkerSpec
+from studio.station.processes.endpoints import Endpoints, open_context, private_endpoints
+from studio.station.processes.supervisor import WorkerSpec
 
 PATIENCE_S = 90.0           # of somebody who waits for processes on a busy machine
 BLIND = {"render": False}

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from recorders.episode import EpisodeSummary
-from studio.station.desk_link import DeskState
+from studio.station.desk.link import DeskState
 from studio.station.messages import Mode, Owner, RecorderHealth, Snapshot, StreamHealth
 
 RECORDER = RecorderHealth(alive=True, disk_free_bytes=212_000_000_000, store="/data/desk",

@@ -23,7 +23,7 @@ class TamperedStore:
         self.path = copy
         self.episode = next(path for path in (copy / "data.zarr").iterdir() if path.is_dir())
 
-    def column(self, stream: str, name: str, change: Callable[[np.ndarray], None]) -> None:
+    def column(self, stream: str, name: str, change: Callable[[np.ndarray], object]) -> None:
         """Change values of a column in place."""
         array = zarr.open_array(self.episode / stream / name, mode="r+")
         values = np.array(array[:])

@@ -11,11 +11,7 @@ from doubles.rollout_desk import Hand
 from policy.interfaces import Chunk
 from recorders.clock import NS_PER_S, ManualClock
 from studio.sim.robot import SimRobot
-from studio.station.chunk_player import ChunkPlayer
-from studio.station.commands import Reply, Rewind
-from studio.station.control_loop import ControlLoop
-from studio.station.messages import Mode, Owner
-from studio.station.override_commands import (
+from studio.station.chunks.override_commands import (
     AcceptChunk,
     FixChunk,
     FixedStep,
@@ -27,12 +23,16 @@ from studio.station.override_commands import (
     TrimChunk,
     VetoChunk,
 )
-from studio.station.ownership import DRIVER, Event
-from studio.station.plan_desk import override
-from studio.station.recording import EpisodeFeed, NoRecorder
-from studio.station.rewinding import go_back
-from studio.station.safety import SafetyLimits
-from studio.station.shared_control import Sharing
+from studio.station.chunks.plan_desk import override
+from studio.station.chunks.player import ChunkPlayer
+from studio.station.commands import Reply, Rewind
+from studio.station.loop.control_loop import ControlLoop
+from studio.station.loop.ownership import DRIVER, Event
+from studio.station.loop.rewinding import go_back
+from studio.station.loop.safety import SafetyLimits
+from studio.station.loop.shared_control import Sharing
+from studio.station.messages import Mode, Owner
+from studio.station.recording.episode_feed import EpisodeFeed, NoRecorder
 
 TICK_NS, STEP_NS, STEPS = NS_PER_S // 100, NS_PER_S // 30, 16
 WIDTHS = 5000                   # so many chunks can be told apart

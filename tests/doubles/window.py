@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from studio.station.desk_client import DeskClient
-from studio.station.desk_link import ConsoleHere, ConsoleLeft
-from studio.station.endpoints import Endpoints, open_context
-from studio.station.worker import Life
+from studio.station.desk.client import DeskClient
+from studio.station.desk.link import ConsoleHere, ConsoleLeft
+from studio.station.processes.endpoints import Endpoints, open_context
+from studio.station.processes.worker import Life
 
 
 class WindowConfig(msgspec.Struct, frozen=True):

@@ -28,8 +28,8 @@ from recorders.clock import NS_PER_S
 from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
 from studio.console.probe import display_problem
-from studio.station import desk_work
 from studio.station.commands import Arm, EndEpisode, StartEpisode
+from studio.station.desk import work as desk_work
 from studio.station.messages import Mode
 
 SECONDS = 10.0

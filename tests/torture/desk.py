@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 
 from recorders.clock import SystemClock
-from studio.station.endpoints import Endpoints, private_endpoints
-from studio.station.supervisor import Supervisor, WorkerSpec
+from studio.station.processes.endpoints import Endpoints, private_endpoints
+from studio.station.processes.supervisor import Supervisor, WorkerSpec
 
 DOUBLES = Path(__file__).parent.parent / "doubles"
 

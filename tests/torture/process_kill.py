@@ -37,9 +37,9 @@ from torture.desk import Roster
 from recorders.clock import NS_PER_S
 from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
-from studio.station.bus import open_context
 from studio.station.messages import Mode, Snapshot
-from studio.station.watch import Watcher
+from studio.station.processes.bus import open_context
+from studio.station.processes.watch import Watcher
 
 DESK = Path(__file__).parent / "desk.py"
 VICTIMS = ("station", "robot", "recorder", "supervisor")

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 import msgspec
 
-from studio.station.desk_link import DeskState, UseDevices
+from studio.station.desk.link import DeskState, UseDevices
 from studio.views import device_choices
 from studio.views.device_choices import LEADER_ARM, Choice
 from studio.web.parts import Parts, show_reply

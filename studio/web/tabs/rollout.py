@@ -20,7 +20,7 @@ from studio.station.commands import (
     StartEpisode,
     StartPolicy,
 )
-from studio.station.desk_link import UsePolicy
+from studio.station.desk.link import UsePolicy
 from studio.station.messages import Mode, Snapshot
 from studio.views.dialogue import phrases
 from studio.views.lamps import AXES, TOOL_AXES

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.station.training_link import Promote, RollBack, StartTraining, StopTraining
+from studio.station.training.training_link import Promote, RollBack, StartTraining, StopTraining
 from studio.views.training_words import METHODS, version_rows
 from studio.web.parts import Parts, show_reply
 from studio.web.widgets import ON_CHANGE, QUIET, button, place

@@ -1,0 +1,1 @@
+"""A policy's chunks at the station: played, joined, bent by a person, written down."""

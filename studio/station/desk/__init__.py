@@ -1,0 +1,1 @@
+"""The desk: the process that owns the others, and what consoles ask of it."""

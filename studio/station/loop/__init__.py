@@ -1,0 +1,1 @@
+"""The tick: who drives, what is asked, what is safe, what is sent."""

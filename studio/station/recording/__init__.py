@@ -1,0 +1,1 @@
+"""What is kept of an episode, and the process that writes it."""

@@ -1,0 +1,1 @@
+"""Fine-tuning beside the arm: the trainer's process, its report, the gate."""

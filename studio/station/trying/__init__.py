@@ -1,0 +1,1 @@
+"""Policies tried on many scenes under the virtual clock."""
