@@ -15,7 +15,8 @@ demo: setup         ## the main job, unattended: record every task, check, repla
 	@$(PYTHON) -m studio.cli demo
 
 test: check         ## set up all that is missing, check the code, run all tests
-	@$(PYTHON) -m pytest -q --durations=10
+	@$(PYTHON) -m pytest -q --durations=8 --numprocesses 2 --dist loadfile -m "not alone"
+	@$(PYTHON) -m pytest -q --durations=8 -m alone
 
 check: setup        ## ruff and pyright
 	@$(PYTHON) -m ruff check --quiet .

@@ -27,6 +27,8 @@ from studio.station.processes.bus import (
 )
 from studio.station.processes.wire import pack
 
+pytestmark = pytest.mark.alone
+
 
 class Keep(Protocol):
     def __call__[T](self, link: T) -> T: ...

@@ -19,6 +19,8 @@ from studio.commands.output import Answer, Screen
 from studio.station.desk.address import announce
 from studio.station.processes.endpoints import Endpoints, private_endpoints
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

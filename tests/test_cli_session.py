@@ -20,6 +20,8 @@ from studio.station.commands import Arm, DiscardEpisode, EndEpisode, Keys, Rearm
 from studio.station.messages import Mode
 from studio.station.robots import robot_names
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = ("--image-size", "48", "64")
 

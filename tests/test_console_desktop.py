@@ -13,7 +13,7 @@ from studio.sim.scene import OBJECT_NAMES
 from studio.station.messages import Mode
 from studio.views.look import DARK, rgba
 
-pytestmark = [pytest.mark.slow, pytest.mark.gl, pytest.mark.timeout(600),
+pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.gl, pytest.mark.timeout(600),
               pytest.mark.skipif(bool(missing()), reason=missing())]
 SIZE = (1280, 720)
 KEYS = (("w", "s"), ("a", "d"), ("e", "q"))     # x y z of the tool: positive, negative

@@ -17,7 +17,7 @@ from recorders.store import DemoStore
 from studio.devices.probe import spacemice
 from studio.station.messages import Mode
 
-pytestmark = [pytest.mark.slow, pytest.mark.gl, pytest.mark.timeout(600),
+pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.gl, pytest.mark.timeout(600),
               pytest.mark.skipif(bool(missing()), reason=missing())]
 SIZE, TASK, SEED = (1280, 720), "put-cube-in-bin", 4
 

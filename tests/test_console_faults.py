@@ -22,7 +22,7 @@ from studio.station.desk import work as desk_work
 from studio.station.messages import Mode
 from studio.station.processes.supervisor import WorkerSpec
 
-pytestmark = [pytest.mark.slow, pytest.mark.gl, pytest.mark.timeout(600),
+pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.gl, pytest.mark.timeout(600),
               pytest.mark.skipif(bool(missing()), reason=missing())]
 SIZE = (1280, 720)
 TASK = "push-button"

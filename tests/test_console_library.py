@@ -10,6 +10,8 @@ from recorders.clock import NS_PER_S, SystemClock
 from recorders.store import DemoStore
 from studio.console.library import HORIZON, THUMB, Library
 
+pytestmark = pytest.mark.alone
+
 SAMPLE = next(path.parent for path in
               sorted((Path(__file__).parent.parent / "datasets/samples").rglob("store.json")))
 PATIENCE_NS = 60 * NS_PER_S

@@ -13,6 +13,8 @@ from studio.console.probe import display_problem, screen_size
 from studio.console.window import within
 from studio.station.processes.endpoints import private_endpoints
 
+pytestmark = pytest.mark.alone
+
 needs_xvfb = pytest.mark.skipif(bool(missing()), reason=missing())
 
 

@@ -17,6 +17,8 @@ from studio.console.sound import Sounds
 from studio.views.look import asset
 from studio.views.recording_plan import Cue
 
+pytestmark = pytest.mark.alone
+
 CUES: tuple[Cue, ...] = get_args(Cue)
 PATIENT_S = 60.0        # pygame takes seconds to import on a busy machine
 

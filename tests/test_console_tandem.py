@@ -11,7 +11,7 @@ from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
 from studio.station.messages import Mode
 
-pytestmark = [pytest.mark.slow, pytest.mark.gl, pytest.mark.timeout(600),
+pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.gl, pytest.mark.timeout(600),
               pytest.mark.skipif(bool(missing()), reason=missing())]
 SIZE = (1280, 720)
 

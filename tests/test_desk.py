@@ -47,6 +47,8 @@ from studio.station.recording.recorder import RecorderConfig
 from studio.station.recording.rrd_worker import RrdConfig
 from studio.station.station_worker import StationConfig
 
+pytestmark = pytest.mark.alone
+
 TASK = "push-button"
 
 

@@ -25,7 +25,7 @@ from studio.station.messages import Guard, Mode
 from studio.station.processes.endpoints import private_endpoints
 from studio.station.serving.policy_worker import PolicyConfig
 
-pytestmark = [pytest.mark.gl, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.alone, pytest.mark.gl, pytest.mark.timeout(300)]
 TASK = "put-cube-in-bin"
 SMALL = {"image_size": [48, 64], "cameras": ["front"], "depth": False}
 

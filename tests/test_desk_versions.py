@@ -22,7 +22,7 @@ from studio.station.desk.address import announce
 from studio.station.messages import Mode
 from studio.station.training.training_link import Promote, RollBack, StartTraining, StopTraining
 
-pytestmark = [pytest.mark.gl, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.alone, pytest.mark.gl, pytest.mark.timeout(300)]
 TASK = "put-cube-in-bin"
 SMALL = {"image_size": [48, 64], "cameras": ["front"], "depth": False}
 ALIKE = GateFigures(against=3, measure="action error", episodes=2, held_out=0.1,

@@ -21,6 +21,8 @@ from doubles.rigs import (
 
 from studio.devices.interfaces import DeviceStatus, HumanInput, Teleoperator
 
+pytestmark = pytest.mark.alone
+
 MAX_SPEED_M_S, MAX_TURN_RAD_S = 0.25, 0.8
 CLUTCH_OPENS_MS = 300
 

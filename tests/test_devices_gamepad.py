@@ -10,6 +10,8 @@ from studio.devices.gamepad import Gamepad, GamepadConfig
 from studio.devices.interfaces import DeviceError, DeviceStatus
 from studio.devices.sdl_pad import GamepadLayout, TriggerMemory
 
+pytestmark = pytest.mark.alone
+
 MS = 1_000_000
 HAT_UP, HAT_DOWN = 1, 4
 

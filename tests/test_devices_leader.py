@@ -25,6 +25,8 @@ from studio.devices.leader_mapping import (
 )
 from studio.devices.lerobot_leader import LerobotLeader
 
+pytestmark = pytest.mark.alone
+
 MS = 1_000_000
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ("gripper.pos", "shoulder_pan.pos", "elbow_flex.pos")

@@ -13,6 +13,8 @@ from studio.devices.interfaces import DeviceError
 from studio.devices.reader import DeviceReader
 from studio.devices.registry import make_teleoperator, register, teleoperator_names
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -17,6 +17,8 @@ from studio.devices.interfaces import DeviceError, DeviceStatus
 from studio.devices.spacemouse import SpaceMouse
 from studio.devices.spacemouse_port import HidInterface, list_spacemice
 
+pytestmark = pytest.mark.alone
+
 COMPACT = (0x256F, 0xC635)
 WIRELESS = (0x256F, 0xC62E)
 RECEIVER = (0x256F, 0xC652)

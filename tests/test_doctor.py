@@ -18,6 +18,8 @@ from studio.commands.doctor import CHECKS, Doctor, run_doctor
 from studio.commands.output import Screen
 from studio.devices import probe
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def around(tmp_path: Path) -> Surroundings:

@@ -16,6 +16,8 @@ from experiments.results import read_recorded, read_result, read_trained, result
 
 from policy.statistics import wilson
 
+pytestmark = pytest.mark.alone
+
 
 def test_what_rows_share_is_made_once_and_what_is_there_is_not_made_again(tmp_path):
     commands, book = Commands(tmp_path), small_book()

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).resolve().parent.parent
 # None of these may be imported to answer `tandem --help`: a count, not a time.
 HEAVY = ("torch", "lerobot", "mujoco", "mink", "zarr", "gradio", "rerun", "numpy", "dearpygui",

@@ -52,6 +52,8 @@ from studio.station.serving.policy_turns import PolicyTurns, chunk_problem, warm
 from studio.station.serving.remote_policy import RemotePolicy
 from studio.station.station import Station
 
+pytestmark = pytest.mark.alone
+
 MS = 1_000_000
 TESTS = Path(__file__).resolve().parent
 

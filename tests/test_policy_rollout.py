@@ -23,6 +23,8 @@ from studio.station.messages import PolicyHealth, tick_stream
 from studio.station.serving.policy_link import Answer, Timings
 from studio.station.serving.policy_view import CHUNK_LINE, PolicyView
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def tandem(capsys):

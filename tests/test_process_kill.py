@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from torture.process_kill import LONG_EPISODE_S, TAIL_S, VICTIMS, trial
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_a_killed_process_leaves_the_arm_held_and_the_data_readable(

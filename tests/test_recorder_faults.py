@@ -21,6 +21,8 @@ from studio.station.processes.bus import open_context, private_endpoints
 from studio.station.recording.record_link import RecorderClient
 from studio.station.recording.recorder import Recorder
 
+pytestmark = pytest.mark.alone
+
 RESERVE = 1 << 20
 
 

@@ -34,6 +34,8 @@ from studio.station.processes.wire import pack
 from studio.station.recording.record_link import ALIVE_NS, Begin, Envelope, RecorderClient
 from studio.station.recording.recorder import Recorder, RecorderConfig
 
+pytestmark = pytest.mark.alone
+
 TICK = StreamSpec(name="tick", rate_hz=100, columns=(
     Column(name="value", dtype="<f8", shape=(3,)),))
 FRONT = StreamSpec(name="front", rate_hz=30, images=(

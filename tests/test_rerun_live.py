@@ -32,6 +32,8 @@ from studio.station.processes.supervisor import Supervisor, WorkerSpec
 from studio.station.processes.watch import BATCHES, SNAPSHOT
 from studio.station.processes.wire import encode_batches, pack
 
+pytestmark = pytest.mark.alone
+
 PATIENCE_S = 60.0
 
 

@@ -22,6 +22,8 @@ from studio.station.processes.robot_host import MARGIN, RobotHost
 from studio.station.processes.robot_link import TARGET, Target
 from studio.station.processes.wire import pack
 
+pytestmark = pytest.mark.alone
+
 MS = NS_PER_S // 1000
 PATIENCE_MS = 20_000
 

@@ -18,6 +18,8 @@ from studio.station.launch import SessionRequest, run_session
 from studio.station.messages import Guard, Mode, Owner, Snapshot
 from studio.station.session import SessionPlan
 
+pytestmark = pytest.mark.alone
+
 LEFT = (1, 0x80, 0xFF, 0, 0, 0, 0)      # HID x -128 of 350: to the left in ROS axes
 REST = (1, 0, 0, 0, 0, 0, 0)
 PATIENCE = 1500                         # turns of about 20 ms

@@ -12,6 +12,8 @@ from recorders.streams import Batch
 from studio.devices.absent import AbsentTeleoperator
 from studio.sim.operator import ScriptedOperator
 from studio.sim.robot import SimRobot
+from studio.station.chunks.override_commands import OverrideCommand
+from studio.station.chunks.overriding import Overriding
 from studio.station.commands import (
     AboutEpisode,
     Arm,
@@ -465,7 +467,12 @@ def test_a_session_gives_up_with_the_reason_when_the_arm_is_stopped():
 class Still:
     """What drives in AUTO, and wants nothing."""
 
-    chunk = None
+    chunk, place, overriding = None, (0, 0), Overriding()
+
+    def shown(self) -> None: ...
+
+    def override(self, command: OverrideCommand) -> str:
+        return ""
 
     def wish(self, now_ns: int, commanded: np.ndarray, epoch: int, *, driving: bool,
              asked: np.ndarray | None) -> None:

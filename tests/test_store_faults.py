@@ -42,6 +42,8 @@ from recorders.store import (
 )
 from recorders.streams import Batch
 
+pytestmark = pytest.mark.alone
+
 RECORDER = Path(__file__).parent / "doubles/synthetic_recorder.py"
 SMALL_RESERVE = 1 << 20
 

@@ -15,6 +15,8 @@ from recorders.clock import NS_PER_S, ManualClock, SystemClock
 from studio.station.processes.supervisor import DONE, RESTARTS, Supervisor, WorkerFailed, WorkerSpec
 from studio.station.processes.worker import Life, Report, resolve
 
+pytestmark = pytest.mark.alone
+
 ROLES = '''
 import os, signal, sys
 from pathlib import Path

@@ -30,6 +30,8 @@ from studio.station.training.trainer_worker import TrainerConfig, begin, means_n
 from studio.station.training.training_link import TRAINING, Promote, StartTraining, TrainerState
 from studio.station.training.training_plan import Plan, plan_training, trials_for
 
+pytestmark = pytest.mark.alone
+
 NAME, PATIENCE_S = "trainer", 120.0
 
 

@@ -21,7 +21,7 @@ from studio.web.app import serving
 from studio.web.jobs import Jobs
 from studio.web.parts import Parts, WebConfig
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.skipif(
+pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.skipif(
     not chromium(), reason="no chromium: run .ci/setup, which says why if it cannot install it")]
 TASK = "push-button"
 

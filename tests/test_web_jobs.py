@@ -8,6 +8,8 @@ import pytest
 from recorders.clock import SystemClock
 from studio.web.jobs import Jobs
 
+pytestmark = pytest.mark.alone
+
 SAMPLES = Path(__file__).parent.parent / "datasets" / "samples" / "format-1"
 PATIENCE_S = 120.0
 

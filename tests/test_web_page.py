@@ -22,8 +22,9 @@ from studio.web.parts import Parts, WebConfig
 
 FRAME = "document.querySelector('img[data-frame=front]')"
 ROOT = Path(__file__).resolve().parent.parent
-pytestmark = [pytest.mark.slow, pytest.mark.gl, pytest.mark.timeout(900), pytest.mark.skipif(
-    not chromium(), reason="no chromium: run .ci/setup, which says why if it cannot install it")]
+pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.gl, pytest.mark.timeout(900),
+              pytest.mark.skipif(not chromium(), reason="no chromium: run .ci/setup, which says "
+                                                        "why if it cannot install it")]
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,9 @@ from studio.station.desk.link import OpenWeb
 from studio.station.messages import Mode
 from studio.station.processes.endpoints import open_context
 
-pytestmark = [pytest.mark.slow, pytest.mark.gl, pytest.mark.timeout(600), pytest.mark.skipif(
-    not chromium(), reason="no chromium: run .ci/setup, which says why if it cannot install it")]
+pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.gl, pytest.mark.timeout(600),
+              pytest.mark.skipif(not chromium(), reason="no chromium: run .ci/setup, which says "
+                                                        "why if it cannot install it")]
 PATIENCE_S = 120
 WORDS = "put the blue cube in the bin"
 
