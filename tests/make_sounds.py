@@ -4,7 +4,7 @@
 
 Struck bars, as of a marimba: a tone, its fourth and a little of its tenth multiple, each dying
 away faster than the one below. Rising is "it begins" or "it is kept", falling is "it ends" or "it
-is gone", the same note twice is "look here", low and dull is "no".
+is gone", the same note twice is "look here", two notes to and fro are "help", low and dull is "no".
 """
 
 import wave
@@ -17,7 +17,7 @@ SOUNDS = Path(__file__).resolve().parent.parent / "ui_assets" / "sounds"
 RATE_HZ = 22_050
 VOLUME = 0.7      # of full scale
 G3, C4, E4, B4 = 196.00, 261.63, 329.63, 493.88
-C5, E5, G5, A5, B5, C6 = 523.25, 659.26, 783.99, 880.00, 987.77, 1046.50
+C5, E5, G5, A5, B5, C6, D6 = 523.25, 659.26, 783.99, 880.00, 987.77, 1046.50, 1174.66
 
 Struck = tuple[float, float, float]     # begins (s), pitch (Hz), loudness 0..1
 
@@ -57,6 +57,7 @@ def cues() -> dict[str, np.ndarray]:
         "saved": played([(0, C5, 0.4), (0.07, E5, 0.4), (0.14, G5, 0.45), (0.21, C6, 0.45)], 0.6),
         "discarded": played([(0, E4, 0.6), (0.12, C4, 0.7)], 0.5),
         "warning": played([(0, B5, 0.5), (0.1, B5, 0.5)], 0.32),
+        "alert": played([(0, A5, 0.5), (0.14, D6, 0.6), (0.34, A5, 0.5), (0.48, D6, 0.6)], 0.68),
         "refused": played([(0, G3, 0.6), (0.1, G3, 0.6)], 0.35),
         "software_stop": played([(0, E5, 1), (0.14, B4, 1), (0.28, E5, 1), (0.42, B4, 1)],
                                 0.58, buzz),

@@ -29,7 +29,7 @@ def test_a_quiet_rollout_shows_the_signal_that_is_nearest_to_its_limit():
     lamp = alert_lamp(watched(), silent=False)
     assert (lamp.word, lamp.number) == ("No alert", 0)
     assert lamp.nearest is not None
-    assert (lamp.nearest.text, lamp.nearest.tone) == ("4.5 N of 5.0 N", "warning")
+    assert (lamp.nearest.text, lamp.nearest.tone) == ("4.5 of 5.0 N", "warning")
     assert lamp.nearest.share == pytest.approx(0.9)
     texts = {bar.name: bar.text for bar in lamp.bars}
     assert texts["Arm lags"] == "0.001 rad, no limit" and texts["Unsure"] == "–"
@@ -40,7 +40,7 @@ def test_an_alert_says_why_and_by_how_much():
     assert (lamp.word, lamp.icon, lamp.number) == ("Asks for help", "bell", 3)
     assert lamp.says == ("The wrist feels more than in successes: 9.0 N, at most 5.0 N in "
                          "successes")
-    assert lamp.nearest is not None and lamp.nearest.text == "9.0 N of 5.0 N"
+    assert lamp.nearest is not None and lamp.nearest.text == "9.0 of 5.0 N"
 
 
 @pytest.mark.parametrize(("mode", "changes", "word"), [
@@ -64,4 +64,4 @@ def test_an_alert_is_heard_once_and_the_next_one_again():
 def test_a_page_shows_every_signal_with_an_icon_and_its_numbers():
     shown = tandem_pieces.alert(alert_lamp(watched(alert=ALERT), silent=False))
     assert shown.count('class="axis signal') == len(SIGNALS)
-    assert "Asks for help" in shown and "4.5 N of 5.0 N" in shown and "width:90.0%" in shown
+    assert "Asks for help" in shown and "4.5 of 5.0 N" in shown and "width:90.0%" in shown

@@ -1,5 +1,6 @@
 """Driving in tandem: the policy, who drives what, and what is said to it and by it."""
 
+from studio.console.alert_row import AlertRow
 from studio.console.axis_lamps import AxisLamps
 from studio.console.policy_chooser import PolicyChooser
 from studio.console.seen import Seen, Ui
@@ -37,11 +38,7 @@ class TandemPanel:
             self._state = dpg.add_text("")
             with dpg.tooltip(self._state, delay=0.3):
                 self._all_state = dpg.add_text("", wrap=420)
-            self._alert = dpg.add_button(label=f"{icon('check')}  It is fine", width=-1, show=False,
-                                         callback=lambda: ui.do("no alert"))
-            with dpg.tooltip(self._alert, delay=0.3):
-                dpg.add_text("This signal asks no more in this scene; taking the arm,\n"
-                             "other words and a hold answer an alert, too")
+            self.alert = AlertRow(ui)
             with dpg.group(horizontal=True):
                 self._drive = dpg.add_button(label="", width=-124, height=34,
                                              callback=self._pressed)
@@ -102,7 +99,7 @@ class TandemPanel:
         """Widgets by name, for tests that drive a real mouse."""
         return {"tandem tab": self._tab, "drive": self._drive, "tandem words": self._words,
                 "ask doing": self.ask, "instruction undo": self.undo, "rewind": self._back,
-                "hand back": self.lamps.hand_back,
+                "hand back": self.lamps.hand_back, "alert fine": self.alert.fine,
                 "policy open": self.chooser.open,
                 "policy path": self.chooser.text, "policy go": self.chooser.go,
                 **{f"share {axis}": item for axis, item in enumerate(self.lamps.switches)}}
@@ -131,9 +128,7 @@ class TandemPanel:
         shown.value(self._state, f"{icon(policy.icon)}  {shortened(said, _LETTERS)}")
         shown.theme(self._state, themes.said[policy.tone])
         shown.value(self._all_state, said)
-        snapshot = seen.snapshot
-        shown.settings(self._alert, show=snapshot is not None and snapshot.alert is not None)
-        shown.theme(self._alert, themes.plain_button)
+        self.alert.show(seen)
         self._show_drive(seen)
         shown.settings(self._again, items=seen.phrases)
         self.lamps.show(seen)

@@ -74,7 +74,7 @@ def _state(snapshot: Snapshot, health: PolicyHealth) -> tuple[str, str, str, str
     if not health.alive:
         return ("Silent", "unplug", "fault",
                 "the policy says nothing: wait until it is there again, or drive")
-    if snapshot.alert is not None and snapshot.mode in (Mode.AUTO, Mode.SHARED):
+    if snapshot.alert is not None and snapshot.mode in (Mode.AUTO, Mode.HANDBACK):
         return "Asks for help", "bell", "override", snapshot.alert.words
     if snapshot.mode in (Mode.AUTO, Mode.SHARED):
         if why := why_it_holds(snapshot):

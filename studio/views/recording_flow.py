@@ -26,6 +26,7 @@ from studio.station.commands import (
     TrashEpisode,
 )
 from studio.station.messages import Mode, Snapshot
+from studio.views.alert_lamp import alert_words
 from studio.views.recording_plan import ACTIONS, Flow, Plan, Turn
 from studio.views.undo import Undo
 
@@ -197,6 +198,9 @@ def follow(flow: Flow, plan: Plan, snapshot: Snapshot, now_ns: int) -> Turn:
     if recorder.cut_short not in ("", flow.cut_short):
         return Turn(_with(flow, starts_ns=0, arm_next=False, record_next=False, ending="", last="",
                           cut_short=recorder.cut_short), cues=("refused",), notice=recorder.error)
+    if snapshot.alert is not None and snapshot.alert.began_ns != flow.alerted_ns:
+        return Turn(_with(flow, alerted_ns=snapshot.alert.began_ns), cues=("alert",),
+                    notice=alert_words(snapshot.alert))
     if not flow.last and flow.cut_short and recorder.last_episode == flow.cut_short:
         return Turn(_with(flow, last=flow.cut_short))       # it was kept: labels speak of it
     if flow.starts_ns:

@@ -15,7 +15,7 @@ Action = Literal["record", "end", "success", "failure", "partial", "unlabelled",
                  "rerecord", "undo", "new scene", "finish", "let drive"]
 ACTIONS: tuple[str, ...] = Action.__args__
 Cue = Literal["countdown", "start", "stop", "saved", "discarded", "warning", "refused",
-              "software_stop"]
+              "software_stop", "alert"]
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +55,7 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
         last: the episode that labels and the bin speak of while none is open.
         undo: what can be taken back, newest last.
         cut_short: the last episode that the recorder could not take to its end, as was told.
+        alerted_ns: when the alert began that was heard last.
     """
 
     starts_ns: int = 0
@@ -65,6 +66,7 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     last: str = ""
     undo: tuple[Undo, ...] = ()
     cut_short: str = ""
+    alerted_ns: int = 0
 
     def counts_s(self, now_ns: int) -> float:
         """Seconds left of the countdown; 0 without one."""

@@ -17,6 +17,7 @@ from studio.station.desk.link import DeskState
 from studio.station.messages import Mode
 from studio.station.robots import tasks_of
 from studio.views import problems
+from studio.views.alert_lamp import alert_lamp
 from studio.views.banner import Banner, banner_of
 from studio.views.camera_words import why_old
 from studio.views.health_bar import gauges
@@ -76,6 +77,7 @@ def status_of(view: DeskView, library: Library, jobs: Sequence[JobView] = ()) ->
             "scene": pieces.scene(None if view.silent else snapshot, phase_of(view)),
             "cameras": pieces.tiles([pieces.Tile(tile.camera) for tile in tiles]),
             "policy": tandem_pieces.policy(policy_words(snapshot, state, view.silent)),
+            "alert": tandem_pieces.alert(alert_lamp(snapshot, view.silent)),
             "lamps": tandem_pieces.lamps(for_onlookers(lamps_of(snapshot, view.silent))),
             "dialogue": tandem_pieces.dialogue(view.dialogue.lines),
             "training": tandem_pieces.training(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from html import escape
 
 from studio.station.training.training_link import DrawnCurve, VersionsState
+from studio.views.alert_lamp import AlertLamp
 from studio.views.dialogue import Line
 from studio.views.lamps import Lamp
 from studio.views.policy_words import PolicyWords
@@ -27,6 +28,17 @@ def policy(shown: PolicyWords) -> str:
         ("Run", text(shown.name)), ("Weights", text(shown.version)),
         ("System 2 says", text(shown.says or "–")), ("Latent", text(f"{shown.latent} old")),
         ("Rates", text(shown.rates)), ("Had to wait", text(shown.starved or "never"))])
+
+
+def alert(shown: AlertLamp) -> str:
+    """Whether it asks for help, and every signal against its limit."""
+    head = (f'<p class="toned tone-{escape(shown.tone)}" role="status">{glyph(shown.icon)} '
+            f"<b>{escape(shown.word)}</b> {text(shown.says, 200)}</p>")
+    return head + "".join(
+        f'<div class="axis signal tone-{escape(bar.tone)}" title="{escape(bar.words)}">'
+        f"<span>{escape(bar.name)}</span>"
+        f'<div class="track"><div class="fill" style="left:0;width:{100 * bar.share:.1f}%"></div>'
+        f"</div><span>{glyph(bar.icon)} {escape(bar.text)}</span></div>" for bar in shown.bars)
 
 
 def lamps(shown: Sequence[Lamp]) -> str:

@@ -29,6 +29,7 @@ class AlertMonitor:
     Attributes:
         calibration: what is too much; None: signals are told, and nothing is too much.
         signals: (S,) f4 as of the last tick; NaN for what is not known.
+        limits: (S,) what is too much now; infinite for what never is; NaN while nobody judges.
         alert: the one that stands, or None.
     """
 
@@ -59,7 +60,7 @@ class AlertMonitor:
         """
         since_ns, self._last_ns = now_ns - (self._last_ns or now_ns), now_ns
         if mode not in UNHELPED:
-            self.signals[:] = np.nan
+            self.signals[:] = self.limits[:] = np.nan
             self._chunk = None
             if mode is not Mode.IDLE:
                 self._end(_ENDS.get(mode, "held"))
@@ -89,6 +90,7 @@ class AlertMonitor:
 
     def _forget(self) -> None:
         self.signals = np.full(len(SIGNALS), np.nan, np.float32)
+        self.limits = np.full(len(SIGNALS), np.nan)
         self.alert: Alert | None = None
         self._chunk: Chunk | None = None
         self._elapsed_ns = self._last_ns = self._high_ns = 0
@@ -120,13 +122,13 @@ class AlertMonitor:
         if self.calibration is None:
             return
         band, elapsed_s = self.calibration.band, self._elapsed_ns / NS_PER_S
-        limits = band.thresholds(elapsed_s)
+        self.limits = limits = band.thresholds(elapsed_s)
         limits[_PLACE["elapsed"]] = band.longest_s
         over = np.full(len(SIGNALS), -1.0)          # by what share of its limit
         known = np.isfinite(limits) & np.isfinite(self.signals)
         over[known] = (self.signals - limits)[known] / np.maximum(np.abs(limits[known]), 1e-9)
         for name in self._muted:
-            over[_PLACE[name]] = -1.0
+            over[_PLACE[name]], limits[_PLACE[name]] = -1.0, np.inf
         worst = int(np.argmax(over))
         if over[worst] <= 0:
             if self.alert is not None and now_ns - self._high_ns >= CALM_NS:

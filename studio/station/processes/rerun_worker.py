@@ -71,6 +71,7 @@ class LiveView:
         self._episode: str | None = None
         self._instruction = ""
         self._problems: tuple[str, ...] = ()
+        self._alert = 0
         self._missed = self._idle = self._placed_ns = 0
 
     def show(self, batches: Iterable[Batch]) -> None:
@@ -105,8 +106,19 @@ class LiveView:
             if problem not in self._problems:
                 self._log.write(stamp_ns, problem, kind="problem", level="WARN")
         self._problems = snapshot.problems
+        self._follow_alert(self._log, snapshot)
         if self._policy is not None and snapshot.policy is not None:
             self._policy.health(self._log, stamp_ns, snapshot.policy)
+
+    def _follow_alert(self, log: EpisodeLog, snapshot: Snapshot) -> None:
+        alert = snapshot.alert
+        if self._alert and (alert is None or alert.number != self._alert):
+            log.write(snapshot.stamp_ns, f"alert {self._alert} stands no more", kind="alert")
+        if alert is not None and alert.number != self._alert:
+            log.write(snapshot.stamp_ns, f"alert {alert.number}: {alert.words} "
+                      f"({alert.signal} {alert.value:.3g}, at most {alert.limit:.3g})",
+                      kind="alert", level="WARN")
+        self._alert = 0 if alert is None else alert.number
 
     def answer(self, answer: Answer) -> None:
         """Log a chunk of the policy and what it cost."""

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from studio.station.commands import (
+    AnswerAlert,
     Arm,
     Command,
     DiscardEpisode,
@@ -43,6 +44,7 @@ def build(parts: Parts, _picked: gr.State) -> None:
         with gr.Column(scale=2, min_width=420):
             place("lamps", "card")
             policy = place("policy", "card", js_on_load=ON_CHANGE)
+            _alert(parts)
             _words(parts)
             place("dialogue", "card")
 
@@ -103,6 +105,20 @@ def _attempt(parts: Parts) -> None:
 
     start.click(begin, inputs=[seen, keep], **QUIET)
     hold.click(lambda: show_reply(parts.feed.ask(Pause()), "The arm holds"), **QUIET)
+
+
+def _alert(parts: Parts) -> None:
+    place("alert", "card")
+
+    def fine() -> None:
+        snapshot = parts.feed.view.snapshot
+        if snapshot is None or snapshot.alert is None:
+            gr.Info("No alert stands", duration=4)
+            return
+        show_reply(parts.feed.ask(AnswerAlert(snapshot.alert.number)),
+                   "This signal asks no more in this scene")
+
+    button("check", "It is fine", "alert-fine").click(fine, **QUIET)
 
 
 def _words(parts: Parts) -> None:
