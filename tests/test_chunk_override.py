@@ -310,6 +310,22 @@ def test_step_by_step_only_what_was_accepted_runs(desk):
     assert not stands(desk.ticks(30)) or desk.plan.chunk_id > later.chunk_id
 
 
+def test_a_guard_that_brakes_does_not_let_a_plan_run_that_nobody_accepted():
+    """A slow policy's next plan is late by then, and far from where the arm stands."""
+    desk = RolloutDesk(RulePolicy(), delays=Delays(think_s=0.03, act_s=0.5))
+    assert desk.driver is not None
+    desk.begin()
+    desk.ticks(100)
+    desk.do(StepChunks(on=True))
+    desk.ticks(100)
+    stood = desk.rows[-1]["sent_tool"][:3]
+    for _ in range(4):
+        desk.driver.player.release()                    # as the control loop does then
+        desk.ticks(60)
+    assert np.linalg.norm(desk.rows[-1]["sent_tool"][:3] - stood) < 1e-3
+    desk.robot.disconnect()
+
+
 def test_a_plan_that_waits_can_be_bent_before_it_runs(desk):
     desk.do(StepChunks(on=True))
     shown = desk.until(desk.plan.chunk_id)

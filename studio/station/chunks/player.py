@@ -258,7 +258,9 @@ class ChunkPlayer:
             np.concatenate((base[None], self._arm.bounded(space, chunk.targets, base))))
         joined = self._joining.joined(said, moment_ns)
         by_now = on_path(space, joined.stamps_ns, joined.knots, moment_ns)
-        aside = shortened(space, way(space, by_now, here if driving else by_now))
+        aside = way(space, by_now, here if driving else by_now)
+        if not (driving and self.overriding.stepping):      # a plan that waits leads nowhere
+            aside = shortened(space, aside)
         new = Path(space, joined.stamps_ns, joined.knots, moment_ns, aside)
         self._path = self.overriding.taken(chunk, new, old if alone else None, driving=driving)
         self._note(chunk, now_ns, followed=alone)
