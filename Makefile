@@ -11,8 +11,8 @@ help:               ## what there is
 run: setup          ## set up all that is missing and open the desk; ends with its last console
 	@$(PYTHON) -m studio.cli
 
-demo: setup         ## the main job, unattended: record every task, check, replay, leave a table
-	@$(PYTHON) -m studio.cli demo
+demo: setup         ## the whole loop, unattended: demonstrate, train, drive together, correct, again
+	@$(PYTHON) -m studio.cli loop
 
 test: check         ## set up all that is missing, check the code, run all tests
 	@$(PYTHON) -m pytest -q --durations=8 --numprocesses 2 --dist loadfile -m "not alone"
