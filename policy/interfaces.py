@@ -11,7 +11,7 @@ Letters: H = steps of a chunk, P = numbers of proprioception, D = joints + gripp
 """
 
 import math
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -61,6 +61,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         instruction: the words that hold now.
         instruction_id: counts the edits of an episode from 0.
         cloud: (N, 6) f4 x y z in the world frame and r g b in 0..1, or None.
+        subtask: what a person says is to be done now, in System 2's place; empty: System 2 says it.
     """
 
     stamp_ns: int
@@ -70,6 +71,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     instruction: str
     instruction_id: int = 0
     cloud: np.ndarray | None = None
+    subtask: str = ""
 
 
 class Latent(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,4 +160,23 @@ class Policy(Protocol):
 
     def act(self, observation: Observation, latent: Latent, held: Held | None = None) -> Chunk:
         """System 1, on a fresh observation and a latent of any age."""
+        ...
+
+
+@runtime_checkable
+class TakesSubtasks(Protocol):
+    """A policy whose System 1 follows words, so that a person may say them in System 2's place."""
+
+    @property
+    def subtask_words(self) -> tuple[str, ...]:
+        """That such a phrase may be made of; none: System 1 hears no phrases."""
+        ...
+
+    @property
+    def subtasks(self) -> tuple[str, ...]:
+        """Phrases that its System 2 was taught, as far as that is known."""
+        ...
+
+    def told(self, latent: Latent, subtask: str) -> Latent:
+        """The latent as if System 2 had said this; what it saw stays."""
         ...

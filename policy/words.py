@@ -5,12 +5,13 @@ that the vocabulary was made from become one special token, which training also 
 known words now and then, so that a new phrasing is not noise. Knows no meaning.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
+
+from policy.text import split
 
 PAD, BEGIN, END, UNKNOWN = "<pad>", "<begin>", "<end>", "<unknown>"
 SPECIAL = (PAD, BEGIN, END, UNKNOWN)
@@ -18,13 +19,6 @@ SPECIAL = (PAD, BEGIN, END, UNKNOWN)
 STOP_WORDS = frozenset((
     "a", "an", "and", "at", "by", "down", "in", "into", "it", "of", "off", "on", "onto", "out",
     "over", "please", "some", "that", "the", "then", "this", "to", "up", "with", "you", "your"))
-
-_WORD = re.compile(r"[a-z0-9']+")
-
-
-def split(text: str) -> list[str]:
-    """The words of a text."""
-    return _WORD.findall(text.lower())
 
 
 class WordTokenizer:

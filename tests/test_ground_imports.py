@@ -102,7 +102,7 @@ def test_a_room_never_imports_one_that_stands_above_it(imports, of, never):
     assert violations(imports, of, never) == []
 
 
-SHARED = ("actions", "errors", "interfaces", "rotations", "statistics", "words")
+SHARED = ("actions", "errors", "interfaces", "rotations", "statistics", "text", "words")
 LAYERS = (SHARED, ("backbones", "monitoring"), ("data",), ("network",), ("runs",),
           ("training", "driving"), ("versions",), ("peers",))
 

@@ -51,15 +51,16 @@ class DualPolicy:
         spec: what it wants to see.
         normaliser: fitted on the demonstrations.
         weights_version: said in every latent and chunk.
+        subtasks: phrases that System 2 was taught.
 
     Attributes:
         flow_steps: Euler steps of a chunk; 0 lets the direct head answer.
     """
 
     def __init__(self, model: DualSystem, spec: PolicySpec, normaliser: Normaliser, *,
-                 weights_version: int = 0) -> None:
+                 weights_version: int = 0, subtasks: tuple[str, ...] = ()) -> None:
         self.model, self.spec, self.normaliser = model.eval(), spec, normaliser
-        self.weights_version = weights_version
+        self.weights_version, self.subtasks = weights_version, subtasks
         self.flow_steps = model.config.flow_steps
         self._device = next(model.parameters()).device
         self._noise = torch.Generator().manual_seed(0)
@@ -79,7 +80,7 @@ class DualPolicy:
         model = build(description).to(device)
         load_weights(model, read_weights(checkpoint, device), checkpoint)
         return cls(model, description.spec, description.normaliser,
-                   weights_version=int(checkpoint.name))
+                   weights_version=int(checkpoint.name), subtasks=description.subtasks)
 
     def reset(self, seed: int = 0) -> None:
         """A new episode: the noise of its chunks begins at `seed`."""
@@ -169,6 +170,19 @@ class DualPolicy:
             latent_id=latent.latent_id, latent_ns=latent.observation_ns,
             instruction_id=latent.instruction_id, weights_version=latent.weights_version,
             subtask=latent.subtask)
+
+    @property
+    def subtask_words(self) -> tuple[str, ...]:
+        """That a person may make a sub-task of; none if System 1 hears the instruction itself."""
+        return () if self.model.config.code == "instruction" else self.model.code.tokenizer.words
+
+    @torch.no_grad()
+    def told(self, latent: Latent, subtask: str) -> Latent:
+        """The latent as if System 2 had said this, and understood what is asked for."""
+        thought: Thought = latent.payload
+        return msgspec.structs.replace(
+            latent, subtask=subtask, understood=True,
+            payload=Thought(thought.latents, self.model.code([subtask])))
 
     def understands(self, instruction: str, likely: list[float]) -> bool:
         """Whether System 2 knows what is asked for: it knows a word that matters, and is sure of

@@ -73,14 +73,19 @@ class LatentBuffer:
             instruction_id: the words that hold now; None takes a latent of any words.
         """
         latent = self._newest
+        return latent, self.judge(latent, now_ns, instruction_id)
+
+    def judge(self, latent: Latent | None, now_ns: int, instruction_id: int | None = None
+              ) -> Verdict:
+        """What may be done with a latent; arguments as in `read`."""
         if latent is None or not latent.understood:
-            return latent, Verdict.HOLD
+            return Verdict.HOLD
         if instruction_id is not None and latent.instruction_id != instruction_id:
-            return latent, Verdict.HOLD
+            return Verdict.HOLD
         age_s = (now_ns - latent.observation_ns) / NS_PER_S
         if age_s > self._limits.hold_after_s:
-            return latent, Verdict.HOLD
-        return latent, Verdict.SLOW if age_s > self._limits.slow_after_s else Verdict.USE
+            return Verdict.HOLD
+        return Verdict.SLOW if age_s > self._limits.slow_after_s else Verdict.USE
 
     def verdict(self, now_ns: int, instruction_id: int | None = None) -> Verdict:
         """What may be done with the newest latent; see `read`."""

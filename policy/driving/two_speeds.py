@@ -20,7 +20,7 @@ from typing import Literal
 import msgspec
 
 from policy.driving.latent_buffer import AgeLimits, LatentBuffer, Verdict
-from policy.interfaces import Chunk, Held, Latent, Observation, Policy
+from policy.interfaces import Chunk, Held, Latent, Observation, Policy, TakesSubtasks
 from recorders.clock import NS_PER_S, Clock, SystemClock
 
 EditMode = Literal["flush", "soft", "scheduled"]
@@ -146,6 +146,8 @@ class TwoSpeeds:
             self._take_edit()
         if self._epoch not in (None, epoch):
             self._drop_chunks()
+        elif self._newest is not None and self._newest.subtask != observation.subtask:
+            self._acted_ns = None           # System 1 need not wait for its turn to follow
         self._instruction_id, self._epoch, self._newest = (
             observation.instruction_id, epoch, observation)
         if self._thinks(observation):
@@ -249,8 +251,9 @@ class TwoSpeeds:
         if observation is None or not self._acts(observation) or now_ns < self._act_free_ns:
             return
         any_words = self.pace.edit != "flush"
-        latent, verdict = self.buffer.read(
-            now_ns, None if any_words else observation.instruction_id)
+        latent = self._told(self.buffer.newest, observation.subtask)
+        verdict = self.buffer.judge(
+            latent, now_ns, None if any_words else observation.instruction_id)
         if latent is None or verdict is Verdict.HOLD:
             self._hold(observation, latent)
             return
@@ -269,6 +272,12 @@ class TwoSpeeds:
             0 if held is None else int(held.mask.any(axis=1).sum())))
         self._acted_ns, self._turns = observation.stamp_ns, self._turns + 1
         self._deliver(now_ns)
+
+    def _told(self, latent: Latent | None, subtask: str) -> Latent | None:
+        """The newest latent, with what a person says in place of what System 2 said."""
+        if latent is None or not subtask or not isinstance(self.policy, TakesSubtasks):
+            return latent
+        return self.policy.told(latent, subtask)
 
     def _hold(self, observation: Observation, latent: Latent | None) -> None:
         """Let a turn pass; System 1 waits on the spot only for a latent that is on its way."""

@@ -20,6 +20,7 @@ class DualDescription(msgspec.Struct, frozen=True, kw_only=True):
         words: what it can read and say, for a backbone that brings no language of its own.
         phrase_words: what a look-for code can be made of.
         proprioception, action: P and A.
+        subtasks: phrases that System 2 was taught; empty in checkpoints that do not say.
     """
 
     spec: PolicySpec
@@ -29,6 +30,7 @@ class DualDescription(msgspec.Struct, frozen=True, kw_only=True):
     phrase_words: tuple[str, ...]
     proprioception: int
     action: int
+    subtasks: tuple[str, ...] = ()
 
 
 def build(description: DualDescription) -> DualSystem:

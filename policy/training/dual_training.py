@@ -30,6 +30,7 @@ from policy.training.train_config import TrainConfig
 from policy.words import split
 from recorders.clock import Clock
 
+MOST_SUBTASKS = 64                  # that a checkpoint lists: more is no list to choose from
 FINE_TUNING_RATE = 0.5              # of the parent's: its weights are good already
 _FIRST_WEIGHTS = (1 << 32) - 1      # the chance that the first weights are drawn from; no step's
 
@@ -229,7 +230,8 @@ def describe(recipe: Recipe, lessons: TrainingSet) -> DualDescription:
         words=_words([*instructions, *phrases]),
         phrase_words=_words(instructions if recipe.dual.code == "instruction" else phrases),
         proprioception=max(place.stop for place in places),
-        action=lessons.demonstrations[0].actions.shape[-1])
+        action=lessons.demonstrations[0].actions.shape[-1],
+        subtasks=() if recipe.dual.code == "instruction" else tuple(phrases[:MOST_SUBTASKS]))
 
 
 def _words(texts: Sequence[str]) -> tuple[str, ...]:

@@ -109,6 +109,13 @@ class SetInstruction(msgspec.Struct, tag=True, frozen=True):
     flush: bool = True          # cancel what the policy is doing; else it goes on until it has read
 
 
+class SetSubtask(msgspec.Struct, tag=True, frozen=True):
+    """Say what is to be done now in System 2's place; it holds until you take it back, the
+    instruction changes, the scene ends, or System 2 says the same by itself."""
+
+    text: str                   # empty: System 2 says it again
+
+
 class NoteVersion(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     """Write into the open episode what was decided about a version of the policy's weights."""
 
@@ -173,7 +180,7 @@ AboutEpisode = (LabelEpisode | RelabelEpisode | TrashEpisode | RestoreEpisode
 
 Command = (Arm | Disarm | Stop | Rearm | Pause | SetSpeed | ResetScene | StartEpisode | StartPolicy
            | JoinPolicy | NoteVersion | Rewind | SetSharing | EndEpisode | DiscardEpisode
-           | SetInstruction | Keys | AnswerAlert | Shutdown | AboutEpisode
+           | SetInstruction | SetSubtask | Keys | AnswerAlert | Shutdown | AboutEpisode
            | OverrideCommand)
 
 

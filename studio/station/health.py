@@ -111,6 +111,7 @@ class Health:
             reason=loop.ownership.reason, epoch=loop.ownership.epoch,
             owners=tuple(row["owner"].tolist()), guards=int(row["guards"]),
             task=loop.task, instruction=loop.instruction, seed=loop.seed,
+            subtask=loop.subtask.text,
             phase="" if sim is None else str(int(sim["phase"])),
             success=sim is not None and bool(sim["success"]),
             episode=self._feed.episode, episode_s=self._feed.seconds(tick.stamp_ns),
@@ -156,7 +157,7 @@ class Health:
         if policy is not None and mode is Mode.AUTO:
             if policy.problem:
                 said.append(policy.problem)
-            elif not policy.understood:
+            elif not policy.understood and not self._loop.subtask.text:
                 said.append("the policy does not know what the instruction asks for: the arm "
                             "holds; say it in other words")
         if flags & Guard.DEVICE_LOST:

@@ -126,6 +126,7 @@ class Assignment(msgspec.Struct, frozen=True):
     scene: int = 0              # counts resets and beginnings of episodes; plans end with it
     seed: int = 0               # of the scene, for whatever a policy draws at random
     rewinds: int = 0            # how often somebody went back in it: one looks anew each time
+    subtask: str = ""           # what a person says is to be done now; empty: System 2 says it
 
 
 class StreamHealth(msgspec.Struct, frozen=True):
@@ -208,6 +209,8 @@ class PolicyHealth(msgspec.Struct, frozen=True, kw_only=True):
     refused: int = 0                    # chunks of another epoch, scene or robot
     dry_ticks: int = 0                  # the chunk was over and nothing followed
     problem: str = ""                   # for the operator
+    words: tuple[str, ...] = ()         # that a sub-task may be made of; none: there are none
+    subtasks: tuple[str, ...] = ()      # that System 2 was taught, as far as that is known
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -258,6 +261,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     sharing: tuple[float, ...] = ()     # what a person gets of the six axes who steps in next
     hand_back: bool = True              # and whether letting go hands the arm back
     alert: Alert | None = None          # the policy needs help, or may
+    subtask: str = ""                   # that a person says in System 2's place
     subtask: str = ""                   # that a person says in System 2's place
     signals: tuple[float, ...] = ()     # as the tick's; NaN: not known
     signal_limits: tuple[float, ...] = ()       # infinite: never too much; empty: not calibrated

@@ -31,6 +31,7 @@ from studio.station.commands import (
     SetInstruction,
     SetSharing,
     SetSpeed,
+    SetSubtask,
     Shutdown,
     StartEpisode,
     StartPolicy,
@@ -38,6 +39,7 @@ from studio.station.commands import (
 )
 from studio.station.health import Health
 from studio.station.loop.control_loop import ControlLoop, TickRecord
+from studio.station.loop.operator_subtask import KIND
 from studio.station.loop.ownership import Event
 from studio.station.loop.rewinding import go_back
 from studio.station.loop.safety import SafetyLimits
@@ -105,6 +107,9 @@ class Station:
             self.feed.end("", "", "")       # the recorder says why; the arm is free to go on
         for kind, fields in self.loop.alerts.news():
             self.feed.event(kind, **fields)
+        for fields in self.loop.subtask.news():
+            self.feed.event(KIND, tick=tick.number, instruction_id=self.loop.instruction_id,
+                            **fields)
         self._scenes.go_on()
 
     def detected(self) -> str:
@@ -283,6 +288,14 @@ class Station:
         except DeviceError as unjudged:
             return Reply(True, f"the simulator goes on judging by the old words: {unjudged}")
         return ACCEPTED
+
+    @_obey.register
+    def _(self, command: SetSubtask) -> Reply:
+        if refusal := refusal_of_text("a sub-task", command.text):
+            return Reply(False, refusal)
+        refusal = self.loop.subtask.ask(
+            command.text, self.health.policy(self.loop.clock.now_ns()))
+        return Reply(not refusal, refusal)
 
     @_obey.register
     def _(self, command: Keys) -> Reply:

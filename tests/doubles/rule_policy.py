@@ -7,6 +7,7 @@ skills: from any state the same rule leads on.
 
 import math
 
+import msgspec
 import numpy as np
 
 from policy import rotations
@@ -24,10 +25,13 @@ class RulePolicy:
     """Puts a cube into the bin; see `policy.interfaces.Policy`."""
 
     weights_version = 1
+    subtasks = tuple(f"carry {colour} cube for bin" for colour in COLOURS)
+    subtask_words = ("carry", "cube", "for", "bin", *COLOURS)
 
     def __init__(self, cameras: dict[str, str] | None = None) -> None:
         self.spec = PolicySpec(cameras=cameras or {"front": "rgb"}, picture_size=(24, 32),
                                proprioception=("tool", "touch", "gripper", "objects"))
+        self.reads = ""         # in place of the instruction
         self.seeds: list[int] = []
         self.thought_of: list[Observation] = []
         self.acted_on: list[tuple[Observation, Latent]] = []
@@ -37,11 +41,16 @@ class RulePolicy:
 
     def think(self, observation: Observation) -> Latent:
         self.thought_of.append(observation)
-        named = [colour for colour in COLOURS if colour in observation.instruction]
+        named = [colour for colour in COLOURS if colour in (self.reads or observation.instruction)]
         return Latent(latent_id=len(self.thought_of), observation_ns=observation.stamp_ns,
                       instruction_id=observation.instruction_id, weights_version=1,
                       subtask=f"carry {named[0]} cube for bin" if named else "",
                       understood=bool(named), payload=named[0] if named else "")
+
+    def told(self, latent: Latent, subtask: str) -> Latent:
+        return msgspec.structs.replace(
+            latent, subtask=subtask, understood=True,
+            payload=next(colour for colour in COLOURS if colour in subtask))
 
     def act(self, observation: Observation, latent: Latent, held: Held | None = None) -> Chunk:
         self.acted_on.append((observation, latent))

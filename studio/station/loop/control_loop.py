@@ -22,6 +22,7 @@ from studio.station.loop.arbitration import Arbiter, Decision, Proposals
 from studio.station.loop.clutch import Clutch
 from studio.station.loop.guards import Finding, Guards, wrench_in
 from studio.station.loop.kinematics import ArmKinematics
+from studio.station.loop.operator_subtask import OperatorSubtask
 from studio.station.loop.ownership import MOVING, Event, Ownership
 from studio.station.loop.safety import MotionLimiter, SafeCommand, SafetyLimits
 from studio.station.loop.shared_control import SharedControl
@@ -118,6 +119,7 @@ class ControlLoop:
         self.guards = Guards(limits, rate_hz, len(robot.info.joint_names))
         self.way_back = WayBack(rate_hz)
         self.alerts = AlertMonitor()
+        self.subtask = OperatorSubtask()
         self.subscribers: list[Subscriber] = []
         self.between_ticks: Callable[[], None] = lambda: None
         self.player: Player | None = None
@@ -191,12 +193,14 @@ class ControlLoop:
         self.arbiter.begin()
         self.way_back.begin()
         self.alerts.begin()
+        self.subtask.end("the scene is another")
         if self.player is not None:
             self.player.begin()
 
     def edit_instruction(self, text: str, *, flush: bool) -> None:
         """Other words from this tick on; `flush` drops what was planned for the old ones."""
         self.instruction, self.instruction_id = text, self.instruction_id + 1
+        self.subtask.end("the instruction is another")
         if self.player is not None and flush:
             self.player.flush(self.instruction_id)
 
@@ -302,7 +306,8 @@ class ControlLoop:
         row["sent_tool"] = self.kinematics.forward(command.position)
         tick = TickRecord(self.number, now_ns, row, (*batches, Batch("tick", row)), self.latest,
                           human, Assignment(self.task, self.instruction, self.instruction_id,
-                                            self.scene, self.seed, self.way_back.rewinds))
+                                            self.scene, self.seed, self.way_back.rewinds,
+                                            self.subtask.text))
         self.number += 1
         for subscriber in self.subscribers:
             subscriber.on_tick(tick)

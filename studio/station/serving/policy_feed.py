@@ -132,6 +132,7 @@ class PolicyFeed:
             proprioception=proprioception(self._spec.proprioception, self._signals, moments_ns)[0],
             base=base_at(self._signals, moments_ns, self._spec.action_space)[0],
             instruction=assignment.instruction, instruction_id=assignment.instruction_id,
+            subtask=assignment.subtask,
             cloud=None if self._depth is None else self._cloud(newest, images[self._first]))
         # What is seen in the moment of a change is not newer than it: hence the nanosecond.
         epoch = int(latest(self._signals, "tick", "epoch", moments_ns - 1)[0])

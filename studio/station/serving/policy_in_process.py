@@ -25,6 +25,7 @@ from studio.station.processes.worker import resolve
 from studio.station.serving.policy_feed import PolicyFeed, Shown
 from studio.station.serving.policy_link import spread
 from studio.station.serving.policy_process import PolicyChoice
+from studio.station.serving.vocabulary import vocabulary_of
 from studio.station.station import Station
 
 
@@ -55,7 +56,7 @@ class PolicyInProcess:
         self.player = ChunkPlayer(loop.kinematics, len(info.joint_names), SafetyLimits(),
                                   1 / loop.spec.rate_hz, join)
         self._feed = PolicyFeed(policy.spec, (loop.spec, *info.streams), self._see)
-        self._note, self._said, self.name = note, "", ""
+        self._note, self._said, self.name, self._subtask = note, "", "", loop.subtask
         self._scene, self._seed, self._now_ns, self._policy = -1, 0, 0, policy
         self._rewinds = 0
         self._newest: Shown | None = None
@@ -70,6 +71,7 @@ class PolicyInProcess:
         self._offer()
         latent = self.speeds.buffer.newest
         said = "" if latent is None else latent.subtask if latent.understood else "not understood"
+        self._subtask.hear(said)
         if said != self._said:
             self._said = said
             self._note("policy", says=said)
@@ -99,7 +101,8 @@ class PolicyInProcess:
             system1_calls=usage.system1_calls, system2_runs=usage.system2_runs, held=usage.held,
             slowed=usage.slowed, act_ms=spread(usage.act_ns), think_ms=spread(usage.think_ns),
             age_ms=spread(usage.age_ns), taken=taken, refused=refused, dry_ticks=dry_ticks,
-            latency_ms=spread(self.player.played.latency_ns[-first:] if first else []))
+            latency_ms=spread(self.player.played.latency_ns[-first:] if first else []),
+            **vocabulary_of(self._policy))
 
     def _offer(self) -> None:
         if (chunk := self.speeds.chunk(self._now_ns)) is not None:

@@ -24,6 +24,7 @@ from studio.station.messages import Assignment, PolicyHealth
 from studio.station.serving.first_look import FirstLook
 from studio.station.serving.policy_feed import PolicyFeed, Shown
 from studio.station.serving.policy_link import Answer, PolicyStatus, Timings, spread
+from studio.station.serving.vocabulary import vocabulary_of
 
 RATE_NS = 2 * NS_PER_S      # over which rates are counted
 LATE_NS = NS_PER_S // 100   # a picture may come this much after its time: a tick
@@ -191,7 +192,8 @@ class PolicyTurns:
             slowed=usage.slowed, deadline_ms=self._deadline_ns / 1e6,
             deadline_misses=self._misses, spoiled=self._spoiled,
             act_ms=spread(usage.act_ns), think_ms=spread(usage.think_ns),
-            answer_ms=spread(self._answer_ns), age_ms=spread(usage.age_ns), problem=self._problem)
+            answer_ms=spread(self._answer_ns), age_ms=spread(usage.age_ns), problem=self._problem,
+            **vocabulary_of(self.policy))
         return PolicyStatus(health, self._feed.pictures)
 
     # ---- inside ----------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ class RemotePolicy:
         self.player = ChunkPlayer(loop.kinematics, len(loop.robot.info.joint_names),
                                   limits or SafetyLimits(), 1 / loop.spec.rate_hz)
         self._link, self._note = StationEnd(context, links), note
-        self._ownership, self._arbiter = loop.ownership, loop.arbiter
+        self._ownership, self._arbiter, self._subtask = loop.ownership, loop.arbiter, loop.subtask
         self.expected = True
         self._alerts, self._calibrated = loop.alerts, b""
         self._incarnation = ""          # who speaks; see `PolicyEnd`
@@ -96,6 +96,7 @@ class RemotePolicy:
         if self._link.status is not None:
             health = self._link.status.health
             said = health.subtask if health.understood else "not understood"
+            self._subtask.hear(said)
             if said != self._said:
                 self._said = said
                 self._note("policy", says=said)
