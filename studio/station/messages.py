@@ -262,6 +262,5 @@ class Snapshot(msgspec.Struct, frozen=True):
     hand_back: bool = True              # and whether letting go hands the arm back
     alert: Alert | None = None          # the policy needs help, or may
     subtask: str = ""                   # that a person says in System 2's place
-    subtask: str = ""                   # that a person says in System 2's place
     signals: tuple[float, ...] = ()     # as the tick's; NaN: not known
     signal_limits: tuple[float, ...] = ()       # infinite: never too much; empty: not calibrated
