@@ -67,6 +67,13 @@ def test_an_arm_that_waits_for_its_policy_says_why(changes, why):
     assert said.word == "Waits" and said.detail.startswith(why)
 
 
+def test_a_sub_task_that_a_person_says_stands_before_what_system_2_says():
+    said = policy_words(driving(subtask="grasp blue cube"), desk(), silent=False)
+    assert said.doing == "grasp blue cube, as you say (System 2: grasp red cube)"
+    unknown = driving(subtask="grasp blue cube", policy=health(understood=False))
+    assert policy_words(unknown, desk(), silent=False).word == "Drives"
+
+
 def test_what_the_arm_had_to_wait_for_is_counted():
     said = policy_words(driving(policy=health(dry_ticks=3, held=1, refused=2)), desk(), False)
     assert said.starved == ("3 ticks without a plan, 1 turn without a fresh look, "
@@ -217,6 +224,14 @@ def test_what_held_before_can_be_said_again():
     assert before(Dialogue().follow(driving()), "put the red cube into the bin") == ""
     assert phrases(said, ["older"], ["of the store", "older"], ["of the task"]) == (
         "put it back", "put the red cube into the bin", "older", "of the store", "of the task")
+
+
+def test_a_sub_task_is_told_in_the_dialogue_and_is_no_instruction_to_say_again():
+    told = Dialogue().follow(driving()).follow(driving(subtask="grasp blue cube"))
+    over = told.follow(driving(subtask="grasp blue cube")).follow(driving())
+    assert [line.words for line in over.lines[-2:]] == [
+        "Do this now: grasp blue cube", "Say yourself what is to be done"]
+    assert over.instructions() == Dialogue().follow(driving()).instructions()
 
 
 # ---- which policies there are --------------------------------------------------------------------

@@ -62,6 +62,12 @@ def test_an_onlooker_sees_who_drives_and_what_the_policy_says_and_nobody_is_you(
     assert shown["dialogue"].count('class="line') == 2
 
 
+def test_an_onlooker_reads_who_says_what_is_done_now():
+    shown = status(snapshot=snapshot(Mode.AUTO, policy=HEALTH, subtask="grasp <blue> cube"))
+    assert "A person says" in shown["policy"] and "grasp &lt;blue&gt; cube" in shown["policy"]
+    assert "A person says" not in status(snapshot=snapshot(Mode.AUTO, policy=HEALTH))["policy"]
+
+
 def test_without_a_desk_the_tabs_say_so_and_nothing_breaks():
     shown = status(attached=False, snapshot=None, state=None, silent=True)
     assert "No policy" in shown["policy"] and "No desk" in shown["training"]

@@ -27,6 +27,7 @@ from studio.station.commands import (
     Rewind,
     SetInstruction,
     SetSpeed,
+    SetSubtask,
 )
 from studio.station.desk.client import DeskClient
 from studio.station.desk.link import OpenStore, OpenWeb, UsePolicy
@@ -130,6 +131,9 @@ class Actions:
         self._operator.ask(SetInstruction(words, flush))
         self._operator.settings = remember_instruction(self._operator.settings, words)
         self._operator.keep_settings()
+
+    def _do_subtask(self, value: Any) -> None:
+        self._operator.ask(SetSubtask(str(value)))
 
     def _do_ask_doing(self, _value: Any) -> None:
         if (snapshot := self._client.snapshot) is not None:

@@ -16,7 +16,8 @@ from studio.views.words import plain, shortened
 
 _LINES = 2                  # of the dialogue that are in sight; all are in the tooltip
 _LETTERS = 56               # of a small line in the panel's width
-_NOW, _SOON = "Now", "When ready"
+_NOW, _SOON, _SUBTASK = "Now", "When ready", "Sub-task"
+_ACTIONS = {_NOW: "instruction", _SOON: "instruction soon", _SUBTASK: "subtask"}
 
 
 class TandemPanel:
@@ -61,17 +62,19 @@ class TandemPanel:
             self._words = dpg.add_input_text(hint="Say something else, then Enter", width=-186,
                                              on_enter=True,
                                              callback=lambda _, text: self._say(text))
-            self._when = dpg.add_combo((_NOW, _SOON), default_value=_NOW, width=74)
+            self._when = dpg.add_combo((_NOW, _SOON, _SUBTASK), default_value=_NOW, width=74)
             self._again = dpg.add_combo((), no_preview=True, width=0,
                                         height_mode=dpg.mvComboHeight_Large,
                                         callback=lambda _, text: self._say(text))
             self.undo = dpg.add_button(label=icon("undo-2"), width=36,
-                                       callback=lambda: self._ui.do("instruction undo"))
+                                       callback=self._undo)
         for item, tip in (
                 (self._when, "Now: what the policy is doing is cancelled.\n"
-                             "When ready: it goes on until it has read the new words"),
-                (self._again, "What was said before: now, earlier, in the store, of the task"),
-                (self.undo, "Say again what held before")):
+                             "When ready: it goes on until it has read the new words.\n"
+                             "Sub-task: what is to be done now, in System 2's place"),
+                (self._again, "What was said before: now, earlier, in the store, of the task;\n"
+                              "of a sub-task, what System 2 was taught to say"),
+                (self.undo, "Say again what held before; of a sub-task, System 2 says it again")):
             with dpg.tooltip(item, delay=0.3):
                 dpg.add_text(tip)
 
@@ -98,6 +101,7 @@ class TandemPanel:
     def items(self) -> dict[str, int | str]:
         """Widgets by name, for tests that drive a real mouse."""
         return {"tandem tab": self._tab, "drive": self._drive, "tandem words": self._words,
+                "tandem when": self._when,
                 "ask doing": self.ask, "instruction undo": self.undo, "rewind": self._back,
                 "hand back": self.lamps.hand_back, "alert fine": self.alert.fine,
                 "policy open": self.chooser.open,
@@ -107,11 +111,16 @@ class TandemPanel:
     def _pressed(self) -> None:
         self._ui.do("pause" if self._drives else "let drive")
 
+    def _undo(self) -> None:
+        if dpg.get_value(self._when) == _SUBTASK:
+            self._ui.do("subtask", "")
+        else:
+            self._ui.do("instruction undo")
+
     def _say(self, text: str) -> None:
         if not (words := plain(text)):
             return
-        soon = dpg.get_value(self._when) == _SOON
-        self._ui.do("instruction soon" if soon else "instruction", words)
+        self._ui.do(_ACTIONS[dpg.get_value(self._when)], words)
         if len(words) <= MOST_LETTERS:      # else it is refused, and stands there to be cut
             dpg.set_value(self._words, "")
 
@@ -130,7 +139,9 @@ class TandemPanel:
         shown.value(self._all_state, said)
         self.alert.show(seen)
         self._show_drive(seen)
-        shown.settings(self._again, items=seen.phrases)
+        says = dpg.get_value(self._when) == _SUBTASK
+        shown.settings(self._again, items=seen.phrases if not says else
+                       snapshot.policy.subtasks if snapshot and snapshot.policy else ())
         self.lamps.show(seen)
         self._show_dialogue(seen)
 

@@ -17,6 +17,7 @@ from studio.views.words import age, duration, plain
 MOST_LINES = 60
 MOST_PHRASES = 30
 QUESTION = "What are you doing?"
+TOLD, UNTOLD = "Do this now", "Say yourself what is to be done"
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -27,12 +28,14 @@ class Line(msgspec.Struct, frozen=True):
         who: "You" or "System 2".
         words: what.
         time: of the open episode, or empty.
+        instruction: whether it is one, and can be said again.
     """
 
     stamp_ns: int
     who: str
     words: str
     time: str = ""
+    instruction: bool = False
 
     @property
     def icon(self) -> str:
@@ -51,12 +54,16 @@ class Dialogue(msgspec.Struct, frozen=True):
     lines: tuple[Line, ...] = ()
     instruction: str = ""
     answer: str = ""
+    subtask: str = ""
 
     def follow(self, snapshot: Snapshot) -> "Dialogue":
         """After a snapshot; itself if nothing new was said."""
         said = self
         if snapshot.instruction and snapshot.instruction != self.instruction:
             said = said._with(snapshot, "You", snapshot.instruction, instruction=True)
+        if snapshot.subtask != self.subtask:
+            said = said._with(snapshot, "You", f"{TOLD}: {snapshot.subtask}" if snapshot.subtask
+                              else UNTOLD)
         answer = "" if snapshot.policy is None else answer_of(snapshot.policy)
         if answer and answer != self.answer:
             said = said._with(snapshot, "System 2", answer)
@@ -69,18 +76,18 @@ class Dialogue(msgspec.Struct, frozen=True):
 
     def instructions(self) -> tuple[str, ...]:
         """What was asked for in this sitting, newest first, each once."""
-        said = (line.words for line in reversed(self.lines)
-                if line.who == "You" and line.words != QUESTION)
+        said = (line.words for line in reversed(self.lines) if line.instruction)
         return tuple(dict.fromkeys(said))
 
     def _with(self, snapshot: Snapshot, who: str, words: str, *, instruction: bool = False
               ) -> "Dialogue":
         time = duration(snapshot.episode_s) if snapshot.episode else ""
-        line = Line(snapshot.stamp_ns, who, plain(words), time)
+        line = Line(snapshot.stamp_ns, who, plain(words), time, instruction)
         return Dialogue(
             (*self.lines, line)[-MOST_LINES:],
             snapshot.instruction if instruction else self.instruction,
-            answer_of(snapshot.policy) if who == "System 2" and snapshot.policy else self.answer)
+            answer_of(snapshot.policy) if who == "System 2" and snapshot.policy else self.answer,
+            snapshot.subtask)
 
 
 def full_answer(snapshot: Snapshot) -> str:

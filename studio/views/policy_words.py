@@ -24,6 +24,7 @@ class PolicyWords(msgspec.Struct, frozen=True, kw_only=True):
         name: of its run; empty without one.
         version: of the weights that drive, as "version 120"; empty while unknown.
         says: what System 2 wants done now, quoted; empty before it looked.
+        told: what a person says in its place, which is what is done; or empty.
         latent: how old System 2's look is.
         rates, brief: of both systems, with what a call takes, and without.
         starved: what the arm had to wait for since the scene began; empty if for nothing.
@@ -36,6 +37,7 @@ class PolicyWords(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     version: str = ""
     says: str = ""
+    told: str = ""
     latent: str = "–"
     rates: str = ""
     brief: str = ""
@@ -66,6 +68,7 @@ def policy_words(snapshot: Snapshot | None, state: DeskState | None, silent: boo
     return PolicyWords(
         word=word, icon=icon, tone=tone, detail=sentence(detail), name=name or health.name,
         version=f"version {health.weights_version}", says=answer_of(health),
+        told=snapshot.subtask,
         latent=age(health.latent_age_ms), rates=_rates(health), brief=_brief(health),
         starved=_starved(health))
 
@@ -96,7 +99,7 @@ def why_it_holds(snapshot: Snapshot) -> str:
         return ""
     if health.problem:
         return health.problem
-    if not health.understood:
+    if not health.understood and not snapshot.subtask:
         return "it does not know what the instruction asks for: say it in other words"
     if math.isnan(health.latent_age_ms):
         return "System 2 has not looked yet"

@@ -18,6 +18,7 @@ from studio.station.commands import (
     Pause,
     SetInstruction,
     SetSharing,
+    SetSubtask,
     StartEpisode,
     StartPolicy,
 )
@@ -46,6 +47,7 @@ def build(parts: Parts, _picked: gr.State) -> None:
             policy = place("policy", "card", js_on_load=ON_CHANGE)
             _alert(parts)
             _words(parts)
+            _subtask(parts)
             place("dialogue", "card")
 
     def chosen() -> Any:
@@ -141,6 +143,31 @@ def _words(parts: Parts) -> None:
     soon.click(lambda text: say(text, False), inputs=words, outputs=words, **QUIET)
     doing.click(parts.feed.ask_doing, **QUIET)
     words.focus(lambda: gr.update(choices=list(_said(parts))), outputs=words, **QUIET)
+
+
+def _subtask(parts: Parts) -> None:
+    words = gr.Dropdown([], label="Say what is to be done now", allow_custom_value=True,
+                        info="In System 2's place, in words that it knows; for a step that it "
+                             "gets wrong", elem_id="rollout-subtask")
+    with gr.Row():
+        do = button("brain", "Do this now", "subtask-say")
+        leave = button("undo-2", "System 2 says it again", "subtask-leave")
+
+    def known() -> Any:
+        snapshot = parts.feed.view.snapshot
+        policy = snapshot.policy if snapshot is not None else None
+        return gr.update(choices=list(policy.subtasks) if policy is not None else [])
+
+    def say(text: str) -> None:
+        if not (text or "").strip():
+            gr.Warning("Say what is to be done now")
+            return
+        show_reply(parts.feed.ask(SetSubtask(text.strip())), "It does that from now on")
+
+    do.click(say, inputs=words, **QUIET)
+    leave.click(lambda: show_reply(parts.feed.ask(SetSubtask("")), "System 2 says it again"),
+                **QUIET)
+    words.focus(known, outputs=words, **QUIET)
 
 
 def _sharing(parts: Parts) -> None:
