@@ -5,19 +5,17 @@ from studio.console.axis_lamps import AxisLamps
 from studio.console.policy_chooser import PolicyChooser
 from studio.console.seen import Seen, Ui
 from studio.console.toolkit import dpg
+from studio.console.words_row import WordsRow
 from studio.station.messages import Mode
-from studio.station.recording.long_texts import MOST_LETTERS
 from studio.views.dialogue import QUESTION
 from studio.views.icons import icon
 from studio.views.keymap import key_for
 from studio.views.look import Sizes
 from studio.views.training_words import badge_of
-from studio.views.words import plain, shortened
+from studio.views.words import shortened
 
 _LINES = 2                  # of the dialogue that are in sight; all are in the tooltip
 _LETTERS = 56               # of a small line in the panel's width
-_NOW, _SOON, _SUBTASK = "Now", "When ready", "Sub-task"
-_ACTIONS = {_NOW: "instruction", _SOON: "instruction soon", _SUBTASK: "subtask"}
 
 
 class TandemPanel:
@@ -50,33 +48,12 @@ class TandemPanel:
                 self._drive_tip = dpg.add_text("")
             with dpg.tooltip(self._back, delay=0.3):
                 self._back_tip = dpg.add_text("")
-            self._build_words()
+            self.words = WordsRow(ui)
             self.lamps = AxisLamps(ui)
             self._build_dialogue()
         for item in (self._state, self._version, *self._lines, self._rates):
             dpg.bind_item_font(item, ui.fonts.small)
         self._drives = False
-
-    def _build_words(self) -> None:
-        with dpg.group(horizontal=True):
-            self._words = dpg.add_input_text(hint="Say something else, then Enter", width=-186,
-                                             on_enter=True,
-                                             callback=lambda _, text: self._say(text))
-            self._when = dpg.add_combo((_NOW, _SOON, _SUBTASK), default_value=_NOW, width=74)
-            self._again = dpg.add_combo((), no_preview=True, width=0,
-                                        height_mode=dpg.mvComboHeight_Large,
-                                        callback=lambda _, text: self._say(text))
-            self.undo = dpg.add_button(label=icon("undo-2"), width=36,
-                                       callback=self._undo)
-        for item, tip in (
-                (self._when, "Now: what the policy is doing is cancelled.\n"
-                             "When ready: it goes on until it has read the new words.\n"
-                             "Sub-task: what is to be done now, in System 2's place"),
-                (self._again, "What was said before: now, earlier, in the store, of the task;\n"
-                              "of a sub-task, what System 2 was taught to say"),
-                (self.undo, "Say again what held before; of a sub-task, System 2 says it again")):
-            with dpg.tooltip(item, delay=0.3):
-                dpg.add_text(tip)
 
     def _build_dialogue(self) -> None:
         with dpg.group(horizontal=True):
@@ -95,14 +72,13 @@ class TandemPanel:
     @property
     def texts(self) -> tuple[int | str, ...]:
         """The items into which somebody may type."""
-        return self._words, self.chooser.text
+        return self.words.text, self.chooser.text
 
     @property
     def items(self) -> dict[str, int | str]:
         """Widgets by name, for tests that drive a real mouse."""
-        return {"tandem tab": self._tab, "drive": self._drive, "tandem words": self._words,
-                "tandem when": self._when,
-                "ask doing": self.ask, "instruction undo": self.undo, "rewind": self._back,
+        return {"tandem tab": self._tab, "drive": self._drive, **self.words.items,
+                "ask doing": self.ask, "rewind": self._back,
                 "hand back": self.lamps.hand_back, "alert fine": self.alert.fine,
                 "policy open": self.chooser.open,
                 "policy path": self.chooser.text, "policy go": self.chooser.go,
@@ -110,19 +86,6 @@ class TandemPanel:
 
     def _pressed(self) -> None:
         self._ui.do("pause" if self._drives else "let drive")
-
-    def _undo(self) -> None:
-        if dpg.get_value(self._when) == _SUBTASK:
-            self._ui.do("subtask", "")
-        else:
-            self._ui.do("instruction undo")
-
-    def _say(self, text: str) -> None:
-        if not (words := plain(text)):
-            return
-        self._ui.do(_ACTIONS[dpg.get_value(self._when)], words)
-        if len(words) <= MOST_LETTERS:      # else it is refused, and stands there to be cut
-            dpg.set_value(self._words, "")
 
     def show(self, seen: Seen) -> None:
         """Draw the policy, the axes and the dialogue."""
@@ -132,16 +95,13 @@ class TandemPanel:
         shown.theme(self._version, themes.lamps["policy" if policy.version else "offline"])
         shown.value(self._version_tip, "Weights that drive, and how many candidates wait in Train"
                     if policy.version else "No weights drive")
-        said = f"{policy.word}: {policy.says}" if policy.says and not policy.detail else (
-            f"{policy.word}: {policy.detail}" if policy.detail else policy.word)
+        said = ": ".join(filter(None, (policy.word, policy.detail or policy.doing)))
         shown.value(self._state, f"{icon(policy.icon)}  {shortened(said, _LETTERS)}")
         shown.theme(self._state, themes.said[policy.tone])
         shown.value(self._all_state, said)
         self.alert.show(seen)
         self._show_drive(seen)
-        says = dpg.get_value(self._when) == _SUBTASK
-        shown.settings(self._again, items=seen.phrases if not says else
-                       snapshot.policy.subtasks if snapshot and snapshot.policy else ())
+        self.words.show(seen)
         self.lamps.show(seen)
         self._show_dialogue(seen)
 
@@ -190,5 +150,4 @@ class TandemPanel:
         shown.value(self._all_lines, "\n".join(
             f"{line.time or '–'}  {line.who}: {line.words}" for line in seen.dialogue.lines[-14:])
             or "Nothing was said yet")
-        for button in (self.ask, self.undo):
-            shown.theme(button, themes.plain_button)
+        shown.theme(self.ask, themes.plain_button)

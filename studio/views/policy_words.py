@@ -43,6 +43,13 @@ class PolicyWords(msgspec.Struct, frozen=True, kw_only=True):
     brief: str = ""
     starved: str = ""
 
+    @property
+    def doing(self) -> str:
+        """What is done now, and who says so if that is not System 2; empty while unknown."""
+        if not self.told:
+            return self.says
+        return f"{self.told}, as you say" + (f" (System 2: {self.says})" if self.says else "")
+
 
 def policy_words(snapshot: Snapshot | None, state: DeskState | None, silent: bool) -> PolicyWords:
     """What there is to say.

@@ -21,13 +21,15 @@ _WIDTH, _HEIGHT = 320, 110      # of a curve, in its own units
 def policy(shown: PolicyWords) -> str:
     """The policy: its state, its version, what System 2 says, rates, what it had to wait for."""
     head = (f'<p class="toned tone-{escape(shown.tone)}">{glyph(shown.icon)} '
-            f"<b>{escape(shown.word)}</b> {text(shown.detail or shown.told or shown.says, 200)}</p>")
+            f"<b>{escape(shown.word)}</b> "
+            f"{text(shown.detail or shown.told or shown.says, 200)}</p>")
     if not shown.version:
         return head
     return head + facts([
         ("Run", text(shown.name)), ("Weights", text(shown.version)),
         ("System 2 says", text(shown.says or "–")),
-        *([("A person says", text(shown.told))] if shown.told else []), ("Latent", text(f"{shown.latent} old")),
+        *([("A person says", text(shown.told))] if shown.told else []),
+        ("Latent", text(f"{shown.latent} old")),
         ("Rates", text(shown.rates)), ("Had to wait", text(shown.starved or "never"))])
 
 
