@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy.data.batches import TrainingSet
-from policy.data.correction_weights import METHODS, SIRIUS, weigher
+from policy.data.correction_weights import METHODS, SIRIUS, followed, weigher
 from policy.data.demonstrations import Demonstration, corrected_parts, read_demonstration
 from policy.data.whose import BEFORE_NS, Whose
 from policy.runs.checkpoints import load_policy, read_weights
@@ -133,7 +133,7 @@ def test_each_method_weighs_as_its_paper_says(read):
     ours = len(demo) + int(np.isin(rollout.whose, (Whose.POLICY, Whose.BEFORE)).sum())
     balanced = weigher("iwr")(episodes)[1]
     assert balanced[rollout.whose == Whose.CORRECTION].sum() == pytest.approx(ours)
-    with pytest.raises(ValueError, match="valid are all, hg-dagger, iwr, sirius, rac"):
+    with pytest.raises(ValueError, match="valid are all, hg-dagger, iwr, sirius, yay, rac"):
         weigher("dagger")
 
 
@@ -143,6 +143,7 @@ def test_weights_are_finite_and_nobodys_moments_have_none(whose, method):
     class Episode:
         def __init__(self) -> None:
             self.whose = np.array(whose, np.uint8)
+            self.told = np.arange(len(whose)) % 2 == 0
 
         def __len__(self) -> int:
             return len(whose)
@@ -150,6 +151,59 @@ def test_weights_are_finite_and_nobodys_moments_have_none(whose, method):
     found, = METHODS[method]([Episode()])              # type: ignore[list-item]
     assert np.isfinite(found).all() and (found >= 0).all()
     assert not found[np.array(whose) == Whose.NOBODY].any()
+
+
+# ---- what a person said in System 2's place ------------------------------------------------------
+
+TOLD = Story(token="00000001", modes=((0.0, "AUTO"),),
+             told=((1.5, "open it"), (2.0, ""), (2.5, "go home")))
+
+
+def test_what_a_person_said_is_what_system_2_should_say_until_it_was_over(read):
+    one, = read(TOLD)
+    since_s = (one.moments_ns - START_NS) / NS_PER_S
+    told = (since_s >= 1.5) & (since_s < 2.0) | (since_s >= 2.5)
+    assert np.array_equal(one.told, told)
+    says = [one.subtask_at(np.searchsorted(since_s, at_s)) for at_s in (0.5, 1.4, 1.6, 2.1, 2.6)]
+    assert says == ["reach it", "carry it", "open it", "carry it", "go home"]
+    assert not read(Story())[0].told.any()
+
+
+def test_yay_learns_from_words_alone_and_as_much_as_from_demonstrations(read):
+    demo, rollout = read(Story(), TOLD)
+    by_demo, by_words = weigher("yay")([demo, rollout])
+    assert (by_demo == 1).all() and not by_words[~rollout.told].any()
+    assert by_words.sum() == pytest.approx(len(demo))
+    corrected, = weigher("yay")(read(Story(modes=ROLLOUT)))
+    assert not corrected.any()
+
+
+def told_lessons(tmp_path: Path, label: str, method: str) -> TrainingSet:
+    with moving_tool.open_store(tmp_path / "store") as store:
+        for number in range(3):
+            moving_tool.record(store, Story(token=f"{number:08x}"))
+        moving_tool.record(store, msgspec.structs.replace(TOLD, token="00000009", label=label))
+    return TrainingSet.open([tmp_path / "store"], FEEL, hold_out=0, weigh=weigher(method),
+                            followed=followed(method))
+
+
+@pytest.mark.parametrize("label", ["success", "failure"])
+def test_system_1_learns_nothing_where_a_person_said_what_to_do(tmp_path, label):
+    batch = told_lessons(tmp_path, label, "yay").batch(np.random.default_rng(0), 64)
+    told = [row for row, words in enumerate(batch.subtask) if words in ("open it", "go home")]
+    shown = [row for row in range(64) if row not in told]
+    assert 16 < len(told) < 48
+    assert not batch.action_valid[told].any() and not batch.event_valid[told].any()
+    assert batch.action_valid[shown].any(dim=1).all()
+    later = [64 + row for row in told]
+    assert not batch.action_valid[later].any() and not batch.age_steps[later].any()
+    assert {batch.subtask_now[row] for row in later} == {"open it", "go home"}
+
+
+def test_other_methods_take_what_it_did_then_as_an_example_for_those_words(tmp_path):
+    batch = told_lessons(tmp_path, "success", "all").batch(np.random.default_rng(0), 64)
+    told = [row for row, words in enumerate(batch.subtask) if words == "open it"]
+    assert told and batch.action_valid[told].any()
 
 
 def test_corrected_parts_leave_the_recording_as_it_is(read):
@@ -207,7 +261,7 @@ def test_a_run_that_never_had_its_parents_weights_is_not_resumed_from_chance(
 @pytest.mark.parametrize(("words", "says"), [
     (("--from", "{parent}", *SMALL), "leave out --set and --resume"),
     (("--from", "nowhere"), "is no run"),
-    (("--corrections", "dagger", *SMALL), "valid are all, hg-dagger, iwr, sirius, rac"),
+    (("--corrections", "dagger", *SMALL), "valid are all, hg-dagger, iwr, sirius, yay, rac"),
 ])
 def test_a_mistake_about_going_on_is_one_line(capsys, tmp_path, toys, words, says):
     parent = tmp_path / "parent"

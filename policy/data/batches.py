@@ -7,7 +7,7 @@ small, and cut out anew for every batch.
 Letters: B pairs, N = 2 B rows, V cameras, P numbers of proprioception, H steps, A of an action.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +83,8 @@ class TrainingSet:
 
     def __init__(self, pool: EpisodePool, spec: PolicySpec, normaliser: Normaliser | None,
                  cache_bytes: int, weigh: Weigh, balance_tasks: bool,
-                 max_age_steps: int) -> None:
-        self.spec = spec
+                 max_age_steps: int, followed: Callable[[Demonstration], Demonstration]) -> None:
+        self.spec, self._followed = spec, followed
         self._pool, self._weigh, self._balance_tasks = pool, weigh, balance_tasks
         self._max_age_steps = max_age_steps
         size = spec.picture_size
@@ -102,6 +102,7 @@ class TrainingSet:
         normaliser: Normaliser | None = None, cache_bytes: int = CACHE_BYTES,
         weigh: Weigh = METHODS["all"], balance_tasks: bool = True,
         max_age_steps: int = MAX_AGE_STEPS,
+        followed: Callable[[Demonstration], Demonstration] = lambda one: one,
     ) -> "TrainingSet":
         """Read all usable episodes of the stores; pictures wait until they are drawn.
 
@@ -117,6 +118,7 @@ class TrainingSet:
             weigh: how often each moment is drawn; see correction_weights.py.
             balance_tasks: draw every task equally often, however many episodes it has.
             max_age_steps: how much older than System 1's frame System 2's may be.
+            followed: what is left of an episode for System 1 to follow.
 
         Raises:
             StoreError: if there is no store, or a version of it that is not known.
@@ -125,7 +127,8 @@ class TrainingSet:
             DamagedRecording: naming the file that cannot be read.
         """
         pool = EpisodePool(stores, spec, hold_out=hold_out, seed=seed, labels=labels)
-        return cls(pool, spec, normaliser, cache_bytes, weigh, balance_tasks, max_age_steps)
+        return cls(pool, spec, normaliser, cache_bytes, weigh, balance_tasks, max_age_steps,
+                   followed)
 
     def follow(self) -> int:
         """Take in what happened in the stores since: new episodes, new labels, the trash.
@@ -209,8 +212,9 @@ class TrainingSet:
 
     def _settle(self) -> None:
         def draw(demonstrations: list[Demonstration]) -> MomentDraw:
-            return MomentDraw(demonstrations, self.spec.step_ns, max_age_steps=self._max_age_steps,
-                              weigh=self._weigh, balance_tasks=self._balance_tasks)
+            return MomentDraw([self._followed(one) for one in demonstrations], self.spec.step_ns,
+                              max_age_steps=self._max_age_steps, weigh=self._weigh,
+                              balance_tasks=self._balance_tasks)
 
         fresh = draw(self._pool.training)
         if not fresh:

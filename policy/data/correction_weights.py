@@ -9,6 +9,8 @@ whose doing a moment is; knows no store and no network.
   2012.06733).
 - `sirius`: by class: demonstrations and corrections 10, the policy's own doing 1, what it did just
   before somebody stepped in 0.1 (Liu et al. 2023, arXiv 2211.08416; the values of its code).
+- `yay`: only what people said in System 2's place (Shi et al. 2024, arXiv 2403.12910), together as
+  much as all demonstrations together. System 2 learns to say it; System 1 learns nothing from it.
 - `rac`: as `hg-dagger`; recoveries and corrections alike. What differs is how it is recorded: an
   episode ends with its correction (Hu et al. 2025, arXiv 2509.07953, rule 2).
 
@@ -20,13 +22,14 @@ from types import MappingProxyType
 
 import numpy as np
 
-from policy.data.demonstrations import Demonstration
+from policy.data.demonstrations import Demonstration, without_told
 from policy.data.whose import Whose
 from recorders.clock import NS_PER_S
 
 Weights = list[np.ndarray]      # one (M,) for each episode
 SIRIUS = {Whose.DEMONSTRATION: 10.0, Whose.POLICY: 1.0, Whose.BEFORE: 0.1, Whose.CORRECTION: 10.0,
           Whose.NOBODY: 0.0}
+WORDS_ALONE = "yay"             # what was said there is System 2's lesson alone
 BY_PEOPLE = {Whose.DEMONSTRATION: 1.0, Whose.CORRECTION: 1.0}
 BY_ANYBODY = BY_PEOPLE | {Whose.POLICY: 1.0, Whose.BEFORE: 1.0}
 
@@ -49,11 +52,22 @@ def _iwr(episodes: Sequence[Demonstration]) -> Weights:
     return weights
 
 
+def _yay(episodes: Sequence[Demonstration]) -> Weights:
+    rest = _by_class({Whose.DEMONSTRATION: 1.0}, episodes)
+    said = [one.told * weights for one, weights in
+            zip(episodes, _by_class(BY_ANYBODY, episodes), strict=True)]
+    rest = [np.where(one.told, 0.0, weights) for one, weights in zip(episodes, rest, strict=True)]
+    ours, theirs = sum(float(w.sum()) for w in said), sum(float(w.sum()) for w in rest)
+    share = theirs / ours if ours and theirs else 1.0
+    return [weights + share * words for weights, words in zip(rest, said, strict=True)]
+
+
 METHODS: MappingProxyType[str, Callable[[Sequence[Demonstration]], Weights]] = MappingProxyType({
     "all": lambda episodes: _by_class(BY_ANYBODY, episodes),
     "hg-dagger": lambda episodes: _by_class(BY_PEOPLE, episodes),
     "iwr": _iwr,
     "sirius": lambda episodes: _by_class(SIRIUS, episodes),
+    "yay": _yay,
     "rac": lambda episodes: _by_class(BY_PEOPLE, episodes),
 })
 
@@ -69,6 +83,11 @@ def weigher(method: str) -> Callable[[Sequence[Demonstration]], Weights]:
     except KeyError:
         raise ValueError(f"there is no method {method!r} of learning from corrections: valid are "
                          f"{', '.join(METHODS)}") from None
+
+
+def followed(method: str) -> Callable[[Demonstration], Demonstration]:
+    """What a method leaves of an episode for System 1 to follow."""
+    return without_told if method == WORDS_ALONE else lambda one: one
 
 
 def corrections_in(episodes: Sequence[Demonstration]) -> dict[str, float]:

@@ -2,21 +2,21 @@
 
 A moment is the stamp of a picture of the first camera. Everything but the pictures is worked out
 here, once, when the episode is opened (a few milliseconds); pictures stay in their shards and only
-their rows are noted. Knows the events that a station records; knows no batches and no tensors.
+their rows are noted. What was said at each moment is worked out in labels.py. Knows a station's
+streams; knows no batches and no tensors.
 
-Letters: M moments, P numbers of proprioception, H steps, T numbers of a target, A of an action,
-E edits of the instruction.
+Letters: M moments, P numbers of proprioception, H steps, T numbers of a target, A of an action, E
+edits of the instruction.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
-from typing import Any
 
 import msgspec
 import numpy as np
 
 from policy.actions import actions_between
 from policy.data.commands import base_at, command_columns, steps_valid, targets_at
+from policy.data.labels import labels_of
 from policy.data.next_event import next_event
 from policy.data.proprioception import PARTS, proprioception, require_parts
 from policy.data.signals import (
@@ -35,7 +35,6 @@ from recorders.episode_reader import EpisodeReader
 from recorders.streams import ImageField, StreamSpec
 
 DEPTH = "depth"
-SHORTEST_SUBTASK_NS = 100_000_000   # a sub-task that lasts less flickers at a threshold
 
 
 class Demonstration(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +57,7 @@ class Demonstration(msgspec.Struct, frozen=True, kw_only=True):
         whose: (M,) u1, see whose.py.
         instructions: E + 1 texts; `segment` (M,) says which holds.
         phrases: what System 2 should say; `phrase` (M,) says which and when.
+        told: (M,) bool, where a person said what is to be done in System 2's place.
     """
 
     episode: EpisodeReader
@@ -78,6 +78,7 @@ class Demonstration(msgspec.Struct, frozen=True, kw_only=True):
     segment: np.ndarray
     phrases: tuple[str, ...]
     phrase: np.ndarray
+    told: np.ndarray
 
     def __len__(self) -> int:
         return len(self.moments_ns)
@@ -111,9 +112,8 @@ def read_demonstration(
     require_streams(spec, signals.streams, who)
     _require_finite(spec, signals, who)
     moments_ns, rows = _moments(spec, episode, who)
-    edits_ns, instructions = _instructions(episode, summary)
-    segment = np.searchsorted(edits_ns, moments_ns, side="right")
-    phrases, phrase = _phrases(episode, instructions, edits_ns, segment, moments_ns)
+    said = labels_of(episode, summary, moments_ns)
+    edits_ns, segment = said.edits_ns, said.segment
     steps_ns = moments_ns[:, None] + spec.step_ns * np.arange(1, spec.steps + 1)    # (M, H)
     base = base_at(signals, moments_ns, spec.action_space)
     targets = targets_at(signals, steps_ns, spec.action_space)                      # (M, H, T)
@@ -132,8 +132,9 @@ def read_demonstration(
         action_valid=valid.astype(np.float32),
         event=event.astype(np.float32), event_valid=event_valid.astype(np.float32),
         tool=_tool(signals, moments_ns),
-        segment_begin=begin, oldest=_oldest(begin, phrase), whose=whose_at(signals, moments_ns),
-        instructions=instructions, segment=segment, phrases=phrases, phrase=phrase)
+        segment_begin=begin, oldest=said.oldest(begin), whose=whose_at(signals, moments_ns),
+        instructions=said.instructions, segment=segment, phrases=said.phrases, phrase=said.phrase,
+        told=said.told)
 
 
 def corrected_parts(one: Demonstration) -> Demonstration:
@@ -142,6 +143,19 @@ def corrected_parts(one: Demonstration) -> Demonstration:
     return msgspec.structs.replace(
         one, action_valid=np.where(corrected, one.action_valid, np.float32(0)),
         event_valid=np.where(corrected[:, 0], one.event_valid, np.float32(0)))
+
+
+def without_told(one: Demonstration) -> Demonstration:
+    """The same, with nothing for System 1 to follow where a person told it what to do.
+
+    What it did then was right for the words that it heard, but it was the policy's own doing: the
+    person corrected System 2, not it (YAY Robot, arXiv 2403.12910, trains the high level only).
+    """
+    if not one.told.any():
+        return one
+    return msgspec.structs.replace(
+        one, action_valid=np.where(one.told[:, None], np.float32(0), one.action_valid),
+        event_valid=np.where(one.told, np.float32(0), one.event_valid))
 
 
 def require_streams(spec: PolicySpec, streams: Sequence[StreamSpec], who: str) -> None:
@@ -211,69 +225,3 @@ def _tool(signals: Signals, moments_ns: np.ndarray) -> np.ndarray:
     if not has_column(signals.streams, "arm", "tool_pose"):
         return np.zeros((0, 3), np.float32)
     return latest(signals, "arm", "tool_pose", moments_ns)[:, :3].astype(np.float32)
-
-
-def _instructions(
-    episode: EpisodeReader, summary: EpisodeSummary
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(E,) stamps of the edits, and the E + 1 texts; a relabelling is about the last of them."""
-    edits = _edits(episode)
-    texts = _recorded_instructions(episode)
-    if summary.instruction != episode.instruction:
-        texts[-1] = summary.instruction
-    return np.array([edit["t_mono_ns"] for edit in edits], np.int64), tuple(texts)
-
-
-def _edits(episode: EpisodeReader) -> list[dict[str, Any]]:
-    return [event for event in episode.events
-            if event["kind"] == "instruction" and "after" in event]
-
-
-def _recorded_instructions(episode: EpisodeReader) -> list[str]:
-    return [episode.instruction, *(str(edit["after"]) for edit in _edits(episode))]
-
-
-def _phrases(
-    episode: EpisodeReader, instructions: tuple[str, ...], edits_ns: np.ndarray,
-    segment: np.ndarray, moments_ns: np.ndarray,
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """What System 2 should say, and which of it at each of M moments.
-
-    A recorded sub-task belongs to the instruction under which it was noted; where none was noted
-    (no simulator, or relabelled since) the instruction itself is all there is to say.
-    """
-    notes = _lasting_notes(episode)
-    noted_ns = np.array([note["t_mono_ns"] for note in notes], np.int64)
-    under = np.searchsorted(edits_ns, noted_ns, side="right")       # of which instruction
-    texts = [str(note["text"]) for note in notes]
-    phrases = (*instructions, *texts)
-    phrase = segment.copy()
-    for number, recorded in enumerate(_recorded_instructions(episode)):
-        own = np.flatnonzero(under == number)
-        if not len(own) or instructions[number] != recorded:
-            continue
-        here = segment == number
-        # Before a segment's first note stands what it noted first: it comes one tick late.
-        which = np.maximum(align.latest_before(noted_ns[own], moments_ns[here]), 0)
-        phrase[here] = len(instructions) + own[which]
-    return phrases, phrase
-
-
-def _oldest(segment_begin: np.ndarray, phrase: np.ndarray) -> np.ndarray:
-    """(M,) the first moment from which System 2's words may still be followed.
-
-    That is the segment's first one, but for an episode's last words. What a hand does once the
-    task is done (it goes away) often begins where its work ended, and nothing else that System 1
-    sees tells the two apart: whoever may learn it from outdated words learns to give up half-way.
-    """
-    changes = np.flatnonzero(np.diff(phrase))
-    last = int(changes[-1]) + 1 if len(changes) else 0
-    return np.where(np.arange(len(phrase)) < last, segment_begin, np.maximum(segment_begin, last))
-
-
-def _lasting_notes(episode: EpisodeReader) -> list[dict[str, Any]]:
-    """The sub-tasks that were noted, without those that were over before one could say them."""
-    notes = [event for event in episode.events if event["kind"] == "subtask" and event["text"]]
-    return [note for note, following in pairwise([*notes, None])
-            if note and (following is None or following["t_mono_ns"] - note["t_mono_ns"]
-                         >= SHORTEST_SUBTASK_NS)]

@@ -2,8 +2,8 @@
 
 Follows the commit logs: new episodes come in, labels and instructions change, trashed ones go.
 Whether an episode is held out depends on its id and the seed alone, so none changes sides while a
-store grows. Of an episode with another label, what a person corrected in it still counts. Knows
-stores and labels; what an episode holds is worked out in demonstrations.py, how often a moment is
+store grows. Of an episode with another label, what a person corrected in it or said in System 2's
+place still counts. Knows stores and labels; what an episode holds is worked out in demonstrations.py, how often a moment is
 drawn is decided in batches.py.
 """
 
@@ -127,7 +127,7 @@ class EpisodePool:
                 if not summary.trashed and key not in usable]
 
     def _keep(self, key: _Key, fresh: Demonstration | None) -> None:
-        if fresh is None or not fresh.action_valid.any():
+        if fresh is None or not (fresh.action_valid.any() or fresh.told.any()):
             self._read.pop(key, None)
         else:
             self._read[key] = fresh

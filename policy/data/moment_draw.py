@@ -35,7 +35,7 @@ class MomentDraw:
         step_ns: of the policy's chunks.
         max_age_steps: how much older the older moment of a pair may be.
         weigh: how often each moment is drawn as the later one; moments with nothing to learn for
-            System 1 never are.
+            System 1 never are, unless a person said there what System 2 should say.
         balance_tasks: draw every task equally often, however many moments it has.
 
     Raises:
@@ -75,6 +75,8 @@ class MomentDraw:
 
     def _older(self, one: Demonstration, later: int, age: float) -> int:
         """A moment up to `max_age_steps` back, every whole number of steps with the same chance."""
+        if not one.action_valid[later, 0]:
+            return later        # System 2's lesson alone: it is about this picture
         moments_ns, first = one.moments_ns, int(one.oldest[later])
         since_steps = round((moments_ns[later] - moments_ns[first]) / self._step_ns)
         steps = int(age * (min(self._max_age_steps, since_steps) + 1))
@@ -83,7 +85,7 @@ class MomentDraw:
 
 
 def _weights(one: Demonstration, wanted: np.ndarray) -> np.ndarray:
-    weights = (one.action_valid[:, 0] > 0) * wanted.astype(np.float64)
+    weights = ((one.action_valid[:, 0] > 0) | one.told) * wanted.astype(np.float64)
     if not (np.isfinite(weights) & (weights >= 0)).all():
         raise ValueError(f"episode {one.episode.episode}: weights of moments must be finite and "
                          f"not negative")

@@ -12,7 +12,7 @@ import msgspec
 import torch
 
 from policy.data.batches import TrainingSet
-from policy.data.correction_weights import corrections_in, weigher
+from policy.data.correction_weights import WORDS_ALONE, corrections_in, followed, weigher
 from policy.data.normaliser import Normaliser
 from policy.errors import CheckpointError, TrainingError
 from policy.interfaces import PolicySpec
@@ -122,6 +122,9 @@ class DualTraining:
         train = msgspec.structs.replace(
             train, corrections=corrections, optimizer=msgspec.structs.replace(
                 train.optimizer, rate=train.optimizer.rate * rate_share))
+        if corrections == WORDS_ALONE and train.tail_only:
+            raise TrainingError(f"{parent} trains System 1 only, and {corrections!r} is for System "
+                                f"2: choose another method")
         lessons = _lessons(stores, description.spec, seed, description.config.max_age_steps,
                            corrections, description.normaliser)
         config = _config(before.config["name"], description, train, seed, budget, lessons, stores)
@@ -251,6 +254,7 @@ def _lessons(stores: Sequence[Path], spec: PolicySpec, seed: int, max_age_steps:
              corrections: str, normaliser: Normaliser | None = None) -> TrainingSet:
     try:
         return TrainingSet.open(stores, spec, seed=seed, normaliser=normaliser,
-                                weigh=weigher(corrections), max_age_steps=max_age_steps)
+                                weigh=weigher(corrections), max_age_steps=max_age_steps,
+                                followed=followed(corrections))
     except ValueError as error:     # its word for demonstrations that do not do
         raise TrainingError(str(error)) from error

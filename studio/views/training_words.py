@@ -16,6 +16,7 @@ METHODS: tuple[tuple[str, str], ...] = (
     ("hg-dagger", "Only what people did (HG-DAgger)"),
     ("sirius", "By who did it, and when (Sirius)"),
     ("rac", "Recovery and correction (RaC)"),
+    ("yay", "Only what people said, for System 2 (YAY)"),
     ("all", "Everything alike"))
 
 

@@ -82,6 +82,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     modes: tuple[tuple[float, str], ...] = ((0.0, "HUMAN"),)        # when each began
     went_back: tuple[tuple[float, float], ...] = ()     # when, and to which moment
     subtasks: tuple[tuple[float, str], ...] = ((0.02, "reach it"), (CLOSE_S, "carry it"))
+    told: tuple[tuple[float, str], ...] = ()        # by a person in System 2's place; "": over
     broken: tuple[str, str, int] | None = None      # stream, column, row that is not a number
     streams: tuple[StreamSpec, ...] = STREAMS
 
@@ -141,6 +142,8 @@ def record(store: DemoStore, story: Story) -> EpisodeSummary:
         before = text
     for at_s, text in story.subtasks:
         writer.event(START_NS + int(at_s * NS_PER_S), "subtask", text=text)
+    for at_s, text in story.told:
+        writer.event(START_NS + int(at_s * NS_PER_S), "operator subtask", text=text)
     detector = story.label if story.label in ("success", "failure") else ""
     return writer.commit(START_NS + int(DURATION_S * NS_PER_S), detector)
 
