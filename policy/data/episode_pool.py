@@ -2,9 +2,9 @@
 
 Follows the commit logs: new episodes come in, labels and instructions change, trashed ones go.
 Whether an episode is held out depends on its id and the seed alone, so none changes sides while a
-store grows. Of an episode with another label, what a person corrected in it or said in System 2's
-place still counts. Knows stores and labels; what an episode holds is worked out in demonstrations.py, how often a moment is
-drawn is decided in batches.py.
+store grows. Of an episode with another label, what a person corrected in it, by hand or by words in
+System 2's place, still counts. Knows stores and labels; what an episode holds is worked out in
+demonstrations.py, how often a moment is drawn is decided in batches.py.
 """
 
 import hashlib
