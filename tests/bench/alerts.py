@@ -66,7 +66,9 @@ def main(bench: Bench) -> int:
         ("cube moved", 1800, bench.disturbed, {"disturbance": MOVED}),
         ("camera covered", 1840, bench.disturbed, {"mishaps": Mishaps(cover_chance=1.0)}),
         ("gripper stuck", 1880, bench.disturbed, {"mishaps": Mishaps(stick_chance=1.0)}))}
-    result = {"command": " ".join(["python", *sys.argv]), "machine": platform.processor(),
+    words = ["RUN" if word == str(bench.run) else word for word in sys.argv]
+    result = {"command": " ".join(["python", *words]), "machine": platform.machine(),
+              "run": bench.run.name, "version": calibration.weights_version,
               "code": mark_code().commit, "calibrated_on": calibration.band.successes,
               "alpha": calibration.band.alpha, **judged(tried)}
     bench.to.parent.mkdir(parents=True, exist_ok=True)
