@@ -2,9 +2,9 @@
 
 import msgspec
 import numpy as np
-from doubles.rule_policy import RulePolicy
 
 from policy.driving.two_speeds import Delays, Pace
+from policy.interfaces import Policy
 from recorders.clock import NS_PER_S, Clock, ManualClock
 from recorders.store import DemoStore
 from studio.devices.absent import AbsentTeleoperator
@@ -47,11 +47,12 @@ class Hand(AbsentTeleoperator):
 class RolloutDesk:
     """A station, a hand, and a policy unless it is to be without; kept if there is a store."""
 
-    def __init__(self, policy: RulePolicy | None, pace: Pace | None = None,
+    def __init__(self, policy: Policy | None, pace: Pace | None = None,
                  delays: Delays | None = None, teleop: Teleoperator | None = None,
-                 store: DemoStore | None = None) -> None:
+                 store: DemoStore | None = None, *, pictures: tuple[int, int] = PICTURES,
+                 cameras: tuple[str, ...] = ("front",), depth: bool = False) -> None:
         self.clock = ManualClock(5 * NS_PER_S)
-        self.robot = SimRobot(self.clock, image_size=PICTURES, cameras=("front",), depth=False)
+        self.robot = SimRobot(self.clock, image_size=pictures, cameras=cameras, depth=depth)
         self.robot.connect()
         self.hand = Hand(self.clock)
         if teleop is not None:
