@@ -4,27 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from doubles.low_limits import limited
 from doubles.rollout_desk import RolloutDesk
 from doubles.rule_policy import RulePolicy
 
 from policy.driving.two_speeds import Delays
-from policy.monitoring.band import Band
-from policy.monitoring.calibration import Calibration
-from policy.monitoring.signals import SIGNALS
 from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
 from studio.station.commands import AnswerAlert
 
 pytestmark = pytest.mark.gl
 TOO_LOW = 1e-6                  # for an arm that moves at all
-
-
-def limited(**limits: float) -> Calibration:
-    """Limits for some signals, and none for the others."""
-    row = [limits.get(name) for name in SIGNALS]
-    return Calibration(familiar=None, band=Band(
-        signals=SIGNALS, bin_s=0.25, usual=[row], spread=[[0.0] * len(SIGNALS)], reach=1.0,
-        longest_s=600.0, alpha=0.05, successes=40))
 
 
 def test_an_alert_and_its_answer_are_recorded_with_the_ticks_in_which_it_stood(tmp_path: Path):

@@ -16,7 +16,7 @@ from recorders.clock import NS_PER_S, SystemClock
 from recorders.streams import Batch
 from studio.devices.interfaces import RobotInfo
 from studio.sim.robot import SimRobot
-from studio.station.messages import Mode, RecorderHealth, Snapshot, tick_stream
+from studio.station.messages import Alert, Mode, RecorderHealth, Snapshot, tick_stream
 from studio.station.processes.bus import Endpoints, LatestPublisher, open_context, private_endpoints
 from studio.station.processes.rerun_server import (
     LOOPBACK,
@@ -137,11 +137,13 @@ def test_every_episode_is_a_recording_of_its_own(info: RobotInfo, tmp_path: Path
         view.show([ticks(info, 0, 5)])
         view.follow(snapshot("first"))
         view.show([ticks(info, 5, 5), ticks(info, 10, 5)])
-        view.follow(snapshot("second", problems=("the wrist camera is late",)))
+        view.follow(snapshot("second", problems=("the wrist camera is late",),
+                             alert=Alert(1, "force", "the wrist feels more", 9.0, 5.0, 0)))
         view.close()
         viewer = Viewer(server.url, tmp_path / "seen.rrd")
         try:
-            wanted = {"/commands/sent", "/log/instruction", "/log/problem", "/state/phase"}
+            wanted = {"/commands/sent", "/log/instruction", "/log/problem", "/log/alert",
+                      "/state/phase"}
             until(lambda: wanted <= viewer.entities())
         finally:
             viewer.close()
