@@ -303,6 +303,27 @@ def test_a_server_that_dies_over_a_command_is_noticed_at_once(
     thread.join()
 
 
+def test_a_server_that_goes_between_looking_and_asking_is_silent_and_no_crash(
+        context: zmq.Context, keep: Keep, links: Endpoints) -> None:
+    client = keep(CommandClient[Command, Reply](context, links.command))
+
+    class JustBefore:
+        """The socket as it was a moment ago, when a server was there."""
+
+        def __init__(self, socket: zmq.Socket) -> None:
+            self._socket = socket
+
+        def poll(self, *_: int) -> int:
+            return zmq.POLLOUT
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._socket, name)
+
+    client._socket = JustBefore(client._socket)
+    with pytest.raises(StationSilent, match="it has ended"):
+        client.call(Arm(), timeout_s=0.2)
+
+
 def test_a_late_answer_is_not_taken_for_the_next_calls(
         context: zmq.Context, keep: Keep, links: Endpoints) -> None:
     server = keep(CommandServer[Command, Reply](context, links.command))

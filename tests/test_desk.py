@@ -70,10 +70,11 @@ def test_keys_of_a_console_drive_the_arm_and_silence_lets_go(store: Path) -> Non
 
         def lifted() -> bool:
             seat.do(Keys(("e",), clock.now_ns()))
-            return seat.snapshot.tool_pose[2] > began + 0.02
+            seen = seat.snapshot
+            return (seen.tool_pose[2] > began + 0.02 and seen.human_enabled
+                    and seen.human_report == "e")
 
         seat.until(lifted)
-        assert seat.snapshot.human_enabled and seat.snapshot.human_report == "e"
         seat.sees(Mode.ARMED)           # nobody says anything any more
         assert not seat.snapshot.human_enabled
 

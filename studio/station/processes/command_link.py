@@ -98,7 +98,10 @@ class CommandClient[C, R]:
         waits_ms = int((timeout_s if connect_s is None else connect_s) * 1000)
         if not self._socket.poll(waits_ms, zmq.POLLOUT):
             raise self._silent(command, "it has ended or was not started")
-        self._socket.send_multipart([number, pack(command)], zmq.NOBLOCK)
+        try:
+            self._socket.send_multipart([number, pack(command)], zmq.NOBLOCK)
+        except zmq.Again:           # it ended since the line before
+            raise self._silent(command, "it has ended") from None
         for _ in range(max(1, int(timeout_s * 1000) // _LOOK_MS)):
             if self._socket.poll(_LOOK_MS):
                 parts = self._socket.recv_multipart()
