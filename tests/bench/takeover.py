@@ -36,6 +36,7 @@ from takeover_desk import (
     FAULTS,
     Person,
     Run,
+    faults,
     hand_backs,
     pauses_ms,
     record,
@@ -116,6 +117,7 @@ def at_the_desk(options: Options) -> dict[str, Any]:
                         person.take_over(fault, done.taken_ns, done.released_ns)
                 run = record(seat, hand, store, 5000 + number, take)
                 conditions[fault.words] = _condition(run)
+                print(f"{fault.words}: {len(run.taken_ns)} takeovers", file=sys.stderr, flush=True)
                 quiet = quiet or run
 
             def fall_silent(person: Person, done: Run) -> None:
@@ -142,6 +144,7 @@ def _condition(run: Run) -> dict[str, Any]:
     ran, lost = ticks_lost(run)
     return {"takeovers": len(ticks), "not_possible": run.refused, "ticks": _spread(ticks),
             "within_2": int((ticks <= 2).sum()), "ms": _spread(after_ms), "ran": ran, "lost": lost,
+            "faults": faults(run), "came": int(np.isfinite(ticks).sum()),
             "pause_ms": _spread(pauses_ms(run)),
             "hand_back": {name: _spread(values) for name, values in hand_backs(run).items()}}
 
@@ -193,6 +196,7 @@ def _lerobot(count: int) -> dict[str, Any]:
 
 
 def _spread(values: np.ndarray) -> dict[str, float]:
+    values = values[np.isfinite(values)]
     if not len(values):
         return {"n": 0}
     p50, p99 = np.percentile(values, (50, 99)).tolist()

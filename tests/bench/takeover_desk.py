@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -143,7 +144,9 @@ class Person:
             if self.seat.snapshot.stamp_ns <= asked_ns:
                 return False
             mode = self.seat.snapshot.mode
-            if mode in (Mode.IDLE, Mode.HOLD):
+            if mode in (Mode.STOP, Mode.FAULT):
+                self.seat.client.ask(Rearm(), timeout_s=5.0)
+            elif mode in (Mode.IDLE, Mode.HOLD):
                 self.seat.client.ask(Arm(), timeout_s=5.0)
             elif mode is Mode.ARMED:
                 self.seat.client.ask(StartPolicy(), timeout_s=5.0)
@@ -234,6 +237,10 @@ def seat_with_mouse(folder: Path, store: Path) -> Iterator[tuple[Seat, Hand]]:
                        and seat.snapshot.policy is not None and seat.snapshot.policy.alive)
             try:
                 yield seat, hand
+            except BaseException:
+                for process in seat.desk._supervisor.states():
+                    print(process.name, process.pid, *process.tail, sep="\n  ", file=sys.stderr)
+                raise
             finally:
                 hand.close()
     finally:
@@ -272,15 +279,19 @@ def record(seat: Seat, hand: Hand, store: Path, seed: int, what: Callable[[Perso
 
 
 def takeovers(run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """For each: ticks (1: the next one), and ms to the tick, until a command is the person's."""
+    """For each: ticks (1: the next one), and ms to the tick, until a command is the person's.
+
+    One that did not come while the device was surely moved counts as infinite.
+    """
     tick = run.episode["tick"]
     stamps_ns = np.asarray(tick["t_mono_ns"])
     theirs = np.logical_and(np.asarray(tick["mode"]) == Mode.HUMAN,
                             np.asarray(tick["owner"])[:, 0] == Owner.HUMAN)
     next_ = np.searchsorted(stamps_ns, run.taken_ns)
     first = np.array([at + int(np.argmax(theirs[at:])) for at in next_])
-    assert theirs[first].all(), "somebody pushed, and the arm was never theirs"
-    return np.asarray(first - next_ + 1), (stamps_ns[first] - np.array(run.taken_ns)) / 1e6
+    after_ms = (stamps_ns[first] - np.array(run.taken_ns)) / 1e6
+    came = np.logical_and(theirs[first], after_ms < 1e3 * HOLD_S[0])
+    return np.where(came, first - next_ + 1, np.inf), np.where(came, after_ms, np.inf)
 
 
 def hand_backs(run: Run) -> dict[str, np.ndarray]:
@@ -347,6 +358,12 @@ def ticks_lost(run: Run) -> tuple[int, int]:
     numbers = np.asarray(run.episode["tick"]["seq"])
     ran = int(numbers[-1] - numbers[0]) + 1
     return ran, ran - len(numbers)
+
+
+def faults(run: Run) -> int:
+    """How often the station found the robot's process silent, or something else broken."""
+    mode = np.asarray(run.episode["tick"]["mode"])
+    return int(np.count_nonzero((mode[1:] == Mode.FAULT) & (mode[:-1] != Mode.FAULT)))
 
 
 def pauses_ms(run: Run) -> np.ndarray:
