@@ -91,6 +91,14 @@ def test_a_false_alarm_mutes_its_signal_for_this_scene_only():
     assert watching.ticks(0.1, force=9.0) is not None
 
 
+def test_an_episode_that_ends_ends_its_alert():
+    watching = Watching(force=5.0)
+    watching.ticks(0.1, force=9.0)
+    watching.monitor.close()
+    assert watching.monitor.alert is None
+    assert watching.monitor.news() == [("alert answered", {"alert": 1, "answer": "ended"})]
+
+
 def test_time_counts_only_while_the_policy_drives():
     watching = Watching()
     watching.ticks(19.0)

@@ -105,12 +105,15 @@ class Station:
                          "it is being restarted, arm again when it is back")
         if self.feed.open and self.health.recorder.cut_short == self.feed.episode:
             self.feed.end("", "", "")       # the recorder says why; the arm is free to go on
-        for kind, fields in self.loop.alerts.news():
-            self.feed.event(kind, **fields)
+        self._tell_alerts()
         for fields in self.loop.subtask.news():
             self.feed.event(KIND, tick=tick.number, instruction_id=self.loop.instruction_id,
                             **fields)
         self._scenes.go_on()
+
+    def _tell_alerts(self) -> None:
+        for kind, fields in self.loop.alerts.news():
+            self.feed.event(kind, **fields)
 
     def detected(self) -> str:
         """The scene's verdict on its task: "success", "failure", or "" if it has none."""
@@ -263,6 +266,8 @@ class Station:
     def _(self, command: EndEpisode) -> Reply:
         if not self.feed.open:
             return Reply(False, "no episode is open")
+        self.loop.alerts.close()
+        self._tell_alerts()
         self.feed.end(self.detected(), command.label, command.note)
         return ACCEPTED
 

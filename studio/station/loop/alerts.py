@@ -39,6 +39,10 @@ class AlertMonitor:
         self._alerts = 0
         self._forget()
 
+    def close(self) -> None:
+        """The episode ends: what was not answered stays without an answer."""
+        self._end("ended")
+
     def begin(self) -> None:
         """Another scene: nothing of before counts, and what was called a false alarm may be one
         no more."""
