@@ -90,7 +90,7 @@ class Hand:
         with self._guard:
             self._x, self._y = x, y
             now_ns = self._clock.now_ns()
-            self._mouse.move(x, y)
+            self._say(x, y)
             self._pushing.set()
         return now_ns
 
@@ -99,7 +99,7 @@ class Hand:
         with self._guard:
             self._pushing.clear()
             now_ns = self._clock.now_ns()
-            self._mouse.move()
+            self._say()
         return now_ns
 
     def fall_silent(self) -> int:
@@ -114,13 +114,17 @@ class Hand:
         self._pushing.set()
         self._thread.join()
 
+    def _say(self, x: int = 0, y: int = 0) -> None:
+        self._mouse.forget_written()    # or the driver would wait for room to switch its light
+        self._mouse.move(x, y)
+
     def _run(self) -> None:
         while not self._ended.is_set():
             self._pushing.wait()
             with self._guard:
                 if self._pushing.is_set() and not self._ended.is_set():
                     self._last_ns = self._clock.now_ns()
-                    self._mouse.move(self._x, self._y)
+                    self._say(self._x, self._y)
             self._clock.wait_until(self._clock.now_ns() + REPORT_NS)
 
 

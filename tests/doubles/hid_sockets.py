@@ -1,5 +1,6 @@
 """Plugged-in SpaceMice for `fakehid.c`, and the library itself, built with the C compiler."""
 
+import select
 import shutil
 import socket
 import subprocess
@@ -62,6 +63,12 @@ class HidSocket:
         """A translation as a wired device reports it, HID convention, full deflection 350."""
         counts = b"".join(value.to_bytes(2, "little", signed=True) for value in (x, y, z))
         self.report(1, *counts)
+
+    def forget_written(self) -> None:
+        """Throw away the output reports that wait, as a light that nobody looks at."""
+        assert self._line is not None
+        while select.select([self._line], [], [], 0)[0] and self._line.recv(64):
+            pass
 
     def written(self) -> bytes:
         """The next output report."""
