@@ -135,6 +135,13 @@ class Actions:
     def _do_subtask(self, value: Any) -> None:
         self._operator.ask(SetSubtask(str(value)))
 
+    def _do_microphone(self, _state: Any) -> None:
+        """Nothing to do: the log of what happened has it."""
+
+    def _do_heard(self, complaint: Any) -> None:
+        if complaint:
+            self._operator.say(str(complaint), bad=True)
+
     def _do_ask_doing(self, _value: Any) -> None:
         if (snapshot := self._client.snapshot) is not None:
             self._operator.dialogue = self._operator.dialogue.asked(snapshot)

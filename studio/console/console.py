@@ -274,6 +274,7 @@ class Console:
         if dpg.is_viewport_ok():
             self._operator.keep_settings(window=(max(640, dpg.get_viewport_width()),
                                                  max(480, dpg.get_viewport_height())))
-        for part in (self.keys, self._library, self._operator.sounds, self._client):
+        for part in (self.keys, self._library, self._operator.sounds, self.panels.hearing,
+                     self._client):
             part.close()
         self._asker.close(left=left)

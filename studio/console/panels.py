@@ -77,6 +77,11 @@ class Panels:
                       self._countdown):
             panel.show(seen)
 
+    @property
+    def hearing(self) -> Hearing:
+        """Who listens to the operator, to be closed."""
+        return self.tandem.words.talk.hearing
+
     def look(self) -> bool:
         """After a frame: what the mouse and the text cursor are at; whether a button moved."""
         self.top.look()

@@ -5,6 +5,7 @@ what follows from words is asked of the station.
 """
 
 from studio.console.seen import Seen, Ui
+from studio.console.talk_button import TalkButton
 from studio.console.toolkit import dpg
 from studio.station.recording.long_texts import MOST_LETTERS
 from studio.views.icons import icon
@@ -24,13 +25,14 @@ class WordsRow:
     def __init__(self, ui: Ui) -> None:
         self._ui = ui
         with dpg.group(horizontal=True):
-            self.text = dpg.add_input_text(hint="Say something else, then Enter", width=-186,
+            self.text = dpg.add_input_text(hint="Say something else, then Enter", width=-230,
                                            on_enter=True, callback=lambda _, text: self._say(text))
             self._when = dpg.add_combo(tuple(_ACTIONS), default_value=_NOW, width=74)
             self._again = dpg.add_combo((), no_preview=True, width=0,
                                         height_mode=dpg.mvComboHeight_Large,
                                         callback=lambda _, text: self._say(text))
             self._undo = dpg.add_button(label=icon("undo-2"), width=36, callback=self._take_back)
+            self.talk = TalkButton(ui, self._understood)
         for item, tip in (
                 (self._when, "Now: what the policy is doing is cancelled.\n"
                              "When ready: it goes on until it has read the new words.\n"
@@ -45,18 +47,25 @@ class WordsRow:
     def items(self) -> dict[str, int | str]:
         """Widgets by name, for tests that drive a real mouse."""
         return {"tandem words": self.text, "tandem when": self._when,
-                "instruction undo": self._undo}
+                "instruction undo": self._undo, "talk": self.talk.button}
 
     def show(self, seen: Seen) -> None:
         """Offer what can be said."""
         policy = seen.snapshot.policy if seen.snapshot is not None else None
         known = policy.subtasks if policy is not None else ()
-        self._ui.shown.settings(self._again, items=known if self._about_now else seen.phrases)
+        phrases = known if self._about_now else seen.phrases
+        self._ui.shown.settings(self._again, items=phrases)
+        self.talk.show(phrases, policy.words if policy is not None and self._about_now else ())
         self._ui.shown.theme(self._undo, self._ui.themes.plain_button)
 
     @property
     def _about_now(self) -> bool:
         return dpg.get_value(self._when) == _SUBTASK
+
+    def _understood(self, phrase: str) -> None:
+        dpg.set_value(self.text, phrase)
+        dpg.focus_item(self.text)       # or the Enter that sends it would be a hot-key
+        self._ui.shown.changed = True
 
     def _take_back(self) -> None:
         if self._about_now:
