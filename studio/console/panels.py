@@ -8,6 +8,7 @@ from studio.console.devices_panel import DevicesPanel
 from studio.console.episodes_panel import EpisodesPanel
 from studio.console.fonts import Fonts
 from studio.console.health_panel import HealthBar
+from studio.console.hearing import Hearing
 from studio.console.library import Library
 from studio.console.lower_tabs import lower_tabs
 from studio.console.plots_panel import PlotsPanel
