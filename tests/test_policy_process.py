@@ -196,10 +196,10 @@ class Holding(SlowThinker):
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__(clock, pieces=1, piece_ms=1, act_ms=1)
-        self.told: list[tuple[int, Held | None]] = []
+        self.was_told: list[tuple[int, Held | None]] = []
 
     def act(self, observation: Observation, latent: Latent, held: Held | None = None) -> Chunk:
-        self.told.append((observation.stamp_ns, held))
+        self.was_told.append((observation.stamp_ns, held))
         return super().act(observation, latent, held)
 
 
@@ -212,12 +212,31 @@ def test_what_a_person_fixed_is_held_by_every_chunk_that_reaches_so_far(ticks):
         fixed=(Fixed(moment_ns, (free, 0.1, *(free,) * 6), policy.spec.step_ns),))
     play(turns, clock, ticks)
     step_ns = policy.spec.step_ns
-    held = [(moment_ns - stamp_ns, found) for stamp_ns, found in policy.told if found is not None]
+    held = [(moment_ns - stamp_ns, found) for stamp_ns, found in policy.was_told
+            if found is not None]
     assert len(held) >= 3
     for ahead_ns, found in held:
         (step, column), = np.argwhere(found.mask)
         assert column == 1 and found.targets[step, 1] == 0.1
         assert abs((step + 1) * step_ns - ahead_ns) <= step_ns / 2
+
+
+@pytest.mark.gl
+def test_what_a_person_says_goes_with_the_ticks_and_system_1_follows_it_on_the_next_picture(ticks):
+    clock, wanted = ManualClock(ticks[0].stamp_ns), RulePolicy.subtasks[2]
+    told = [tick if index < 150 else msgspec.structs.replace(
+        tick, assignment=msgspec.structs.replace(tick.assignment, subtask=wanted))
+        for index, tick in enumerate(ticks)]
+    turns = PolicyTurns(PiecewiseThinker(clock, pieces=30, piece_ms=9, act_ms=6), streams, clock,
+                        pace=PACE)
+    answers, since_ns = play(turns, clock, told), ticks[150].stamp_ns
+    said = {answer.chunk.observation_ns: answer.chunk.subtask for answer in answers}
+    first_ns = min(stamp_ns for stamp_ns, subtask in said.items() if subtask == wanted)
+    assert abs(first_ns - since_ns) < 50 * MS       # it did not wait for its turn, of 133 ms
+    assert {said[stamp_ns] for stamp_ns in said if stamp_ns > first_ns} == {wanted}
+    assert wanted not in {said[stamp_ns] for stamp_ns in said if stamp_ns < first_ns}
+    health = turns.status().health
+    assert health.subtask != wanted and health.subtasks == RulePolicy.subtasks
 
 
 @pytest.mark.gl
