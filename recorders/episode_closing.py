@@ -6,7 +6,8 @@ makes the room for both. The order is told and justified in FORMAT.md ("Durabili
 decides nothing about when an episode ends.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from recorders.commit_log import Commit
 from recorders.episode import Detector, EpisodeSummary
@@ -32,11 +33,14 @@ def write_down(
         # While the disk takes journal and pictures, this thread compresses columns.
         waits = [threads.submit(files.sync_beginning), threads.submit(files.journal.sync)]
         waits += [threads.submit(writer.seal_all) for writer in files.image_writers()]
-        summary = files.group.finish(
-            ended_mono_ns=ended_mono_ns, detector=detector, recovered=False, trashed=trashed)
-        for wait in waits:
-            wait.result()
-    return summary
+        return files.group.finish(
+            ended_mono_ns=ended_mono_ns, detector=detector, recovered=False, trashed=trashed,
+            sealed=lambda: _finished(waits))
+
+
+def _finished(waits: Sequence[Future[None]]) -> None:
+    for wait in waits:
+        wait.result()
 
 
 def write_down_when_full(

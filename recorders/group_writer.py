@@ -5,6 +5,7 @@ recovered episode cannot differ from a recorded one. It counts what it is given 
 `seq`, the newest stamp). Pictures are not its business, only the shapes of their arrays.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -82,11 +83,15 @@ class EpisodeGroup:
             stream.columns.write_full_chunks()
 
     def finish(
-        self, *, ended_mono_ns: int, detector: Detector, recovered: bool, trashed: bool
+        self, *, ended_mono_ns: int, detector: Detector, recovered: bool, trashed: bool,
+        sealed: Callable[[], None] = lambda: None,
     ) -> EpisodeSummary:
-        """Write the remaining rows, the shapes and the attributes; pictures must be sealed.
+        """Write the remaining rows, the shapes and the attributes.
 
         May be called again after an OSError.
+
+        Args:
+            sealed: returns when all pictures are; until then their files change their names.
         """
         for stream in self.streams:
             stream.columns.finish()
@@ -94,6 +99,7 @@ class EpisodeGroup:
                 stream.write_image_shape(image.name, stream.rows)
             write_atomically(stream.folder / "zarr.json",
                              group_json({"rate_hz": stream.spec.rate_hz}))
+        sealed()
         summary = self._summary(ended_mono_ns, detector, recovered, trashed)
         self._write_attributes(ended_mono_ns, summary)
         return summary

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,9 @@ from hypothesis import strategies as st
 
 from recorders.clock import NS_PER_S, ManualClock
 from recorders.episode import EpisodeSummary
+from recorders.files import bytes_of_tree
 from recorders.images import encode
+from recorders.shard_writer import ImageWriter
 from recorders.store import DemoStore, NoSuchEpisode, StoreError
 from recorders.streams import Batch, Column, ImageField, StreamSpec
 from recorders.zarr_metadata import column_json, columns_of, image_json
@@ -116,6 +119,26 @@ def test_pictures_cross_from_one_shard_into_the_next(store: DemoStore) -> None:
     assert_holds(group, small, 600)
     assert sorted(path.name for path in (store.episode_path(0) / "eye/depth/c").iterdir()) == [
         "0", "1", "2"]
+
+
+def test_an_episode_is_measured_only_when_its_pictures_have_their_names(
+        store: DemoStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured, seal_all = threading.Event(), ImageWriter.seal_all
+
+    def slow(writer: ImageWriter) -> None:
+        measured.wait(0.3)          # as a disk may be slow; never so long if nobody waits for it
+        seal_all(writer)
+
+    def measure(folder: Path) -> int:
+        left = list(folder.rglob("*.partial"))
+        measured.set()
+        assert not left
+        return bytes_of_tree(folder)
+
+    monkeypatch.setattr(ImageWriter, "seal_all", slow)
+    monkeypatch.setattr("recorders.group_writer.bytes_of_tree", measure)
+    summary = record(store)
+    assert summary.bytes > 0 and store.check() == []
 
 
 def test_a_process_that_knows_only_zarr_reads_the_pictures(store: DemoStore) -> None:
