@@ -8,9 +8,11 @@ X11, through which Dear PyGui works on Linux; refuses to import the toolkit.
 import ctypes
 import os
 import sys
+from threading import Event
 
 _APT = "sudo apt-get install -y"
 _ELSEWHERE = "use `tandem web` instead, or start it under Xvfb"
+_ATTEMPTS, _PAUSE_S = 20, 0.05
 
 
 def display_problem(display: str | None = None) -> str:
@@ -62,8 +64,15 @@ def screen_size() -> tuple[int, int]:
 
 
 def _opened(x11: ctypes.CDLL, name: str) -> int | None:
-    """A connection to a display, or None."""
+    """A connection to a display, or None.
+
+    A server whose last client leaves starts anew, and hears nobody meanwhile: it is asked again.
+    """
     x11.XOpenDisplay.restype = ctypes.c_void_p
     x11.XOpenDisplay.argtypes = [ctypes.c_char_p]
     x11.XCloseDisplay.argtypes = [ctypes.c_void_p]
-    return x11.XOpenDisplay(name.encode())
+    for _ in range(_ATTEMPTS):
+        if connection := x11.XOpenDisplay(name.encode()):
+            return connection
+        Event().wait(_PAUSE_S)
+    return None
