@@ -58,7 +58,7 @@ def test_eval_tells_a_person_the_same(rule, capsys):
 @pytest.mark.parametrize(("words", "hint"), [
     (["--task", "fold-laundry"], "put-cube-in-bin"), (["--seeds", "9"], "5000:5050"),
     (["--seeds", "9:3"], "5000:5050"), (["--ratio", "4"], "1:4"), (["--ratio", "1:0"], "once"),
-    (["--edit", "soon: stop"], "10cm"), (["--workers", "0"], "at least 1"),
+    (["--edit", "Soon: stop"], "10cm"), (["--workers", "0"], "at least 1"),
     (["--delay-ms", "-1", "0"], "negative"), (["--bumps", "2"], "0 to 1"),
     (["--drift", "-1"], "speed of 0 to"), (["--task", "push-button", "--drift", "0.01"], "no cube"),
     ([], "is no run")])
@@ -80,6 +80,8 @@ def test_options_mean_what_they_say():
     assert parse_seeds("3:5") == range(3, 5)
     assert parse_edit("150: put it away") == Edit(text="put it away", tick=150)
     assert parse_edit("7.5cm:left: now") == Edit(text="left: now", within_m=0.075)
+    assert parse_edit("carry: put it down") == Edit(text="put it down", phase="carry")
+    assert parse_edit("+50: no, as before") == Edit(text="no, as before", later=50)
     assert parse_pace("1:16", 2, "soft").think_every == 16
     assert parse_pace("once", 4, "flush").think_every == "once"
     with pytest.raises(UsersMistakeError):

@@ -222,6 +222,17 @@ def test_an_edit_before_the_grasp_leads_to_the_other_cube_if_system_2_hears_of_i
                           else ("carry red cube for bin",))
 
 
+def test_words_that_are_taken_back_at_once_leave_the_first_goal_and_every_edit_says_when_it_acted():
+    edits = (Edit(text="put the {other} cube in the bin", phase="carry"),
+             Edit(text="put the {colour} cube in the bin", later=30))
+    with ProvingGround(trials(edits=edits, max_s=15.0), RulePolicy(), SystemClock()) as ground:
+        trial = ground.trial(5002)
+    assert trial.said[0] == trial.said[-1] == "carry red cube for bin"
+    first_s, second_s = trial.edited_s
+    assert second_s - first_s == pytest.approx(0.3)
+    assert len(trial.effect_ticks) == 2 and all(1 <= ticks <= 30 for ticks in trial.effect_ticks)
+
+
 def test_modelled_delays_show_in_the_latency_and_the_arm_still_gets_there():
     slow = trials(delays=Delays(think_s=0.4, act_s=0.05), seeds=(5003,))
     with ProvingGround(slow, RulePolicy(), SystemClock()) as ground:

@@ -16,7 +16,7 @@ from studio.commands.output import UsersMistakeError
 from studio.commands.variety import Variety
 from studio.devices.interfaces import DeviceError
 from studio.sim.disturbance import Disturbance
-from studio.sim.edits import HAND_M, can_be_edited
+from studio.sim.edits import CARRIED_M, HAND_M, can_be_edited
 from studio.sim.instructions import COLOURS, request_from_instruction
 from studio.sim.operator import ScriptedOperator
 from studio.sim.placement import CUBE_AREA_M, CUBE_GAP_M
@@ -33,6 +33,7 @@ from studio.station.recording.store_sink import StoreSink
 from studio.station.session import Session, SessionPlan
 from studio.station.station import Station
 
+LATE_SEED = 5007            # its edit comes with the cube in hand
 BUMP = Disturbance(bump_chance=1.0)
 DRIFT = Disturbance(drift_m_s=0.015)
 
@@ -91,15 +92,33 @@ def test_an_edit_is_an_ordinary_instruction_and_the_new_goal_is_what_counts(vari
         assert episode.attrs["detector"] == "success"
 
 
+def place_of_the_asked_cube(episode: EpisodeReader, moment_ns: int) -> tuple[np.ndarray, float]:
+    """Its place in m, and how high it stands above where it was to begin with."""
+    colour = COLOURS[int(row_at(episode, "sim", "goal_cubes", moment_ns)[0]) - 1]
+    cube = OBJECT_NAMES.index(f"cube_{colour}")
+    place_m = row_at(episode, "sim", "objects", moment_ns)[cube, :3]
+    return place_m, float(place_m[2] - episode["sim"]["objects"][0, cube, 2])
+
+
 def test_the_hand_was_on_its_way_when_the_words_changed(varied):
     for episode in varied:
         (edit,) = events(episode, "instruction")
         moment = edit["t_mono_ns"] - NS_PER_S // 50
-        colour = COLOURS[int(row_at(episode, "sim", "goal_cubes", moment)[0]) - 1]
-        cube_m = row_at(episode, "sim", "objects", moment)[
-            OBJECT_NAMES.index(f"cube_{colour}"), :3]
+        cube_m, _ = place_of_the_asked_cube(episode, moment)
         hand_m = row_at(episode, "arm", "tool_pose", moment)[:3]
         assert HAND_M[0] - 0.02 < np.linalg.norm(cube_m - hand_m) < HAND_M[1] + 0.02
+
+
+def test_some_change_their_mind_with_the_cube_in_hand_and_put_it_down_first(tmp_path):
+    plan = SessionPlan(tasks=("put-cube-in-bin",), seed=LATE_SEED, max_duration_s=30, edits=1.0)
+    (episode,) = record(tmp_path / "s", plan)
+    (edit,) = events(episode, "instruction")
+    cube_m, height_m = place_of_the_asked_cube(episode, edit["t_mono_ns"] - NS_PER_S // 50)
+    hand_m = row_at(episode, "arm", "tool_pose", edit["t_mono_ns"])[:3]
+    assert height_m > CARRIED_M[0] - 0.005 and np.linalg.norm(cube_m - hand_m) < 0.02
+    assert episode.attrs["detector"] == "success"
+    said = [event["text"].split()[0] for event in events(episode, "subtask")]
+    assert said.index("carry") < len(said) - 1 - said[::-1].index("reach")
 
 
 def test_sub_tasks_name_the_cube_that_the_words_only_describe(varied):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from policy.driving.two_speeds import Delays, Pace
     from studio.station.trying.trials import Edit, Trial, Trials
 
-_EDIT = re.compile(r"^\s*(?:(\d+)|(\d+(?:\.\d+)?) ?cm)\s*:\s*(\S.*)$")
+_EDIT = re.compile(r"^\s*(?:\+(\d+)|(\d+)|(\d+(?:\.\d+)?) ?cm|([a-z]+))\s*:\s*(\S.*)$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,8 @@ class Evaluate:
     """Go on judging by what the task asked for, whatever --instruction tells the policy."""
     edit: tuple[str, ...] = ()
     """Other words in mid-episode, as "150:put the {other} cube in the bin" (at that tick of the
-    control loop, 100 per second) or "10cm:…" (once the tool is so near to the asked cube)."""
+    control loop, 100 per second), "10cm:…" (once the tool is so near to the asked cube), "carry:…"
+    (once the scene is in that phase) or "+50:…" (so many ticks after the edit before)."""
     edit_mode: Literal["flush", "soft", "scheduled"] = "flush"
     """What an edit does. flush: the running chunk is dropped, System 2 runs at once and the arm
     waits for it; soft: System 2 runs at once, the arm goes on; scheduled: System 2 in its turn."""
@@ -191,6 +192,7 @@ def summarise(trials: "list[Trial]", act_every: int) -> dict[str, Any]:
         "system1_ms": shares(list(chain.from_iterable(t.act_ms for t in trials))),
         "system2_ms": shares(list(chain.from_iterable(t.think_ms for t in trials))),
         "latent_age_s": shares(list(chain.from_iterable(t.age_s for t in trials))),
+        "edit_effect_ticks": shares(list(chain.from_iterable(t.effect_ticks for t in trials))),
         "held": sum(trial.held for trial in trials),
         "slowed": sum(trial.slowed for trial in trials),
         "dry_ticks": sum(trial.dry_ticks for trial in trials),
@@ -198,7 +200,8 @@ def summarise(trials: "list[Trial]", act_every: int) -> dict[str, Any]:
         "views": [trial.view for trial in trials if trial.view],
         "trials": [{"seed": t.seed, "instruction": t.instruction, "success_s": t.success_s,
                     "duration_s": t.duration_s, "why": t.why, "said": list(t.said),
-                    "edited_s": list(t.edited_s), "alerts": [list(a) for a in t.alerts]}
+                    "edited_s": list(t.edited_s), "effect_ticks": list(t.effect_ticks),
+                    "alerts": [list(a) for a in t.alerts]}
                    for t in trials],
     }
 
@@ -233,7 +236,7 @@ def parse_pace(ratio: str, act_every: int, edit: Literal["flush", "soft", "sched
 
 
 def parse_edit(text: str) -> "Edit":
-    """"150:new words" or "10cm:new words".
+    """"150:new words", "10cm:new words", "carry:new words" or "+50:new words".
 
     Raises:
         UsersMistakeError: it is neither.
@@ -242,10 +245,11 @@ def parse_edit(text: str) -> "Edit":
 
     if (found := _EDIT.match(text)) is None:
         raise UsersMistakeError(f"--edit is a tick and new words, as '150:put the blue cube in the "
-                                f"bin', or a distance and new words, as '10cm:…'; not {text!r}")
-    tick, near_cm, words = found.groups()
-    return Edit(text=words, tick=int(tick)) if tick else Edit(text=words,
-                                                              within_m=float(near_cm) / 100)
+                                f"bin', or a distance, a phase or a time after the edit before, as "
+                                f"'10cm:…', 'carry:…' and '+50:…'; not {text!r}")
+    later, tick, near_cm, phase, words = found.groups()
+    return Edit(text=words, later=int(later or -1), tick=int(tick or -1),
+                within_m=float(near_cm or 0) / 100, phase=phase or "")
 
 
 def parse_delays(think_ms: float, act_ms: float) -> "Delays":

@@ -24,8 +24,9 @@ def _stores() -> list[Store]:
     parts.append(StoreWithout(name="bin-no-green", task=bin_, episodes=150, seed=2000,
                               part_of="bin", word="green"))
     varied = [
-        # The instruction changes under way in every one; the asked cube is nudged in every one.
-        Store(name="bin-edits", task=bin_, episodes=60, seed=2200,
+        # The instruction changes in every one, in two of five with the cube in hand; the asked cube
+        # is nudged in every one.
+        Store(name="bin-edits", task=bin_, episodes=80, seed=2200,
               options=("--perturbed", "--edits", "1")),
         Store(name="bin-bumps", task=bin_, episodes=40, seed=2300,
               options=("--perturbed", "--bumps", "1")),

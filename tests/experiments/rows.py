@@ -29,7 +29,7 @@ THREE = (0, 1, 2)
 # What the systems take on the machine that the figures are made for; see docs/policy.md.
 DELAYS = ("--delay-ms", "20", "10")
 BIN = FIVE["bin"]
-OTHER = "put the {other} cube in the bin"
+OTHER, BIN_WORDS = "put the {other} cube in the bin", "put the {colour} cube in the bin"
 UNSEEN = {"green": "only ever stacked green", "red": "saw red with both tasks"}
 # What a change does shows before all have learned all: after ten minutes most get 96 of 96.
 FULL_MINUTES, ABLATED_MINUTES, SHARED_MINUTES, SAMPLE_MINUTES = 10.0, 5.0, 25.0, 2.0
@@ -140,6 +140,7 @@ def asynchrony() -> list[Row]:
 
     ratios = [*(f"1:{calls}" for calls in (1, 2, 4, 8, 16, 64)), "once"]
     edit = ("--edit", f"10cm:{OTHER}")
+    back = (*edit, f"+50:{BIN_WORDS}")
     drift = ("--drift", "0.015")
     slow, in_step = ("--delay-ms", "300", "10"), ("--delay-ms", "300", "300")
     return [
@@ -162,8 +163,12 @@ def asynchrony() -> list[Row]:
             "--ratio", "1:16", *edit, "--edit-mode", "flush"),
         row("edit-soft", "the same: System 2 at once, the arm goes on", "--ratio", "1:16", *edit,
             "--edit-mode", "soft"),
-        row("edit-scheduled", "the same: System 2 in its turn", "--ratio", "1:16", *edit,
-            "--edit-mode", "scheduled"),
+        row("edit-held", "other colour with the asked cube in hand: flush", "--ratio", "1:16",
+            "--edit", f"carry:{OTHER}", "--edit-mode", "flush"),
+        row("edit-back", "other colour 10 cm before the cube, and back half a second later: flush",
+            "--ratio", "1:16", *back, "--edit-mode", "flush"),
+        row("edit-scheduled", "other colour 10 cm before the cube: System 2 in its turn",
+            "--ratio", "1:16", *edit, "--edit-mode", "scheduled"),
         row("edit-flush-plain", "edit, flush; trained without edits", "--ratio", "1:16", *edit,
             "--edit-mode", "flush", training="bin")]
 

@@ -9,17 +9,15 @@ Knows the simulator; refuses to know what a success rate is and how many process
 from collections.abc import Callable
 from typing import Self
 
-import numpy as np
-
 from policy.interfaces import Policy
 from policy.monitoring.calibration import Calibration
 from recorders.clock import NS_PER_S, Clock, ManualClock
 from recorders.store import DemoStore
 from studio.devices.absent import AbsentTeleoperator
 from studio.devices.interfaces import DeviceError
-from studio.sim.instructions import COLOURS, Goal
+from studio.sim.instructions import Goal
 from studio.sim.robot import SimRobot
-from studio.sim.scene import OBJECT_NAMES
+from studio.station.chunks.player import ChunkPlayer
 from studio.station.commands import (
     Arm,
     Command,
@@ -35,7 +33,8 @@ from studio.station.recording.store_sink import StoreSink
 from studio.station.robots import open_robot, tasks_of
 from studio.station.serving.policy_in_process import PolicyInProcess, latencies_ms
 from studio.station.station import Station
-from studio.station.trying.trials import Edit, Trial, Trials
+from studio.station.trying.rewording import Rewording, worded
+from studio.station.trying.trials import Trial, Trials
 
 RATE_HZ = 100.0
 EVEN_NS = NS_PER_S // 10    # ten ticks and three pictures: what began so begins alike
@@ -101,7 +100,8 @@ class ProvingGround:
         """One scene, from reset to success or failure."""
         began_ns, trials = self._machine.now_ns(), self._trials
         self._set_up(seed)
-        first = self._tell_first_words(self._goal) or self._loop.instruction
+        asked = self._goal
+        first = self._tell_first_words(asked) or self._loop.instruction
         driver = PolicyInProcess(self._loop, self._policy, trials.pace, trials.delays,
                                  join=trials.join, note=self._note)
         self._said.clear()
@@ -111,7 +111,8 @@ class ProvingGround:
                 task=trials.task, instruction=first, seed=seed, operator="policy",
                 practice=self._store is None))
             self._do(StartPolicy())
-            success_s, duration_s, why, edited_s = self._drive()
+            edits, begun_ns = Rewording(trials.edits, asked), self._clock.now_ns()
+            success_s, duration_s, why = self._drive(edits, driver.player)
             self._end(keep=success_s is None)
         finally:
             self._loop.subscribers.remove(driver)
@@ -119,8 +120,9 @@ class ProvingGround:
         usage = driver.speeds.usage
         return Trial(
             seed=seed, instruction=first, success_s=success_s,
-            duration_s=duration_s, why=why, said=tuple(self._said), edited_s=tuple(edited_s),
-            alerts=tuple(self._alerts.values()),
+            duration_s=duration_s, why=why, said=tuple(self._said),
+            edited_s=tuple((at_ns - begun_ns) / NS_PER_S for at_ns in edits.at_ns),
+            effect_ticks=tuple(edits.effect_ticks), alerts=tuple(self._alerts.values()),
             system1_calls=usage.system1_calls, system2_runs=usage.system2_runs, held=usage.held,
             slowed=usage.slowed, dry_ticks=driver.player.played.dry_ticks,
             act_ms=_in(usage.act_ns, 1e6), think_ms=_in(usage.think_ns, 1e6),
@@ -140,47 +142,30 @@ class ProvingGround:
             self._tick()
         self._do(Arm())
 
-    def _drive(self) -> tuple[float | None, float, str, list[float]]:
-        """Until success, trouble, or the end of the time: when, how long, why, edits."""
-        begun_ns, left, edited_s = self._clock.now_ns(), list(self._trials.edits), list[float]()
-        for number in range(1, round(self._longest_s * RATE_HZ) + 1):
-            if left and self._is_time(left[0], number - 1):
-                self._do(SetInstruction(self._worded(left.pop(0).text, self._goal),
-                                        flush=self._trials.pace.edit == "flush"))
-                edited_s.append((self._clock.now_ns() - begun_ns) / NS_PER_S)
+    def _drive(self, edits: Rewording, player: ChunkPlayer) -> tuple[float | None, float, str]:
+        """Until success, trouble, or the end of the time: when, how long, why."""
+        begun_ns, loop = self._clock.now_ns(), self._loop
+        for tick in range(round(self._longest_s * RATE_HZ)):
+            if words := edits.due(tick, loop.latest):
+                self._do(SetInstruction(words, flush=self._trials.pace.edit == "flush"))
+                edits.happened(tick, self._clock.now_ns())
             self._tick()
+            edits.watch(tick, player.chunk, loop.instruction_id)
             elapsed_s = (self._clock.now_ns() - begun_ns) / NS_PER_S
-            if (alert := self._loop.alerts.alert) is not None:
+            if (alert := loop.alerts.alert) is not None:
                 self._alerts.setdefault(alert.number, (elapsed_s, alert.signal))
             # An edit that is still to come makes a success of the old words no success.
-            if self._station.detected() == "success" and not left:
-                return elapsed_s, elapsed_s, "", edited_s
-            if self._loop.ownership.mode is not Mode.AUTO:
-                return None, elapsed_s, self._loop.ownership.reason, edited_s
-        return None, self._longest_s, "", edited_s
+            if self._station.detected() == "success" and not edits.to_come:
+                return elapsed_s, elapsed_s, ""
+            if loop.ownership.mode is not Mode.AUTO:
+                return None, elapsed_s, loop.ownership.reason
+        return None, self._longest_s, ""
 
-    def _is_time(self, edit: Edit, ticks: int) -> bool:
-        if edit.within_m <= 0:
-            return ticks >= edit.tick
-        arm, sim = self._loop.latest["arm"], self._loop.latest["sim"]
-        if not (colour := self._goal.colour):
-            return False
-        cube = sim["objects"][OBJECT_NAMES.index(f"cube_{colour}"), :3]
-        return float(np.linalg.norm(arm["tool_pose"][:3] - cube)) < edit.within_m
-
-    def _tell_first_words(self, goal: Goal) -> str:
+    def _tell_first_words(self, asked: Goal) -> str:
         """The words that the policy is told, empty for what the reset said; told to the judge."""
-        if not self._trials.instruction:
-            return ""
-        text = self._worded(self._trials.instruction, goal)
-        if not self._trials.keep_goal:
+        text = worded(self._trials.instruction, asked)
+        if text and not self._trials.keep_goal:
             self._do(SetInstruction(text))
-        return text
-
-    def _worded(self, text: str, goal: Goal) -> str:
-        other = COLOURS[(COLOURS.index(goal.colour) + 1) % len(COLOURS)] if goal.colour else ""
-        for name, value in (("colour", goal.colour), ("onto", goal.onto), ("other", other)):
-            text = text.replace(f"{{{name}}}", value)
         return text
 
     @property

@@ -16,12 +16,16 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         text: may hold {colour}, {onto} and {other}, as `Trials.instruction`.
         tick: of the control loop since the policy began, at which it happens; or
-        within_m: it happens once the tool is so near to the cube that is asked for.
+        later: so many ticks after the edit before; or
+        within_m: once the tool is so near to the cube that is asked for; or
+        phase: once the scene is in that phase of its task, as "carry".
     """
 
     text: str
     tick: int = -1
+    later: int = -1
     within_m: float = 0.0
+    phase: str = ""
 
 
 class Trials(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +35,7 @@ class Trials(msgspec.Struct, frozen=True, kw_only=True):
         robot: a name of studio/station/robots.py; edits and {colour} need "sim".
         seeds: of the scenes; also of whatever the policy draws at random.
         instruction: instead of what the scene's reset says; {colour} and {onto} stand for what that
-            asked for, {other} for the colour after {colour}.
+            asked for, {other} for the colour after {colour}; the same holds for edits.
         keep_goal: go on judging by what the reset asked for, whatever the policy is told.
         edits: in the order in which they may happen.
         max_s: for a trial; 0: as long as the task allows.
@@ -65,6 +69,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
         why: why it ended before its time without success.
         said: the sub-tasks that System 2 said, in order.
         edited_s: when each edit happened.
+        effect_ticks: from each edit to the first tick that followed a chunk planned for its words;
+            none if there was no such tick.
         alerts: when help was asked for, and because of which signal.
         held, slowed: see `policy.driving.two_speeds.Usage`.
         dry_ticks: the policy drove, but its chunk was over.
@@ -83,6 +89,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
     said: tuple[str, ...] = ()
     edited_s: tuple[float, ...] = ()
+    effect_ticks: tuple[int, ...] = ()
     alerts: tuple[tuple[float, str], ...] = ()
     system1_calls: int = 0
     system2_runs: int = 0
