@@ -9,7 +9,7 @@ number, the gripper, is the one that was wanted: the one sent glides towards it.
 This file knows streams and time. It knows no other format and no files.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
@@ -28,19 +28,24 @@ class Frames(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         moments_ns: (N,) monotonic stamps, 1/rate apart but for the jitter of the first camera.
+        residuals_ns: stream to the largest distance between a frame's time, k/rate from the first,
+            and the stamp of what was taken for it; of the action's stream, from the next frame.
         picture_rows: camera to (N,) rows of its pictures.
         state: (N, D) f4, the newest of the arm that had arrived.
         action: (N, D) f4, what had been sent one frame later; the gripper as it was wanted then.
         perturbed: (N,) bool, True where the operator erred on purpose between this frame and the
             next, so that the action is no example.
+        intervention: (N,) bool, True where a person had the arm, or a part of it, of a policy.
         instructions: N texts, each as it held at its moment.
     """
 
     moments_ns: np.ndarray
+    residuals_ns: dict[str, int]
     picture_rows: dict[str, np.ndarray]
     state: np.ndarray
     action: np.ndarray
     perturbed: np.ndarray
+    intervention: np.ndarray
     instructions: list[str]
 
 
@@ -65,30 +70,37 @@ def frames_at_rate(
             the episode is too short for two frames.
     """
     _require(episode, [(camera, picture) for camera in cameras] + [state, action])
-    streams = [*cameras, state[0], action[0]]
-    complete_ns = max(int(episode[name].stamps_ns[0]) for name in streams)
-    pictures_ns = episode[cameras[0]].stamps_ns
-    begin_ns = int(pictures_ns[pictures_ns >= complete_ns][:1].max(initial=complete_ns))
-    end_ns = min(int(episode[name].stamps_ns[-1]) for name in streams)
     step_ns = NS_PER_S / rate_hz
+    seen = [*cameras, state[0]]
+    complete_ns = max(*(int(episode[name].stamps_ns[0]) for name in seen),
+                      int(episode[action[0]].stamps_ns[0]) - round(step_ns))    # the next frame's
+    pictures_ns = episode[cameras[0]].stamps_ns if cameras else np.zeros(0, np.int64)
+    begin_ns = int(pictures_ns[pictures_ns >= complete_ns][:1].max(initial=complete_ns))
+    end_ns = min(int(episode[name].stamps_ns[-1]) for name in [*seen, action[0]])
     count = int((end_ns - begin_ns) // step_ns) + 1
     if count < 2:
         raise StoreError(f"episode {episode.episode} is shorter than two frames at {rate_hz:g} Hz: "
                          f"leave it out")
     grid_ns = begin_ns + np.round(step_ns * np.arange(count)).astype(np.int64)
-    moments_ns = _snapped(grid_ns, pictures_ns, step_ns)
+    moments_ns = _snapped(grid_ns, pictures_ns, step_ns) if cameras else grid_ns
     next_ns = moments_ns + round(step_ns)
     states, sent = _numbers(episode, state), _numbers(episode, action)
     actions = align.interpolate(episode[action[0]].stamps_ns, sent, next_ns)
     actions[:, -1] = wanted_gripper(episode[action[0]], sent[:, -1])[
         align.latest_before(episode[action[0]].stamps_ns, next_ns)]
+    rows = {name: align.latest_before(episode[name].stamps_ns, moments_ns) for name in seen}
+    commands_ns = episode[action[0]].stamps_ns
+    taken_ns = {name: episode[name].stamps_ns[row] - grid_ns for name, row in rows.items()}
+    taken_ns[action[0]] = (commands_ns[align.nearest(commands_ns, next_ns)]
+                           - grid_ns - round(step_ns))
     return Frames(
         moments_ns=moments_ns,
-        picture_rows={camera: align.latest_before(episode[camera].stamps_ns, moments_ns)
-                      for camera in cameras},
-        state=states[align.latest_before(episode[state[0]].stamps_ns, moments_ns)].astype("f4"),
+        residuals_ns={name: int(np.abs(apart).max()) for name, apart in taken_ns.items()},
+        picture_rows={camera: rows[camera] for camera in cameras},
+        state=states[rows[state[0]]].astype("f4"),
         action=actions.astype("f4"),
-        perturbed=_any_between(episode, moments_ns, next_ns),
+        perturbed=_any_between(episode, perturbed_ticks, moments_ns, next_ns),
+        intervention=_any_between(episode, intervened_ticks, moments_ns, next_ns),
         instructions=instructions_at(episode, moments_ns, instruction))
 
 
@@ -114,13 +126,23 @@ def wanted_gripper(tick: StreamReader, sent: np.ndarray) -> np.ndarray:
 def perturbed_ticks(tick: StreamReader) -> np.ndarray:
     """(N,) bool: the ticks in which the operator erred on purpose and said what is right.
 
-    A command is clean if `human_corrective` is NaN or equals what was commanded.
+    A command is clean if `human_corrective` is NaN or equals what was commanded. Imported episodes
+    say it themselves, in a column `perturbed`.
     """
+    if "perturbed" in tick:
+        return tick.column("perturbed").astype(bool)
     if "human_corrective" not in tick:
         return np.zeros(len(tick), dtype=bool)
     right = tick.column("human_corrective")                                     # (N, 7)
     given = np.column_stack([tick.column("human_twist"), tick.column("human_gripper")])
     return np.any(np.isfinite(right) & (np.abs(right - given) > _SAME_COMMAND), axis=1)
+
+
+def intervened_ticks(tick: StreamReader) -> np.ndarray:
+    """(N,) bool: the ticks in which a person had stepped in while a policy drove."""
+    if "intervention" not in tick:
+        return np.zeros(len(tick), dtype=bool)
+    return tick.column("intervention") > 0
 
 
 def _snapped(grid_ns: np.ndarray, stamps_ns: np.ndarray, step_ns: float) -> np.ndarray:
@@ -129,12 +151,15 @@ def _snapped(grid_ns: np.ndarray, stamps_ns: np.ndarray, step_ns: float) -> np.n
     return np.where(np.abs(near_ns - grid_ns) * 2 < step_ns, near_ns, grid_ns)
 
 
-def _any_between(episode: EpisodeReader, from_ns: np.ndarray, to_ns: np.ndarray) -> np.ndarray:
-    """(N,) bool: whether a perturbed tick lies after from_ns[i] and not after to_ns[i]."""
+def _any_between(
+    episode: EpisodeReader, which: Callable[[StreamReader], np.ndarray], from_ns: np.ndarray,
+    to_ns: np.ndarray,
+) -> np.ndarray:
+    """(N,) bool: whether such a tick lies after from_ns[i] and not after to_ns[i]."""
     if "tick" not in episode:
         return np.zeros(len(from_ns), dtype=bool)
     tick = episode["tick"]
-    so_far = np.concatenate([[0], np.cumsum(perturbed_ticks(tick))])
+    so_far = np.concatenate([[0], np.cumsum(which(tick))])
     first, last = (align.latest_before(tick.stamps_ns, moment) + 1 for moment in (from_ns, to_ns))
     return np.greater(so_far[last], so_far[first])
 

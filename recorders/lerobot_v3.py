@@ -1,37 +1,38 @@
-"""Episodes of a store as a LeRobot dataset, version 3.0, written by LeRobot's own writer.
+"""Episodes of a store as a LeRobot dataset, version 3.0.
 
 What comes out is what `lerobot-record` would have left, at one rate: `observation.images.<camera>`,
-`observation.state`, `action`, and the instruction as `task` of every frame, plus `perturbed`, true
-where the operator erred on purpose (such an action is no example). Frame k has the timestamp k/fps;
-which samples belong to it is said in recorders/frames_at_rate.py. Depth and the faster streams stay
-behind: LeRobot knows one rate.
-The dataset grows in a folder beside its destination and is moved there when it is whole. LeRobot
-(and with it torch) is imported only when an export begins.
+`observation.state`, `action`, and the instruction as `task` of every frame; `intervention` as
+LeRobot's own rollouts mark it, `next.success` in the last frame of an episode that is labelled so,
+what was said (recorders/exchange/lerobot_language.py), and `perturbed`, true where the operator
+erred on purpose (such an action is no example). Frame k has the timestamp k/fps; which samples
+belong to it is said in recorders/frames_at_rate.py. Depth and the faster streams stay behind:
+LeRobot knows one rate. meta/tandem.json keeps what LeRobot has no place for.
+The dataset grows in a folder beside its destination and is moved there when it is whole.
 """
 
-import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
 
+from recorders.episode import EpisodeSummary
 from recorders.episode_reader import EpisodeReader
-from recorders.files import PARTIAL_SUFFIX
+from recorders.exchange import lerobot_layout as layout
+from recorders.exchange.destination import moved_when_whole
+from recorders.exchange.lerobot_language import Said, rows_of
+from recorders.exchange.lerobot_layout import PERTURBED
+from recorders.exchange.lerobot_writer import LeRobotWriter, Outgoing
+from recorders.exchange.videos import LEROBOT_AV1, SHARP_H264, quiet
 from recorders.frames_at_rate import Frames, frames_at_rate
 from recorders.store import DemoStore
 from recorders.store_errors import StoreError
 
-if TYPE_CHECKING:
-    from lerobot.datasets.lerobot_dataset import LeRobotDataset
+__all__ = ["PERTURBED", "ExportSettings", "Exported", "export_lerobot"]
 
 PICTURE = "rgb"
-PERTURBED = "perturbed"
 _SMALLEST_SIDE = 64                     # of a picture, for the AV1 encoder that LeRobot takes
-_SHARP_CRF = 12                         # about 45 dB
 
 Progress = Callable[[str, int], None]   # an episode that is written, and how many frames it has
 
@@ -55,13 +56,20 @@ class ExportSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
-    """What was written."""
+    """What was written.
+
+    Attributes:
+        repo_id: LeRobotDataset(repo_id, root=path) opens it.
+        residuals_ms: stream to the largest distance between a frame's time and what was taken
+            for it, over all episodes.
+    """
 
     path: Path
-    repo_id: str                        # LeRobotDataset(repo_id, root=path) opens it
+    repo_id: str
     episodes: int
     frames: int
     cameras: tuple[str, ...]
+    residuals_ms: dict[str, float]
 
 
 def export_lerobot(
@@ -82,32 +90,31 @@ def export_lerobot(
             that are none, or the pictures' size cannot be encoded; nothing is left behind.
     """
     settings = settings or ExportSettings()
-    if to.exists():
-        raise StoreError(f"{to} exists already: choose another folder, nothing is overwritten")
     if not which:
         raise StoreError(f"no episode of {store.path} was chosen: nothing to export")
-    episodes = [EpisodeReader(store.episode_path(episode)) for episode in which]
+    summaries = [store.episode(episode) for episode in which]
+    episodes = [EpisodeReader(store.episode_path(one.episode)) for one in summaries]
     cameras = settings.cameras or cameras_of(episodes[0])
-    laid = [frames_at_rate(episode, cameras, settings.fps, store.instruction_of(name), PICTURE)
-            for episode, name in zip(episodes, which, strict=True)]
+    laid = [frames_at_rate(episode, cameras, settings.fps, one.instruction, PICTURE)
+            for episode, one in zip(episodes, summaries, strict=True)]
+    said = [rows_of(episode.events, frames.moments_ns, settings.fps)
+            for episode, frames in zip(episodes, laid, strict=True)]
     features = features_of(episodes, cameras, settings.picture_size)
-    repo_id = f"tandem/{to.name}"
-    with _moved_when_whole(to) as folder, _quiet():
-        dataset = _create(folder, repo_id, episodes[0], features, settings,
-                          queue=max(len(frames.moments_ns) for frames in laid))
-        try:
-            for episode, frames in zip(episodes, laid, strict=True):
-                for frame in _rows(episode, frames, settings.picture_size):
-                    dataset.add_frame(frame)
-                dataset.save_episode()
-                if progress:
-                    progress(episode.episode, len(frames.moments_ns))
-        finally:
-            dataset.clear_episode_buffer()      # an episode that was cut short: ends its encoders
-            dataset.finalize()
-        _require_every_picture(folder, cameras, dataset.meta.total_frames)
-    return Exported(path=to, repo_id=repo_id, episodes=len(episodes),
-                    frames=dataset.meta.total_frames, cameras=tuple(cameras))
+    if any(said):
+        features |= {key: {"dtype": "language", "shape": (1,), "names": None}
+                     for key in (layout.PERSISTENT, layout.EVENTS)}
+    quiet()
+    with moved_when_whole(to) as folder, LeRobotWriter(
+            folder, settings.fps, episodes[0].attrs["robot"].get("name"), features,
+            SHARP_H264 if settings.sharp else LEROBOT_AV1) as writer:
+        for episode, one, frames, rows in zip(episodes, summaries, laid, said, strict=True):
+            writer.add(_outgoing(episode, one, frames, rows, settings.picture_size))
+            if progress:
+                progress(episode.episode, len(frames.moments_ns))
+        info = writer.finish()
+        _write_notes(folder, summaries, laid)
+    return Exported(path=to, repo_id=f"tandem/{to.name}", episodes=info.total_episodes,
+                    frames=info.total_frames, cameras=tuple(cameras), residuals_ms=_largest(laid))
 
 
 def cameras_of(episode: EpisodeReader) -> tuple[str, ...]:
@@ -147,43 +154,37 @@ def _features_of_one(
         if height % 2 or width % 2 or min(height, width) < _SMALLEST_SIDE:
             raise StoreError(f"pictures of {height}x{width} cannot be encoded as video: give an "
                              f"even height and width of at least {_SMALLEST_SIDE}")
-        features[f"observation.images.{camera}"] = {
+        features[layout.PICTURE + camera] = {
             "dtype": "video", "shape": (height, width, 3), "names": ["height", "width", "channels"]}
-    for name, (stream, column) in {"observation.state": ("arm", "position"),
-                                   "action": ("tick", "sent")}.items():
+    for name, (stream, column) in {layout.STATE: ("arm", "position"),
+                                   layout.ACTION: ("tick", "sent")}.items():
         spec = next(c for c in episode[stream].spec.columns if c.name == column)
         axes = spec.names or tuple(f"joint{i + 1}" for i in range(spec.shape[0]))
         features[name] = {"dtype": "float32", "shape": spec.shape,
                           "names": [f"{axis}.pos" for axis in axes]}
-    features[PERTURBED] = {"dtype": "bool", "shape": (1,), "names": None}
+    for name in (layout.INTERVENTION, layout.SUCCESS, PERTURBED):
+        features[name] = {"dtype": "bool", "shape": (1,), "names": None}
     return features
 
 
-def _create(
-    folder: Path, repo_id: str, episode: EpisodeReader, features: dict[str, dict[str, Any]],
-    settings: ExportSettings, queue: int,
-) -> "LeRobotDataset":
-    from lerobot.configs.video import RGBEncoderConfig
-    from lerobot.datasets.lerobot_dataset import LeRobotDataset
-
-    encoder = RGBEncoderConfig(vcodec="h264", pix_fmt="yuv444p", crf=_SHARP_CRF) \
-        if settings.sharp else RGBEncoderConfig()
-    # A full queue makes LeRobot drop pictures, so it holds the longest episode.
-    return LeRobotDataset.create(
-        repo_id, settings.fps, features, root=folder, robot_type=episode.attrs["robot"].get("name"),
-        rgb_encoder=encoder, streaming_encoding=True, encoder_queue_maxsize=queue + 1)
+def _outgoing(episode: EpisodeReader, summary: EpisodeSummary, frames: Frames, said: Said,
+              picture_size: tuple[int, int] | None) -> Outgoing:
+    success = np.zeros(len(frames.moments_ns), bool)
+    success[-1] = summary.label == "success"
+    return Outgoing(
+        numbers={layout.STATE: frames.state, layout.ACTION: frames.action,
+                 layout.INTERVENTION: frames.intervention, layout.SUCCESS: success,
+                 PERTURBED: frames.perturbed},
+        tasks=frames.instructions, persistent=said.persistent, events=said.events,
+        pictures={layout.PICTURE + camera: _pictures(episode, camera, rows, picture_size)
+                  for camera, rows in frames.picture_rows.items()})
 
 
-def _rows(
-    episode: EpisodeReader, frames: Frames, picture_size: tuple[int, int] | None
-) -> Iterator[dict[str, Any]]:
-    readers = {camera: episode[camera].images(PICTURE) for camera in frames.picture_rows}
-    for k, task in enumerate(frames.instructions):
-        pictures = {f"observation.images.{camera}":
-                    resized(readers[camera][int(rows[k])], picture_size)
-                    for camera, rows in frames.picture_rows.items()}
-        yield {**pictures, "observation.state": frames.state[k], "action": frames.action[k],
-               PERTURBED: frames.perturbed[k:k + 1], "task": task}
+def _pictures(episode: EpisodeReader, camera: str, rows: np.ndarray,
+              picture_size: tuple[int, int] | None) -> Iterator[np.ndarray]:
+    reader = episode[camera].images(PICTURE)
+    for row in rows:
+        yield resized(reader[int(row)], picture_size)
 
 
 def resized(picture: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
@@ -195,46 +196,18 @@ def resized(picture: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
     return cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
 
 
-@contextmanager
-def _moved_when_whole(to: Path) -> Iterator[Path]:
-    """A new folder beside `to`; renamed to it at the end, removed if there is an error."""
-    folder = to.with_name(f".{to.name}{PARTIAL_SUFFIX}")
-    shutil.rmtree(folder, ignore_errors=True)       # what a kill left
-    to.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        yield folder
-        folder.rename(to)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def _largest(laid: Sequence[Frames]) -> dict[str, float]:
+    return {stream: max(frames.residuals_ns[stream] for frames in laid) / 1e6
+            for stream in laid[0].residuals_ns}
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """What LeRobot stands on tells stderr about every video and every file: errors only."""
-    # SVT-AV1 greets with every video unless told otherwise before it is loaded.
-    os.environ.setdefault("SVT_LOG", "1")
-    import av
-    import datasets
-
-    shown = not datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
-    av.logging.set_libav_level(av.logging.ERROR)        # LeRobot takes av's own filter away
-    try:
-        yield
-    finally:
-        av.logging.set_libav_level(av.logging.INFO)     # as libav begins
-        if shown:
-            datasets.enable_progress_bars()
-
-
-def _require_every_picture(folder: Path, cameras: Sequence[str], frames: int) -> None:
-    import av
-
-    for camera in cameras:
-        found = 0
-        for file in (folder / "videos" / f"observation.images.{camera}").rglob("*.mp4"):
-            with av.open(str(file)) as video:
-                found += video.streams.video[0].frames
-        if found != frames:
-            raise StoreError(f"LeRobot encoded {found} of {frames} pictures of '{camera}': nothing "
-                             f"was exported; is the disk full?")
+def _write_notes(
+    folder: Path, summaries: Sequence[EpisodeSummary], laid: Sequence[Frames]
+) -> None:
+    told = {"episodes": [
+        {"episode": one.episode, "task": one.task, "label": one.label, "label_by": one.label_by,
+         "note": one.note, "seed": one.seed, "operator": one.operator,
+         "residuals_ms": _largest([frames])}
+        for one, frames in zip(summaries, laid, strict=True)]}
+    (folder / layout.NOTES).write_bytes(
+        msgspec.json.format(msgspec.json.encode(told), indent=2))
