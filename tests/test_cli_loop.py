@@ -47,7 +47,9 @@ def test_a_step_that_fails_says_why_and_is_not_kept(tmp_path):
 
 @pytest.mark.parametrize(("options", "says"), [
     ({"evaluate": "5000:5048"}, "1000 to 1999"), ({"evaluate": "1990:2010"}, "1000 to 1999"),
-    ({"rounds": 0}, "at least 1"), ({"seed": 5}, "0 to 4"), ({"rollouts": 150}, "200 rollouts")])
+    ({"rounds": 0}, "at least 1"), ({"seed": 5}, "0 to 4"), ({"rollouts": 150}, "200 rollouts"),
+    ({"methods": ("dagger",)}, "none, all, hg-dagger"), ({"corrections": "none"}, "valid are all"),
+    ({"beside": ("juggle",)}, "'juggle'.*push-button")])
 def test_scenes_are_kept_apart(tmp_path, options, says):
     with pytest.raises(UsersMistakeError, match=says):
         Loop(to=tmp_path / "loop", **options).run(steps_in(tmp_path)[0]._screen)
@@ -64,7 +66,7 @@ def test_a_store_of_demonstrations_counts_as_a_persons_time(tmp_path):
 def test_a_stage_fills_the_table():
     stage = {"stage": "round-1", "version": 54, "successes": 3, "episodes": 4,
              "wilson95": [0.3, 0.9], "operator_s": 10.66, "interventions": 8,
-             "interventions_per_min": 13.47, "ticks": {"policy": 5, "person": 2, "nobody": 1,
-                                                       "lost": 0}}
-    assert len(row_of(stage)) == len(COLUMNS)
+             "interventions_per_min": 13.47, "beside": {"push-button": [2, 4]},
+             "ticks": {"policy": 5, "person": 2, "nobody": 1, "lost": 0}}
+    assert len(row_of(stage)) == len(COLUMNS) + 1 and row_of(stage)[-1] == "2/4"
     assert row_of(stage)[2:7] == ("3/4", "0.300–0.900", 10.7, 8, "13.5")

@@ -62,7 +62,7 @@ def test_a_training_goes_beside_what_drives_and_counts_beyond_the_family(tmp_pat
 
 
 @pytest.mark.parametrize(("request_", "config", "says"), [
-    (StartTraining(method="dagger"), {}, "valid are all, hg-dagger, iwr, sirius"),
+    (StartTraining(method="dagger"), {}, "valid are all, hg-dagger, iwr, hindsight, sirius"),
     (StartTraining(minutes=0.0), {}, "minutes must be more than 0"),
     (StartTraining(publish_every_s=-1.0), {}, "publish_every_s must be more than 0"),
     (StartTraining(), {"kind": "act"}, "kind 'act'"),

@@ -7,6 +7,8 @@ whose doing a moment is; knows no store and no network.
 - `hg-dagger`: only what people did (Kelly et al. 2019, arXiv 1810.02890).
 - `iwr`: corrections together weigh as much as all the rest together (Mandlekar et al. 2020, arXiv
   2012.06733).
+- `hindsight`: as `iwr`; besides, what led to a correction is as the correction shows it, see
+  hindsight.py.
 - `sirius`: by class: demonstrations and corrections 10, the policy's own doing 1, what it did just
   before somebody stepped in 0.1 (Liu et al. 2023, arXiv 2211.08416; the values of its code).
 - `yay`: only what people said in System 2's place (Shi et al. 2024, arXiv 2403.12910), together as
@@ -23,6 +25,7 @@ from types import MappingProxyType
 import numpy as np
 
 from policy.data.demonstrations import Demonstration, without_told
+from policy.data.hindsight import in_hindsight
 from policy.data.whose import Whose
 from recorders.clock import NS_PER_S
 
@@ -30,6 +33,7 @@ Weights = list[np.ndarray]      # one (M,) for each episode
 SIRIUS = {Whose.DEMONSTRATION: 10.0, Whose.POLICY: 1.0, Whose.BEFORE: 0.1, Whose.CORRECTION: 10.0,
           Whose.NOBODY: 0.0}
 WORDS_ALONE = "yay"             # what was said there is System 2's lesson alone
+_FOLLOWED = {WORDS_ALONE: without_told, "hindsight": in_hindsight}
 BY_PEOPLE = {Whose.DEMONSTRATION: 1.0, Whose.CORRECTION: 1.0}
 BY_ANYBODY = BY_PEOPLE | {Whose.POLICY: 1.0, Whose.BEFORE: 1.0}
 
@@ -66,6 +70,7 @@ METHODS: MappingProxyType[str, Callable[[Sequence[Demonstration]], Weights]] = M
     "all": lambda episodes: _by_class(BY_ANYBODY, episodes),
     "hg-dagger": lambda episodes: _by_class(BY_PEOPLE, episodes),
     "iwr": _iwr,
+    "hindsight": _iwr,
     "sirius": lambda episodes: _by_class(SIRIUS, episodes),
     "yay": _yay,
     "rac": lambda episodes: _by_class(BY_PEOPLE, episodes),
@@ -87,7 +92,7 @@ def weigher(method: str) -> Callable[[Sequence[Demonstration]], Weights]:
 
 def followed(method: str) -> Callable[[Demonstration], Demonstration]:
     """What a method leaves of an episode for System 1 to follow."""
-    return without_told if method == WORDS_ALONE else lambda one: one
+    return _FOLLOWED.get(method, lambda one: one)
 
 
 def corrections_in(episodes: Sequence[Demonstration]) -> dict[str, float]:

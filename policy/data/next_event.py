@@ -53,14 +53,14 @@ def event_stamps(signals: Signals) -> np.ndarray:
     """(E,) ascending stamps in ns of all events of an episode; the last is its end."""
     ticks_ns, wanted = gripper_wishes(signals)
     flips_ns = ticks_ns[_lasting_changes(ticks_ns, wanted > 0)]
-    contacts_ns = _contact_stamps(signals)
+    contacts_ns = contact_stamps(signals)
     _, errs = erring(signals)
     meant = ~errs[np.maximum(align.latest_before(ticks_ns, contacts_ns), 0)]
     end_ns = signals.series("arm", "tool_pose")[0][-1:]
     return np.unique(np.concatenate([flips_ns, contacts_ns[meant], end_ns]))
 
 
-def _contact_stamps(signals: Signals) -> np.ndarray:
+def contact_stamps(signals: Signals) -> np.ndarray:
     """Stamps at which a contact begins or ends; empty for a robot that feels nothing."""
     for column, begin_n, end_n in _FEELERS:
         if not has_column(signals.streams, "contact", column):

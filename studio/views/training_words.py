@@ -12,6 +12,7 @@ from studio.station.desk.link import DeskState
 from studio.views.words import counted, duration, sentence
 
 METHODS: tuple[tuple[str, str], ...] = (
+    ("hindsight", "Corrections as much as the rest, and what led to them in hindsight"),
     ("iwr", "Corrections as much as the rest (IWR)"),
     ("hg-dagger", "Only what people did (HG-DAgger)"),
     ("sirius", "By who did it, and when (Sirius)"),
