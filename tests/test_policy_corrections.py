@@ -133,7 +133,7 @@ def test_each_method_weighs_as_its_paper_says(read):
     ours = len(demo) + int(np.isin(rollout.whose, (Whose.POLICY, Whose.BEFORE)).sum())
     balanced = weigher("iwr")(episodes)[1]
     assert balanced[rollout.whose == Whose.CORRECTION].sum() == pytest.approx(ours)
-    with pytest.raises(ValueError, match="valid are all, hg-dagger, iwr, hindsight, sirius, yay, rac"):
+    with pytest.raises(ValueError, match="valid are all, hg-dagger, iwr, hindsight, sirius, yay"):
         weigher("dagger")
 
 
@@ -261,7 +261,7 @@ def test_a_run_that_never_had_its_parents_weights_is_not_resumed_from_chance(
 @pytest.mark.parametrize(("words", "says"), [
     (("--from", "{parent}", *SMALL), "leave out --set and --resume"),
     (("--from", "nowhere"), "is no run"),
-    (("--corrections", "dagger", *SMALL), "valid are all, hg-dagger, iwr, hindsight, sirius, yay, rac"),
+    (("--corrections", "dagger", *SMALL), "valid are all, hg-dagger, iwr, hindsight, sirius, yay"),
 ])
 def test_a_mistake_about_going_on_is_one_line(capsys, tmp_path, toys, words, says):
     parent = tmp_path / "parent"
