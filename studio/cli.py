@@ -159,6 +159,10 @@ def _parse(entry: Entry, prog: str, words: Sequence[str], screen: "Screen") -> A
 
     with _libraries_on_stderr():
         config = getattr(importlib.import_module(entry.module), entry.config)
+    if "robot_fields" in config.__dataclass_fields__:
+        from studio.commands.device_options import gathered
+
+        words = gathered(words)
     try:
         return tyro.cli(config, prog=prog, args=list(words),
                         config=(tyro.conf.FlagCreatePairsOff,))

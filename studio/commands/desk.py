@@ -11,14 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.commands.device_options import (
+    Cameras,
+    RobotFields,
+    StationFile,
+    TeleopFields,
+    operator_of,
+    robot_options,
+    teleop_options,
+)
 from studio.commands.output import Answer, Screen, UsersMistakeError
 from studio.commands.session_report import make_store, require_session
-from studio.station.robots import NOBODY, require_operator, script_for
+from studio.station.robots import NOBODY, require_operator
 
 if TYPE_CHECKING:
     from studio.station.desk.desk import Desk
     from studio.station.desk.link import DeskState
 
+_ANY_DEVICE = "keyboard"    # fits every robot
 _NO_DESK = "no desk runs: `tandem` opens one with a window, `tandem web` one with a web console"
 
 
@@ -31,11 +41,22 @@ class DeskOptions:
     practice: bool = False
     """Open no store: drive, and keep nothing."""
     robot: str = "sim"
-    """The robot to drive: sim, or a gymnasium environment: gym:metaworld/<task>, gym:metaworld,
-    gym:pusht."""
+    """The robot to drive: sim, a gymnasium environment (gym:metaworld/<task>, gym:metaworld,
+    gym:pusht), or a real one by its LeRobot type, such as so101_follower."""
+    robot_fields: RobotFields = ""
+    """A field of a LeRobot robot's config as LeRobot calls it (--robot.port /dev/ttyACM0 --robot.id
+    mine), or of the studio: model, tool, joints, unit, max_velocity, …"""
+    cameras: Cameras = ""
+    """Cameras beside a real robot by LeRobot's types and fields: '{front: {type: opencv,
+    index_or_path: 0, width: 640, height: 480, fps: 30}}'; of a simulator its own: '[front]'."""
+    station: StationFile = ""
+    """A YAML file that says the same: 'robot: {type: so101_follower, port: …}', 'teleop: …',
+    'cameras: …'; what is typed goes before it."""
     teleop: str = "keyboard"
     """Who drives: keyboard, spacemouse, gamepad, leader:<LeRobot type>, none, or scripted (expert
     for gym:…)."""
+    teleop_fields: TeleopFields = ""
+    """A field of the device's config: --teleop.port and --teleop.id of a LeRobot leader."""
     task: str = ""
     """Whose scene is set up first; `tandem tasks` lists the tasks. Empty is the robot's first."""
     policy: str = ""
@@ -55,10 +76,12 @@ class DeskOptions:
             DeskRunsAlready: there is another one.
             StoreError: the store cannot be written.
         """
-        require_operator(self.teleop)
-        task = require_session(
-            robot=self.robot, task=self.task, fast=False, episodes=1,
-            teleop=script_for(self.robot) if self.teleop == NOBODY else self.teleop)
+        teleop = operator_of(self.teleop)
+        require_operator(teleop)
+        options = robot_options(self.robot, self.robot_fields, self.cameras)
+        task = require_session(robot=self.robot, task=self.task, fast=False, episodes=1,
+                               teleop=_ANY_DEVICE if teleop == NOBODY else teleop,
+                               robot_options=options)
         from recorders.clock import SystemClock
         from studio.station.desk.address import announce
         from studio.station.desk.desk import Desk
@@ -66,7 +89,9 @@ class DeskOptions:
         from studio.station.processes.endpoints import folder_of, open_context, private_endpoints
 
         config = DeskConfig(
-            robot=self.robot, teleop=self.teleop, task=task, live=not self.headless,
+            robot=self.robot, robot_options=options, teleop=teleop,
+            teleop_options=teleop_options(teleop, self.teleop_fields), task=task,
+            live=not self.headless,
             store="" if self.practice else str(self.store.expanduser().absolute()),
             console=console, web=web, stays=stays, web_options=web_options or {},
             policy=str(Path(self.policy).expanduser().absolute()) if self.policy else "")

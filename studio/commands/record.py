@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Literal
 
 from studio.commands.data import describe_episode
-from studio.commands.output import Answer, Screen
+from studio.commands.device_options import (
+    Cameras,
+    RobotFields,
+    StationFile,
+    TeleopFields,
+    operator_of,
+    robot_options,
+    teleop_options,
+)
+from studio.commands.output import Answer, Screen, UsersMistakeError
 from studio.commands.session_report import (
     count_labels,
     kept_episodes,
@@ -20,7 +29,8 @@ from studio.commands.session_report import (
 )
 from studio.commands.session_run import run_and_tell
 from studio.commands.variety import Variety
-from studio.station.robots import SCRIPTS
+from studio.station.hand_set_tasks import FREE
+from studio.station.robots import SCRIPTS, is_simulated
 
 _PERSONS_TIME_S = 120.0     # for one episode; a hand is slower than the script
 
@@ -35,13 +45,25 @@ class Record:
     """
 
     robot: str = "sim"
-    """The robot to drive: sim, or a gymnasium environment: gym:metaworld/<task>, gym:metaworld,
-    gym:pusht."""
+    """The robot to drive: sim, a gymnasium environment (gym:metaworld/<task>, gym:metaworld,
+    gym:pusht), or a real one by its LeRobot type, such as so101_follower."""
+    robot_fields: RobotFields = ""
+    """A field of a LeRobot robot's config as LeRobot calls it (--robot.port /dev/ttyACM0 --robot.id
+    mine), or of the studio: model, tool, joints, unit, max_velocity, …"""
+    cameras: Cameras = ""
+    """Cameras beside a real robot by LeRobot's types and fields: '{front: {type: opencv,
+    index_or_path: 0, width: 640, height: 480, fps: 30}}'; of a simulator its own: '[front]'."""
+    station: StationFile = ""
+    """A YAML file that says the same: 'robot: {type: so101_follower, port: …}', 'teleop: …',
+    'cameras: …'; what is typed goes before it."""
     teleop: str = "scripted"
     """Who drives: scripted (expert for gym:…), spacemouse, gamepad, keyboard, or
     leader:<LeRobot type>."""
+    teleop_fields: TeleopFields = ""
+    """A field of the device's config: --teleop.port and --teleop.id of a LeRobot leader."""
     task: str = ""
-    """What to demonstrate; `tandem tasks` lists the tasks. Empty is the robot's first one."""
+    """What to demonstrate; `tandem tasks` lists the tasks of a simulator. Empty is its first one.
+    With a real robot: what it is asked to do, in your words."""
     episodes: int = 20
     """How many episodes to record."""
     to: Path = Path("datasets/mydata")
@@ -76,9 +98,13 @@ class Record:
 
     def run(self, screen: Screen) -> Answer:
         """Record, and print what the store holds of it."""
-        task = require_session(robot=self.robot, teleop=self.teleop, task=self.task,
-                               fast=self.fast, episodes=self.episodes)
-        scripted = self.teleop in SCRIPTS
+        options, teleop = (robot_options(self.robot, self.robot_fields, self.cameras),
+                           operator_of(self.teleop))
+        task = require_session(robot=self.robot, teleop=teleop, task=self.task, fast=self.fast,
+                               episodes=self.episodes, robot_options=options)
+        if not is_simulated(self.robot) and task == FREE:
+            raise UsersMistakeError("say what is demonstrated: --task 'put the cube in the box'")
+        scripted = teleop in SCRIPTS
         variety = Variety(clumsy=self.clumsy, perturbed=self.perturbed, styles=self.styles,
                           edits=self.edits, bumps=self.bumps)
         variety.require(robot=self.robot, script=scripted, task=task)
@@ -91,10 +117,11 @@ class Record:
                 tasks=(task,) * self.episodes, seed=self.seed, attended=not scripted,
                 max_duration_s=longest_s([task], self.robot) if scripted else _PERSONS_TIME_S,
                 operator=self.operator or ("" if scripted else getpass.getuser()),
-                edits=self.edits),
-            robot=self.robot, teleop=self.teleop, store=str(self.to), fast=self.fast,
-            teleop_options=variety.teleop_options(self.seed),
-            robot_options=variety.robot_options(),
+                instruction="" if is_simulated(self.robot) else task, edits=self.edits),
+            robot=self.robot, teleop=teleop, store=str(self.to), fast=self.fast,
+            teleop_options=teleop_options(teleop, self.teleop_fields)
+            | variety.teleop_options(self.seed),
+            robot_options=options | variety.robot_options(),
             live=not self.headless, image_size=self.image_size, images=self.images)
         make_store(screen, self.to)
         outcomes: list[Outcome] = []

@@ -10,6 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from policy.statistics import wilson
+from studio.commands.device_options import (
+    Cameras,
+    RobotFields,
+    StationFile,
+    TeleopFields,
+    operator_of,
+    robot_options,
+    teleop_options,
+)
 from studio.commands.evaluate import parse_delays
 from studio.commands.output import Answer, Screen, UsersMistakeError
 from studio.commands.policy_options import PolicyOptions
@@ -20,7 +29,9 @@ from studio.station.robots import (
     NOBODY,
     OVERSEER,
     SCRIPTS,
+    is_simulated,
     operator_names,
+    require_robot,
     script_for,
     tasks_of,
 )
@@ -45,10 +56,19 @@ class Rollout(PolicyOptions):
     printed."""
     task: str = ""
     """A task (`tandem tasks` lists them), or what to do in words, as "put the red cube in the bin".
-    Empty is the robot's first task."""
+    Empty is the robot's first task; a real robot needs words."""
     robot: str = "sim"
-    """The robot to drive: sim, or a gymnasium environment: gym:metaworld/<task>, gym:metaworld,
-    gym:pusht."""
+    """The robot to drive: sim, a gymnasium environment (gym:metaworld/<task>, gym:metaworld,
+    gym:pusht), or a real one by its LeRobot type, such as so101_follower."""
+    robot_fields: RobotFields = ""
+    """A field of a LeRobot robot's config as LeRobot calls it (--robot.port /dev/ttyACM0 --robot.id
+    mine), or of the studio: model, tool, joints, unit, max_velocity, …"""
+    cameras: Cameras = ""
+    """Cameras beside a real robot by LeRobot's types and fields: '{front: {type: opencv,
+    index_or_path: 0, width: 640, height: 480, fps: 30}}'; of a simulator its own: '[front]'."""
+    station: StationFile = ""
+    """A YAML file that says the same: 'robot: {type: so101_follower, port: …}', 'teleop: …',
+    'cameras: …'; what is typed goes before it."""
     episodes: int = 1
     """How many episodes to drive."""
     seed: int = 0
@@ -57,6 +77,8 @@ class Rollout(PolicyOptions):
     """Who may take over: spacemouse, gamepad, keyboard, leader:<LeRobot type>, none; scripted
     (expert for gym:…) takes over at once, and the policy only watches; overseer, on sim, is a
     simulated person who steps in when the policy gets nowhere."""
+    teleop_fields: TeleopFields = ""
+    """A field of the device's config: --teleop.port and --teleop.id of a LeRobot leader."""
     rewind_s: float = 0.0
     """How far back --teleop overseer goes before it corrects; 0: it begins where the arm is."""
     record: Path | None = None
@@ -77,34 +99,39 @@ class Rollout(PolicyOptions):
 
     def run(self, screen: Screen) -> Answer:
         """Drive, and print how it went."""
+        teleop = operator_of(self.teleop)
+        options = robot_options(self.robot, self.robot_fields, self.cameras)
+        require_robot(self.robot, options)
+        self._require_person()
         task, words = self._task()
-        if self.teleop in (NOBODY, OVERSEER):
+        if teleop in (NOBODY, OVERSEER):
             require_session(robot=self.robot, teleop=script_for(self.robot), task=task,
                             fast=self.fast, episodes=self.episodes)
             self._require_simulated_arm()
-        elif self.teleop not in operator_names() and not self.teleop.startswith("leader:"):
+        elif teleop not in operator_names() and not teleop.startswith("leader:"):
             raise UsersMistakeError(f"unknown teleop {self.teleop!r}: valid are "
                                     f"{', '.join([NOBODY, OVERSEER, *operator_names()])}")
         else:
-            require_session(robot=self.robot, teleop=self.teleop, task=task, fast=self.fast,
+            require_session(robot=self.robot, teleop=teleop, task=task, fast=self.fast,
                             episodes=self.episodes)
         choice = self.choice(self.policy)
         # Here, because the station brings MuJoCo: --help and a mistyped option need not wait.
         from studio.station.launch import SessionRequest
         from studio.station.session import Outcome, SessionPlan
 
-        attended = self.teleop not in (NOBODY, *SCRIPTS)
+        attended = teleop not in (NOBODY, *SCRIPTS)
         request = SessionRequest(
             plan=SessionPlan(
                 tasks=(task,) * self.episodes, seed=self.seed, attended=attended, policy=True,
                 instruction=words, practice=self.record is None,
                 max_duration_s=self.max_s or (
-                    _PERSONS_TIME_S if attended and self.teleop != OVERSEER
+                    _PERSONS_TIME_S if attended and teleop != OVERSEER
                     else longest_s([task], self.robot)),
                 operator=self._operator(attended)),
-            robot=self.robot, teleop=self.teleop, store=str(self.record or ""), fast=self.fast,
-            live=not (self.headless or self.fast), image_size=self.image_size, policy=choice,
-            teleop_options={"rewind_s": self.rewind_s} if self.rewind_s else {},
+            robot=self.robot, robot_options=options, teleop=teleop, store=str(self.record or ""),
+            fast=self.fast, live=not (self.headless or self.fast), image_size=self.image_size,
+            policy=choice, teleop_options=teleop_options(teleop, self.teleop_fields)
+            | ({"rewind_s": self.rewind_s} if self.rewind_s else {}),
             delays=parse_delays(*self.delay_ms))
         if self.record is not None:
             make_store(screen, self.record)
@@ -123,6 +150,11 @@ class Rollout(PolicyOptions):
             return f"policy, {OVERSEER}"
         return getpass.getuser() if attended else "policy"
 
+    def _require_person(self) -> None:
+        if not is_simulated(self.robot) and self.teleop in (NOBODY, *SCRIPTS, OVERSEER):
+            raise UsersMistakeError(f"{self.robot} is a real robot: nobody leaves it alone with a "
+                                    "policy; choose who may take over with --teleop")
+
     def _require_simulated_arm(self) -> None:
         if self.teleop == OVERSEER and self.robot != "sim":
             raise UsersMistakeError(f"--teleop {OVERSEER} knows the simulated arm only: leave out "
@@ -137,6 +169,10 @@ class Rollout(PolicyOptions):
     def _task(self) -> tuple[str, str]:
         """The task's name, and words if some were given instead."""
         tasks = tasks_of(self.robot)
+        if not is_simulated(self.robot):
+            if not self.task:
+                raise UsersMistakeError("say what to do: --task 'put the cube in the box'")
+            return self.task, self.task
         if not self.task or self.task in tasks:
             return self.task or next(iter(tasks)), ""
         for name, task in tasks.items():

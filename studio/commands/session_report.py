@@ -5,7 +5,7 @@ how a session is run.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from studio.sim.tasks import TASKS
 from studio.station.messages import Mode, PolicyHealth, Snapshot
 from studio.station.robots import (
     SCRIPTS,
+    is_simulated,
     operator_names,
     require_robot,
     script_for,
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from studio.station.session import Outcome
 
 
-def require_session(*, robot: str, teleop: str, task: str, fast: bool, episodes: int) -> str:
+def require_session(*, robot: str, teleop: str, task: str, fast: bool, episodes: int,
+                    robot_options: Mapping[str, Any] | None = None) -> str:
     """Refuse what cannot be run, before anything is started.
 
     Returns:
@@ -36,6 +38,7 @@ def require_session(*, robot: str, teleop: str, task: str, fast: bool, episodes:
         UsersMistakeError: naming what is valid.
         DeviceError: for a robot that is unknown or not installed.
     """
+    require_robot(robot, robot_options)
     tasks = tasks_of(robot)
     if task and task not in tasks:
         raise UsersMistakeError(f"unknown task {task!r}: valid are {', '.join(tasks)}")
@@ -43,6 +46,9 @@ def require_session(*, robot: str, teleop: str, task: str, fast: bool, episodes:
         raise UsersMistakeError(f"unknown teleop {teleop!r}: valid are "
                                 f"{', '.join(operator_names())}")
     script = script_for(robot)
+    if not is_simulated(robot) and (fast or teleop in SCRIPTS):
+        raise UsersMistakeError(f"{robot} is a real robot: no script knows its scene, and time "
+                                "cannot run faster; choose a device with --teleop")
     if teleop in SCRIPTS and teleop != script:
         raise UsersMistakeError(f"--teleop {teleop} does not know what to do with --robot {robot}: "
                                 f"use --teleop {script}")
@@ -51,7 +57,6 @@ def require_session(*, robot: str, teleop: str, task: str, fast: bool, episodes:
                                 f"{script}, not {teleop}")
     if episodes < 1:
         raise UsersMistakeError(f"at least one episode is needed, not {episodes}")
-    require_robot(robot)
     return task or next(iter(tasks))
 
 

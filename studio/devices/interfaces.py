@@ -73,6 +73,7 @@ class RobotInfo(msgspec.Struct, frozen=True, kw_only=True):
         model_xml: MJCF of the robot (and of its scene, when simulated); kept with the recordings.
         tool_site, arm_joints: names in that model: the tool's site, the joints without the gripper.
         streams: all that the robot will produce; one of them is "arm" (see FORMAT.md).
+        workspace: corners of the box that the tool may be in, world frame, m; None: the station's.
     """
 
     name: str
@@ -87,6 +88,7 @@ class RobotInfo(msgspec.Struct, frozen=True, kw_only=True):
     tool_site: str
     arm_joints: tuple[str, ...]
     streams: tuple[StreamSpec, ...]
+    workspace: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
 
 
 class RobotDriver(Protocol):

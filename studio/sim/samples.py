@@ -12,8 +12,9 @@ import numpy as np
 
 from recorders.clock import NS_PER_S
 from recorders.streams import Batch, Column, StreamSpec
+from studio.devices.columns import POSE, arm_stream, joint_column
 from studio.sim.arm_model import N_JOINTS
-from studio.sim.columns import POSE, VERDICT, arm_stream, joint_column
+from studio.sim.columns import VERDICT
 from studio.sim.instructions import COLOURS
 from studio.sim.scene import ARM_NAME, OBJECT_NAMES, PHYSICS_HZ
 from studio.sim.subtasks import GOAL_COLUMNS, write_goal

@@ -27,7 +27,14 @@ from studio.station.recording.made_with import made_with
 from studio.station.recording.record_link import RecorderClient
 from studio.station.recording.recorder import RecorderConfig
 from studio.station.recording.rrd_worker import RrdConfig
-from studio.station.robots import OPEN_ROBOT, OVERSEER, SCRIPTS, make_operator, open_robot
+from studio.station.robots import (
+    OPEN_ROBOT,
+    OVERSEER,
+    SCRIPTS,
+    is_simulated,
+    make_operator,
+    open_robot,
+)
 from studio.station.serving.policy_in_process import drive_in_process
 from studio.station.serving.policy_process import PolicyChoice, policy_for
 from studio.station.session import Outcome, Session, SessionPlan, SessionReport
@@ -174,7 +181,8 @@ def _run_virtual(request: SessionRequest, links: Endpoints, supervisor: Supervis
 
 
 def _robot_options(request: SessionRequest) -> dict[str, Any]:
-    return {"image_size": request.image_size, "image_encoding": request.images,
+    size = {"image_size": request.image_size} if is_simulated(request.robot) else {}
+    return {**size, "image_encoding": request.images,
             **request.robot_options}
 
 

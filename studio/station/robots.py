@@ -1,8 +1,9 @@
 """Robots by name, their tasks, and the scripts that can drive them: one place for every command.
 
 A name is what stands after `--robot`, and also what recordings and checkpoints call the robot:
-"sim", "gym:metaworld/push-v3", "gym:pusht". Knows names and where their classes live; imports a
-simulator only when its robot is opened.
+"sim", "gym:metaworld/push-v3", "gym:pusht", or LeRobot's type of a real one, "so101_follower".
+Knows names and where their classes live; imports a simulator or LeRobot only when its robot is
+opened.
 """
 
 import importlib
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from recorders.clock import Clock
 from studio.devices.absent import AbsentTeleoperator
 from studio.devices.interfaces import DeviceError, RobotDriver, Teleoperator
+from studio.devices.lerobot_types import DISCOVER, built_in_types, require_type
 from studio.devices.registry import make_teleoperator, register, teleoperator_names
+from studio.station.hand_set_tasks import HandSetTasks
 
 if TYPE_CHECKING:
     from recorders.episode_reader import EpisodeReader
@@ -27,6 +30,7 @@ LEADER = "leader:"          # before the LeRobot type of a leader arm
 _SIM_NAMES = ("sim", "tandem_sim")                  # recordings carry the second
 _SIM_CAMERAS = ("front", "wrist")                   # the simulator itself is slow to import
 _GYM = "gym:"
+_INTRODUCED: set[str] = set()        # types of LeRobot plug-ins that this process has seen
 
 
 class RobotTask(Protocol):
@@ -60,8 +64,13 @@ def robot_names() -> list[str]:
     return [_SIM_NAMES[0], *environment_names()]
 
 
+def is_simulated(robot: str) -> bool:
+    """Whether a name is a simulator's: its scene is set up by a command, and nobody can be hurt."""
+    return robot in _SIM_NAMES or robot.startswith(_GYM)
+
+
 def tasks_of(robot: str) -> Mapping[str, RobotTask]:
-    """The tasks of a robot by name; imports no simulator.
+    """The tasks of a robot by name; imports no simulator. A real robot's are whatever is said.
 
     Raises:
         DeviceError: for an unknown robot; the message lists the valid ones.
@@ -74,7 +83,8 @@ def tasks_of(robot: str) -> Mapping[str, RobotTask]:
         from studio.sim.gym.catalog import tasks_of_environment
 
         return tasks_of_environment(robot)
-    raise _unknown(robot)
+    _require_lerobot(robot)
+    return HandSetTasks()
 
 
 def cameras_of(robot: str) -> tuple[str, ...]:
@@ -89,15 +99,24 @@ def cameras_of(robot: str) -> tuple[str, ...]:
         from studio.sim.gym.catalog import cameras_of_environment
 
         return cameras_of_environment(robot)
-    raise _unknown(robot)
+    _require_lerobot(robot)
+    return ()       # those that were plugged in and named, not those of a type
 
 
-def require_robot(name: str) -> None:
+def require_robot(name: str, options: Mapping[str, Any] | None = None) -> None:
     """Refuse a robot that cannot be opened here, without opening it.
+
+    Args:
+        name: of the robot.
+        options: as for `open_robot`; a LeRobot robot's may name modules that register more.
 
     Raises:
         DeviceError: for an unknown robot, or packages that are missing.
     """
+    plugins = (options or {}).get("fields", {}).get(DISCOVER, ())
+    if plugins and not is_simulated(name):
+        require_type("robot", name, tuple(str(plugins).replace(",", " ").split()))
+        _INTRODUCED.add(name)
     tasks_of(name)
     if name.startswith(_GYM):
         from studio.sim.gym.catalog import require_installed
@@ -111,7 +130,8 @@ def open_robot(name: str, clock: Clock, **options: Any) -> RobotDriver:
     Args:
         name: one of `robot_names`, or what a recording calls its robot.
         clock: what it follows.
-        options: of its class, such as `image_size`, `cameras`, `depth`, `image_encoding`.
+        options: of its class, such as `image_size`, `cameras`, `depth`, `image_encoding`; see
+            `LerobotRobot` for those of a LeRobot robot.
 
     Raises:
         DeviceError: for an unknown robot, or packages that are missing.
@@ -121,7 +141,12 @@ def open_robot(name: str, clock: Clock, **options: Any) -> RobotDriver:
     if name.startswith(_GYM):
         return importlib.import_module("studio.sim.gym.catalog").open_environment(
             name, clock, **options)
-    raise _unknown(name)
+    require_robot(name, options)
+    robot = importlib.import_module("studio.devices.lerobot_robot").LerobotRobot
+    try:
+        return robot(clock, name, **options)
+    except TypeError as error:      # a field of ours that is none; LeRobot's own are its fields
+        raise DeviceError(f"{name}: {error}") from error
 
 
 def replay(episode: "EpisodeReader") -> "Replayed":
@@ -211,5 +236,11 @@ def _expert(clock: Clock, **options: Any) -> Teleoperator:
     return importlib.import_module("studio.sim.gym.expert").expert_operator(clock, **options)
 
 
-def _unknown(robot: str) -> DeviceError:
-    return DeviceError(f"unknown robot {robot!r}: valid are {', '.join(robot_names())}")
+def _require_lerobot(robot: str) -> None:
+    if robot in _INTRODUCED or robot in built_in_types("robot"):
+        return
+    try:
+        require_type("robot", robot)
+    except DeviceError:
+        raise DeviceError(f"unknown robot {robot!r}: valid are {', '.join(robot_names())}, and "
+                          f"LeRobot's {', '.join(sorted(built_in_types('robot')))}") from None

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from studio.station.commands import Command, Reply, Shutdown
-from studio.station.loop.safety import SafetyLimits
+from studio.station.loop.safety import SafetyLimits, limits_for
 from studio.station.processes.bus import CommandServer, Endpoints, open_context
 from studio.station.processes.priority import raise_priority
 from studio.station.processes.remote_robot import RemoteSimulator, open_remote_robot
@@ -59,6 +59,7 @@ def run(config: bytes, life: Life) -> None:
     teleop = make_operator(told.teleop, life.clock, told.robot, **told.teleop_options)
     with open_context() as context:
         robot = open_remote_robot(context, told.links, life.clock)
+        limits = limits_for(robot.info, told.limits)
         teleop.connect()
         recorder = RecorderClient(context, told.links, life.clock) if told.recorded else None
         server: CommandServer[Command, Reply] = CommandServer(context, told.links.command)
@@ -66,11 +67,11 @@ def run(config: bytes, life: Life) -> None:
         if recorder is not None:
             recorder.wait_alive(FIRST_WORD_S)
         station = Station(clock=life.clock, robot=robot, teleop=teleop,
-                          sink=recorder or NoRecorder(), limits=told.limits,
+                          sink=recorder or NoRecorder(), limits=limits,
                           rate_hz=told.rate_hz, publish=watch.on_snapshot, software=told.software)
         station.loop.subscribers.append(watch)
         if told.policy:
-            policy = RemotePolicy(context, told.links, station.loop, told.limits,
+            policy = RemotePolicy(context, told.links, station.loop, limits,
                                   note=station.feed.event)
             policy.expected = told.policy_joined
             station.policy, station.health.policy = policy, policy.health

@@ -1,14 +1,10 @@
 """The tasks of whichever robot is at the desk, as a console offers them."""
 
 from studio.devices.interfaces import DeviceError
-from studio.station.robots import tasks_of
+from studio.station.robots import is_simulated, tasks_of
 
+__all__ = ["default_task", "is_simulated", "phrases_of", "task_names"]
 MOST_PHRASES = 40
-
-
-def is_simulated(robot: str) -> bool:
-    """Whether a robot's scene is set up by a command."""
-    return robot in ("sim", "tandem_sim") or robot.startswith("gym:")
 
 
 def task_names(robot: str) -> tuple[str, ...]:

@@ -118,13 +118,14 @@ class FeetechBus:
         return b"\xff\xff" + body + bytes([~sum(body) & 0xFF])
 
 
-def write_calibration(folder: Path, *, lower: int = 1000, upper: int = 3000) -> None:
-    """LeRobot's calibration file of a leader whose id is `leader`, fitting the bus above."""
+def write_calibration(folder: Path, name: str = "leader", *, lower: int = 1000,
+                      upper: int = 3000) -> None:
+    """LeRobot's calibration file of an arm whose id is `name`, fitting the bus above."""
     import json
 
     names = ("shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "leader.json").write_text(json.dumps({
+    (folder / f"{name}.json").write_text(json.dumps({
         name: {"id": i, "drive_mode": 0, "homing_offset": 0, "range_min": lower,
                "range_max": upper}
         for i, name in enumerate(names, start=1)}))

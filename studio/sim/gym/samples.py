@@ -9,7 +9,8 @@ import numpy as np
 
 from recorders.clock import NS_PER_S
 from recorders.streams import Batch, Column, StreamSpec
-from studio.sim.columns import VERDICT, arm_stream, joint_column
+from studio.devices.columns import arm_stream, joint_column
+from studio.sim.columns import VERDICT
 from studio.sim.gym.gantry import GRIPPER, POINTING_DOWN
 from studio.sim.gym.world import GymWorld
 

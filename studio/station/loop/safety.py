@@ -57,6 +57,14 @@ class SafetyLimits(msgspec.Struct, frozen=True, kw_only=True):
     """… and for how long it is tolerated."""
 
 
+def limits_for(info: RobotInfo, limits: SafetyLimits) -> SafetyLimits:
+    """The same limits in the workspace that a robot declares for itself, if it does."""
+    if info.workspace is None:
+        return limits
+    low, high = info.workspace
+    return msgspec.structs.replace(limits, workspace_low=low, workspace_high=high)
+
+
 class SafeCommand(msgspec.Struct, frozen=True):
     """What the robot is told in a tick.
 

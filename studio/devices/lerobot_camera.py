@@ -1,0 +1,117 @@
+"""A LeRobot camera as a stream of ours: its own thread, host stamps, pictures encoded once.
+
+Colour, and depth where the camera gives it. LeRobot hands out frames without their numbers, so a
+gap in `seq` is told from the time between two frames. A camera that is lost is opened again; the
+arm goes on, and the stream's silence is shown. Knows LeRobot's `Camera`; refuses to know robots.
+"""
+
+import sys
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from recorders.clock import NS_PER_S, Clock
+from recorders.images import encode
+from recorders.picture_pair import encode_colours
+from recorders.reduced_pictures import with_reduced
+from recorders.streams import Batch, Encoding, ImageField, StreamSpec
+from studio.devices.interfaces import DeviceError
+from studio.devices.reader import RETRY_S
+
+FRAME_MS = 1000.0       # a camera that gives no frame for so long is opened anew
+KEPT = 8                # frames that wait for whoever takes them
+_DEPTH_UNIT = "0.001 m"     # as LeRobot's RealSense cameras count
+
+
+class LerobotCamera:
+    """One camera; `step` is one round of its thread.
+
+    Args:
+        clock: stamps what arrives.
+        name: of the stream.
+        config: LeRobot's, with width, height and fps.
+        make: LeRobot's camera of it, not connected.
+        encoding: of the colour pictures.
+
+    Attributes:
+        spec: of the stream.
+        fault: empty, or one sentence on what is wrong and what to do.
+        connected: whether it is open.
+
+    Raises:
+        DeviceError: width, height or fps is missing.
+    """
+
+    def __init__(self, clock: Clock, name: str, config: Any, make: Callable[[], Any],
+                 encoding: Encoding) -> None:
+        if missing := [field for field in ("width", "height", "fps")
+                       if getattr(config, field) is None]:
+            raise DeviceError(f"camera '{name}' needs {', '.join(missing)}: what is recorded is "
+                              "declared before the first picture")
+        self.fault, self.connected = "", False
+        self._clock, self._name, self._make = clock, name, make
+        self._depth = bool(getattr(config, "use_depth", False))
+        self._type = config.type
+        self._period_ns = NS_PER_S / config.fps
+        images = [*with_reduced(ImageField(name="rgb", height=config.height, width=config.width,
+                                           encoding=encoding))]
+        if self._depth:
+            images.append(ImageField(name="depth", height=config.height, width=config.width,
+                                     encoding="zstd", unit=_DEPTH_UNIT))
+        self.spec = StreamSpec(name=name, rate_hz=config.fps, images=tuple(images))
+        self._camera: Any = None
+        self._batches: deque[Batch] = deque(maxlen=KEPT)
+        self._seq, self._newest_ns = -1, 0
+
+    def take(self) -> list[Batch]:
+        """What arrived since the last call."""
+        return [self._batches.popleft() for _ in range(len(self._batches))]
+
+    # ---- in its own thread -----------------------------------------------------------------------
+
+    def step(self) -> float:
+        """One round: open it, or wait for its next frame; returns the pause in s until the next."""
+        try:
+            if not self.connected:
+                self._open()
+            picture = self._camera.async_read(timeout_ms=FRAME_MS)
+            self._keep(self._clock.now_ns(), picture)
+            return 0.0
+        except Exception as error:      # the worker's outermost edge: drivers raise what they like
+            why = " ".join(str(error).split())[:200] or type(error).__name__
+            self.fault = (f"camera '{self._name}' ({self._type}) {self._trouble()} ({why}): see "
+                          "that it is plugged in and that no other program uses it; "
+                          "`lerobot-find-cameras` lists what is there")
+            self.release()
+            return RETRY_S
+
+    def release(self) -> None:
+        """Let go of the camera."""
+        camera, self._camera, self.connected = self._camera, None, False
+        if camera is not None:
+            try:
+                camera.disconnect()
+            except Exception as error:      # an unplugged one raises; it is gone either way
+                print(f"camera {self._name}, while closing: {error}", file=sys.stderr)
+
+    def _trouble(self) -> str:
+        return "gives no pictures" if self.connected else "cannot be opened"
+
+    def _open(self) -> None:
+        camera = self._make()
+        camera.connect()
+        self._camera = camera
+        self.connected, self.fault = True, ""
+
+    def _keep(self, now_ns: int, picture: np.ndarray) -> None:
+        passed = (now_ns - self._newest_ns) / self._period_ns if self._newest_ns else 1.0
+        self._seq, self._newest_ns = self._seq + max(1, round(passed)), now_ns
+        row = np.zeros(1, self.spec.row_dtype)
+        row["t_mono_ns"], row["t_wall_ns"], row["seq"] = now_ns, self._clock.wall_ns(), self._seq
+        images = encode_colours(np.ascontiguousarray(picture), "rgb", self.spec.images)
+        if self._depth:
+            depth = np.asarray(self._camera.read_latest_depth()).squeeze()
+            images["depth"] = encode(np.ascontiguousarray(depth, "<u2"), "zstd")
+        self._batches.append(Batch(self.spec.name, row, (images,)))
