@@ -8,12 +8,14 @@ an offset that decays. Open clutch: no wish, the arm holds. Knows no device and 
 import numpy as np
 
 from studio.devices.interfaces import HumanInput
-from studio.station.loop.kinematics import ArmKinematics, angle_between, turn
+from studio.station.loop.kinematics import ArmKinematics, angle_between, between, turn
 from studio.station.loop.safety import SafetyLimits
 
 LEAD_M = 0.05               # how far the target may run ahead of the arm: a blocked arm must not
 LEAD_RAD = 0.35             # store up a lunge
 LEADER_DECAY_S = 0.4        # in which a leader's offset falls to 1/e
+PACE = 0.9                  # of a joint's fastest motion: the share that a hand may ask for
+SLACK_M, SLACK_RAD = 0.01, 0.1      # how far the target may be from what the arm can reach at all
 
 
 class Clutch:
@@ -58,9 +60,32 @@ class Clutch:
         target[:3] = np.clip(target[:3], np.minimum(self._low, here[:3]),
                              np.maximum(self._high, here[:3]))
         target[3:] = turn(target[3:], twist[3:] * self._dt_s)
-        self.target = self._keep_lead(target, here)
-        self._solution = self._kinematics.inverse(self._solution, self.target, self._dt_s)
+        target = self._keep_lead(target, here)
+        step = self._kinematics.inverse(self._solution, target, self._dt_s) - self._solution
+        slower = self._slowdown(step)
+        self._solution = self._solution + slower * step
+        self.target = self._reachable(between(self.target, target, slower),
+                                      self._kinematics.forward(self._solution))
         return self._with_gripper(self._solution)
+
+    def _slowdown(self, step: np.ndarray) -> float:
+        """The factor by which the whole motion slows down, because a joint cannot keep up.
+
+        The nearer a posture is to a singular one, the more its joints must turn for the same motion
+        of the tool: so the tool slows down as it gets there, and stays on its way.
+        """
+        pace = float(np.max(np.abs(step[:-1]) / (self._kinematics.max_velocity * self._dt_s)))
+        return min(1.0, PACE / pace) if pace > 0.0 else 1.0
+
+    def _reachable(self, target: np.ndarray, reached: np.ndarray) -> np.ndarray:
+        """The target, held back to what the arm reaches: a hand that goes on pushing against the
+        end of its reach must not have to come back the same way."""
+        ahead = target[:3] - reached[:3]
+        if (distance := float(np.linalg.norm(ahead))) > SLACK_M:
+            target[:3] = reached[:3] + ahead * (SLACK_M / distance)
+        if (angle := angle_between(target[3:], reached[3:])) > SLACK_RAD:
+            target[3:] = between(reached, target, SLACK_RAD / angle)[3:]
+        return target
 
     def _keep_lead(self, target: np.ndarray, here: np.ndarray) -> np.ndarray:
         """The target, held back to within reach of where the arm is commanded to be."""

@@ -116,7 +116,7 @@ class ControlLoop:
         self.limiter = MotionLimiter(robot.info, limits, kinematics, dt_s)
         self.clutch = Clutch(kinematics, limits, dt_s)
         self.arbiter = Arbiter(self.ownership, SharedControl(kinematics, limits, dt_s))
-        self.guards = Guards(limits, rate_hz, len(robot.info.joint_names))
+        self.guards = Guards(limits, rate_hz, robot.info.joint_names)
         self.way_back = WayBack(rate_hz)
         self.alerts = AlertMonitor()
         self.subtask = OperatorSubtask()

@@ -42,7 +42,7 @@ class Finding(msgspec.Struct, frozen=True):
 class Guards:
     """The checks and the little memory that they need."""
 
-    def __init__(self, limits: SafetyLimits, rate_hz: float, joints: int) -> None:
+    def __init__(self, limits: SafetyLimits, rate_hz: float, joints: tuple[str, ...]) -> None:
         self._limits, self._period_ns, self._joints = limits, int(NS_PER_S / rate_hz), joints
         self._path: deque[np.ndarray] = deque(maxlen=max(1, int(PATH_S * rate_hz)))
         self._back_off_ticks = int(BACK_OFF_S * rate_hz)
@@ -85,9 +85,9 @@ class Guards:
 
     def _sane(self, human: HumanInput) -> bool:
         """S8: finite numbers of the right shape."""
-        joints = np.zeros(self._joints) if human.joints is None else human.joints
+        joints = np.zeros(len(self._joints)) if human.joints is None else human.joints
         gripper = 0.0 if human.gripper is None else human.gripper
-        shapes = np.shape(human.twist) == (6,) and np.shape(joints) == (self._joints,)
+        shapes = np.shape(human.twist) == (6,) and np.shape(joints) == (len(self._joints),)
         return shapes and all(bool(np.all(np.isfinite(n))) for n in (human.twist, joints, gripper))
 
     def forget_path(self) -> None:
@@ -117,10 +117,10 @@ class Guards:
         if self._off_track_ns < self._limits.tracking_time_s * NS_PER_S:
             return None
         self._off_track_ns = 0
-        joint = int(error.argmax()) + 1
+        joint = self._joints[int(error.argmax())]
         return Finding(Guard.TRACKING_ERROR, True, event=Event.STOP, reason=
-                       f"joint {joint} is {error.max():.2f} rad from its command: look for an "
-                       "obstacle or a motor without torque, then re-arm")
+                       f"{joint} is {error.max():.2f} rad from its command: look for an obstacle "
+                       "or a motor without torque, then re-arm")
 
     def _forced(self, wrench: np.ndarray | None, sent: np.ndarray) -> Finding:
         """S9: stop at a hard contact and go back the way the arm came until it eases.

@@ -16,6 +16,9 @@ from studio.devices.interfaces import RobotInfo
 SOLVER = "daqp"
 POSITION_COST = 1.0          # per metre
 ORIENTATION_COST = 0.3       # per rad: a tool 3 cm off matters as much as one 6 degrees off
+FREE_JOINTS = 6              # an arm with fewer cannot have both: where the tool is goes before …
+YIELDING_COST = 0.02         # … how it is turned, which then costs less than a millimetre
+OUT_OF_REACH_DAMPING = 10.0  # of such an arm, per square of its error: keeps a stretched elbow calm
 POSTURE_COST = 3e-3          # only decides what the task leaves open (the elbow)
 DAMPING = 1e-6
 
@@ -54,8 +57,12 @@ class ArmKinematics:
         self._addresses = np.array([model.joint(name).qposadr[0] for name in info.arm_joints])
         self._dofs = np.array([model.joint(name).dofadr[0] for name in info.arm_joints])
         self._site = model.site(info.tool_site).id
+        free = len(info.arm_joints) >= FREE_JOINTS
         self._tool = mink.FrameTask(info.tool_site, "site", position_cost=POSITION_COST,
-                                    orientation_cost=ORIENTATION_COST)
+                                    orientation_cost=ORIENTATION_COST if free else YIELDING_COST,
+                                    lm_damping=0.0 if free else OUT_OF_REACH_DAMPING)
+        self.max_velocity = np.asarray(info.max_velocity[:-1])
+        """(D - 1,) of the joints, as the robot declares."""
         self._posture = mink.PostureTask(model, cost=POSTURE_COST)
         self._limits = [mink.ConfigurationLimit(model)]
         self._home = np.asarray(info.home[:-1])
@@ -119,3 +126,15 @@ def turn(quaternion: np.ndarray, rotation: np.ndarray) -> np.ndarray:
 def angle_between(a: np.ndarray, b: np.ndarray) -> float:
     """The angle in rad between two orientations, quaternions (4,)."""
     return 2.0 * float(np.arccos(np.clip(abs(a @ b), 0.0, 1.0)))
+
+
+def between(here: np.ndarray, there: np.ndarray, share: float) -> np.ndarray:
+    """The pose (7,) that lies a share of the way from one pose (7,) to another."""
+    if share >= 1.0:
+        return there.copy()
+    back, way, rotation = np.empty(4), np.empty(4), np.empty(3)
+    mujoco.mju_negQuat(back, here[3:])
+    mujoco.mju_mulQuat(way, there[3:], back)
+    mujoco.mju_quat2Vel(rotation, way, 1.0)
+    return np.concatenate((here[:3] + share * (there[:3] - here[:3]),
+                           turn(here[3:], share * rotation)))

@@ -205,8 +205,11 @@ class RobotHost:
 
     @property
     def _moving(self) -> bool:
-        return self._arm is not None and bool(
-            np.max(np.abs(self._arm["velocity"][:-1])) > STILL_RAD_S)
+        """As far as is known: an arm that says nothing is left where it was told to be, because a
+        target beside where it once was would send it there."""
+        if self._arm is None or self._clock.now_ns() - self._arm["t_mono_ns"] > SILENCE_NS:
+            return False
+        return bool(np.max(np.abs(self._arm["velocity"][:-1])) > STILL_RAD_S)
 
     def _hold_if_moving(self) -> None:
         """Send a moving arm to where it stands after braking at its full deceleration.
