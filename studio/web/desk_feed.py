@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
 import msgspec
+import numpy as np
 
 from recorders.clock import NS_PER_S, Clock
 from recorders.streams import StreamSpec
@@ -22,6 +23,8 @@ from studio.station.messages import Snapshot
 from studio.station.processes.bus import Endpoints, open_context
 from studio.station.processes.worker import Life
 from studio.views.dialogue import Dialogue
+from studio.views.live_plan import History
+from studio.views.plan_lines import PlanLine, plan_lines
 
 LOOK_S = 0.05               # a station speaks twenty times a second
 LEARN_NS = 2 * NS_PER_S     # between two questions about the robot; each may wait for a second
@@ -39,6 +42,8 @@ class DeskView(msgspec.Struct, frozen=True, kw_only=True):
         attached: whether there is a desk at all.
         snapshot, state, silent, missed, streams: as `DeskClient` has them.
         pictures: camera stream -> its newest colour picture as it is recorded.
+        cameras: camera stream -> the row of that picture: where the camera was.
+        plan: the plan that runs, as lines; none while nobody looks at a page.
         dialogue: what was said to the policy and by it since this process began.
     """
 
@@ -49,6 +54,8 @@ class DeskView(msgspec.Struct, frozen=True, kw_only=True):
     missed: int = 0
     streams: tuple[StreamSpec, ...] = ()
     pictures: Mapping[str, bytes] = {}
+    cameras: Mapping[str, np.void] = {}
+    plan: tuple[PlanLine, ...] = ()
     dialogue: Dialogue = Dialogue()
 
 
@@ -67,6 +74,7 @@ class DeskFeed:
         self._looked_at_ns = clock.now_ns() - WATCHED_NS
         self._learnt_ns = self._here_ns = 0
         self._busy, self._dialogue = True, Dialogue()
+        self._history = History()
         self._questions = threading.Event()
         self.view = DeskView(attached=links is not None)
 
@@ -136,6 +144,7 @@ class DeskFeed:
             client.ask_desk(ConsoleHere(self._name))
             self._here_ns = now_ns
         if client.snapshot is not None:
+            self._history.add(client.snapshot)
             self._dialogue = self._dialogue.follow(client.snapshot)
             if self._questions.is_set():
                 self._questions.clear()
@@ -143,4 +152,6 @@ class DeskFeed:
         self.view = DeskView(
             attached=True, dialogue=self._dialogue, snapshot=client.snapshot,
             state=client.state, silent=client.silent, missed=client.missed,
-            streams=client.streams, pictures=dict(client.pictures))
+            streams=client.streams, pictures=dict(client.pictures), cameras=dict(client.cameras),
+            plan=plan_lines(client.snapshot.chunk, client.robot, self._history)
+            if watched and client.snapshot is not None and not client.silent else ())

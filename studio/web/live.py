@@ -14,7 +14,7 @@ from fastapi import APIRouter, Response
 
 from studio.devices.interfaces import DeviceError
 from studio.station.desk.link import DeskState
-from studio.station.messages import Mode
+from studio.station.messages import Mode, Snapshot
 from studio.station.robots import tasks_of
 from studio.views import problems
 from studio.views.alert_lamp import alert_lamp
@@ -22,10 +22,11 @@ from studio.views.banner import Banner, banner_of
 from studio.views.camera_words import why_old
 from studio.views.health_bar import gauges
 from studio.views.lamps import Lamp, lamps_of
+from studio.views.live_plan import words_of
 from studio.views.policy_words import policy_words
 from studio.views.training_words import training_words, version_rows
 from studio.views.words import sentence
-from studio.web import episode_pieces, pieces, tandem_pieces
+from studio.web import episode_pieces, pieces, plan_pieces, tandem_pieces
 from studio.web.desk_feed import DeskFeed, DeskView
 from studio.web.jobs import Jobs, JobView
 from studio.web.library import Library
@@ -79,6 +80,7 @@ def status_of(view: DeskView, library: Library, jobs: Sequence[JobView] = ()) ->
             "policy": tandem_pieces.policy(policy_words(snapshot, state, view.silent)),
             "alert": tandem_pieces.alert(alert_lamp(snapshot, view.silent)),
             "lamps": tandem_pieces.lamps(for_onlookers(lamps_of(snapshot, view.silent))),
+            "plan": plan_pieces.plan(view.plan, words_of_plan(snapshot)),
             "dialogue": tandem_pieces.dialogue(view.dialogue.lines),
             "training": tandem_pieces.training(
                 training_words(state), state.training.trainer.curves if state else ()),
@@ -105,6 +107,13 @@ def banner_for_onlookers(view: DeskView) -> Banner:
         driver=shown.driver.replace("You", "Operator"),
         detail=sentence(view.snapshot.reason) if mode in (Mode.STOP, Mode.FAULT, Mode.HOLD)
         else shown.detail if shown.recording and view.snapshot.practice else _FOR_ONLOOKERS[mode])
+
+
+def words_of_plan(snapshot: Snapshot | None) -> str:
+    """What stands above the plan that runs; empty without one."""
+    if snapshot is None or snapshot.chunk is None:
+        return ""
+    return words_of(snapshot.chunk, stepping=snapshot.stepping, scale=snapshot.plan_scale)
 
 
 def for_onlookers(lamps: Sequence[Lamp]) -> list[Lamp]:

@@ -14,6 +14,8 @@ import numpy as np
 from fastapi import APIRouter, Response
 from PIL import Image
 
+from studio.station.messages import Snapshot
+from studio.views.ghost import ghost, with_path
 from studio.web.desk_feed import DeskFeed
 from studio.web.library import PICTURE, UNREADABLE, Library, cameras_of
 
@@ -37,10 +39,10 @@ def pictures(feed: DeskFeed, library: Callable[[], Library]) -> APIRouter:
 
     @router.get("/live/camera/{camera}.jpg")
     def live(camera: str) -> Response:
-        data = feed.look().pictures.get(camera)
-        if data is None:
+        view = feed.look()
+        if (data := view.pictures.get(camera)) is None:
             return _sentence(f"camera '{camera}' has shown nothing yet")
-        return _jpeg(for_browser(data), _NEVER)
+        return _jpeg(with_plan(for_browser(data), view.snapshot, view.cameras.get(camera)), _NEVER)
 
     @router.get("/episodes/{episode}/{camera}/{row}.jpg")
     def frame(episode: str, camera: str, row: int) -> Response:
@@ -65,6 +67,24 @@ def for_browser(data: bytes) -> bytes:
     if data[:2] == _JPEG_MARK:
         return data
     return bytes(imagecodecs.jpeg8_encode(imagecodecs.jpegxl_decode(data), level=JPEG_LEVEL))
+
+
+def with_plan(data: bytes, snapshot: Snapshot | None, row: np.void | None) -> bytes:
+    """A picture with the way along the plan that runs drawn into it, if there is any.
+
+    Args:
+        data: a JPEG.
+        snapshot: of the same desk.
+        row: the camera's, of that picture.
+    """
+    if snapshot is None or snapshot.chunk is None or row is None:
+        return data
+    picture = imagecodecs.jpeg8_decode(data)
+    height, width = picture.shape[:2]
+    way = ghost(snapshot.chunk, snapshot.tool_pose, row, (width, height))
+    if len(way) < 2:
+        return data
+    return bytes(imagecodecs.jpeg8_encode(with_path(picture, way), level=JPEG_LEVEL))
 
 
 def shrunk(data: bytes, size: tuple[int, int] = THUMB_SIZE) -> bytes:

@@ -48,6 +48,7 @@ def build(parts: Parts, _picked: gr.State) -> None:
             _alert(parts)
             _words(parts)
             _subtask(parts)
+            place("plan", "card")
             place("dialogue", "card")
 
     def chosen() -> Any:
