@@ -21,7 +21,7 @@ from studio.station.messages import Mode
 from studio.station.serving.policy_process import PolicyChoice
 from studio.station.session import Outcome, SessionPlan
 
-pytestmark = [pytest.mark.alone, pytest.mark.gl]
+pytestmark = pytest.mark.gl
 PERSON = Person(inattention=0.0)
 
 

@@ -15,7 +15,7 @@ from studio.station.commands import DiscardEpisode
 from studio.station.messages import Mode
 from studio.station.serving.policy_in_process import PolicyInProcess
 
-pytestmark = [pytest.mark.alone, pytest.mark.gl]
+pytestmark = pytest.mark.gl
 JOINTS = 7
 
 

@@ -30,8 +30,6 @@ from studio.web.library import Library
 from studio.web.live import status_of
 from studio.web.tabs import rollout, train
 
-pytestmark = pytest.mark.alone
-
 HEALTH = PolicyHealth(alive=True, weights_version=120, subtask="grasp <red> cube",
                       latent_age_ms=310.0)
 VERSIONS = (
