@@ -56,11 +56,12 @@ class LerobotBus:
     Attributes:
         fault: empty, or one sentence on what is wrong and what to do.
         connected: whether it is open.
+        refused: whether trying again to open it is of no use.
     """
 
     def __init__(self, clock: Clock, make: Callable[[], Any], units: JointUnits, *, title: str,
                  remedy: str, uncalibrated: str, rate_hz: float) -> None:
-        self.fault, self.connected = "", False
+        self.fault, self.connected, self.refused = "", False, False
         self._clock, self._make, self._units = clock, make, units
         self._title, self._remedy, self._uncalibrated = title, remedy, uncalibrated
         self._period_ns = round(NS_PER_S / rate_hz)
@@ -162,7 +163,8 @@ class LerobotBus:
     def _survive(self, error: Exception) -> float:
         """Say what is wrong once it has lasted; a port that is gone is closed and looked for."""
         if self._robot is None:
-            self.fault = str(error) if isinstance(error, DeviceError) else (
+            self.refused = isinstance(error, DeviceError)
+            self.fault = str(error) if self.refused else (
                 f"{self._title} cannot be opened ({_one_line(error)}): {self._remedy}")
             return RETRY_S
         if not isinstance(error, ConnectionError):      # LeRobot's word for a motor without answer

@@ -31,6 +31,7 @@ from studio.devices.robot_model import RobotModel, ToolFrame, load_model, own_mo
 VELOCITY_NS = 60_000_000
 STEP_RAD = 2 * np.pi / 4096         # of a servo's encoder; one step to and fro is standing still
 OPEN_S = 60.0                       # opening a bus takes a second, a camera that warms up some
+OPEN_TRIES = 3                      # LeRobot gives up opening when one packet is lost
 SWITCH_S = 5e-4     # the SDK spins while it waits for an answer; other threads shall not wait 5 ms
 _KEEPS_TORQUE = "disable_torque_on_disconnect"
 
@@ -112,8 +113,11 @@ class LerobotRobot:
         for reader in self._readers:
             reader.start()
         for reader, device in zip(self._readers, [self._bus, *self._cameras], strict=True):
-            settled = reader.wait_for_rounds(1, OPEN_S)
-            if not (settled and device.connected):
+            for tries in range(1, OPEN_TRIES + 1):
+                reader.wait_for_rounds(tries, OPEN_S)
+                if device.connected or device.refused:
+                    break
+            if not device.connected:
                 fault = device.fault or f"{self._title} does not open within {OPEN_S:.0f} s"
                 self.disconnect()
                 raise DeviceError(fault)

@@ -8,12 +8,14 @@ opened.
 
 import importlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from recorders.clock import Clock
 from studio.devices.absent import AbsentTeleoperator
 from studio.devices.interfaces import DeviceError, RobotDriver, Teleoperator
 from studio.devices.lerobot_types import DISCOVER, built_in_types, require_type
+from studio.devices.probe import serial_ports
 from studio.devices.registry import make_teleoperator, register, teleoperator_names
 from studio.station.hand_set_tasks import HandSetTasks
 
@@ -111,13 +113,19 @@ def require_robot(name: str, options: Mapping[str, Any] | None = None) -> None:
         options: as for `open_robot`; a LeRobot robot's may name modules that register more.
 
     Raises:
-        DeviceError: for an unknown robot, or packages that are missing.
+        DeviceError: for an unknown robot, packages that are missing, or a port that is not there.
     """
-    plugins = (options or {}).get("fields", {}).get(DISCOVER, ())
+    fields = (options or {}).get("fields", {})
+    plugins = fields.get(DISCOVER, "")
     if plugins and not is_simulated(name):
         require_type("robot", name, tuple(str(plugins).replace(",", " ").split()))
         _INTRODUCED.add(name)
     tasks_of(name)
+    port = str(fields.get("port", ""))
+    if port.startswith("/") and not Path(port).exists():    # elsewhere than on Unix it is no path
+        here = ", ".join(found.node for found in serial_ports()) or "none"
+        raise DeviceError(f"there is no port {port}: plug {name} in, or name another one (here: "
+                          f"{here}; `lerobot-find-port` tells which is whose)")
     if name.startswith(_GYM):
         from studio.sim.gym.catalog import require_installed
 

@@ -25,13 +25,13 @@ class ServoArm(FeetechBus):
         self._at: dict[int, float] = {}
         self._then = time.monotonic()
         super().__init__(port, lower=lower, upper=upper)
-        for number, table in self._tables.items():
-            self._put(table, _GOAL, round(self._at[number]))
 
     def place(self, positions: dict[int, int]) -> None:
-        """Turn servos by hand."""
+        """Turn servos by hand; they have nowhere else to go."""
         super().place(positions)
-        self._at.update({number: float(at) for number, at in positions.items()})
+        for number, at in positions.items():
+            self._at[number] = float(at)
+            self._put(self._tables[number], _GOAL, at)
 
     def position(self, number: int) -> float:
         """Where a servo is now, in steps."""

@@ -39,6 +39,10 @@ class SwayedArm(ServoArm):
         """Let go of it."""
         self._still.set()
 
+    def place(self, positions: dict[Any, int]) -> None:
+        """Turn servos by hand; JSON names them in letters."""
+        super().place({int(number): at for number, at in positions.items()})
+
     def set(self, name: str, value: Any) -> None:
         """A fault: silent, stuck (lists of servos) or noise (a number)."""
         setattr(self, name, set(value) if isinstance(value, list) else value)
