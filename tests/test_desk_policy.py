@@ -23,7 +23,7 @@ from studio.station.desk.link import UseDevices, UsePolicy
 from studio.station.desk.processes import DeskConfig, policy_worker
 from studio.station.messages import Guard, Mode
 from studio.station.processes.endpoints import private_endpoints
-from studio.station.serving.policy_worker import PolicyConfig
+from studio.station.serving.policy_loading import PolicyConfig
 
 pytestmark = [pytest.mark.alone, pytest.mark.gl, pytest.mark.timeout(300)]
 TASK = "put-cube-in-bin"

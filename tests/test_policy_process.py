@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from policy.driving.two_speeds import Pace
 from policy.interfaces import Chunk, Held, Latent, Observation, PolicySpec
+from policy.runs.run_folder import RunFolder, RunState
 from recorders.clock import NS_PER_S, ManualClock, SystemClock
 from recorders.streams import Batch
 from studio.devices.absent import AbsentTeleoperator
@@ -585,6 +586,11 @@ def test_a_served_policy_drives_one_station_at_a_time_and_takes_other_weights(de
 
         desk.until(calls.answered(SwapWeights(str(tmp_path / "nowhere"))))
         assert not calls.reply.accepted and "holds no rule" in calls.reply.reason
+        other = RunFolder.create(tmp_path / "other", {
+            "kind": "dual", "robot": "somebody's arm", "joint_names": ["hip", "knee"]})
+        other.save(RunState(step=1, minutes=0.0, seed=0), {})
+        desk.until(calls.answered(SwapWeights(str(other.path))))
+        assert not calls.reply.accepted and "its joints are hip, knee" in calls.reply.reason
         desk.until(calls.answered(SwapWeights(str(write(tmp_path / "better", 8)))))
         assert calls.reply == Reply(True, value="8")
         desk.until(lambda: desk.policy.player.chunk.weights_version == 8)

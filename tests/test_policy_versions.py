@@ -22,13 +22,22 @@ from policy.versions import action_change, ledger
 from policy.versions.gate import GateBounds, GateFigures, objections_to, refusal
 from policy.versions.ledger import Entry, What, family_of, latest_of, versions_of
 from policy.versions.measuring import Measuring, damage
-from policy.versions.misfit import misfit
+from policy.versions.misfit import misfit, robot_misfit
 from recorders.clock import SystemClock
 
 SOUND = GateFigures(against=7, measure="action error", episodes=3, held_out=0.2,
                     held_out_before=0.2, position_m=0.01, rotation_rad=0.1, gripper_flips=0.0,
                     moments=40)
 BOUNDS = GateBounds()
+
+
+@pytest.mark.parametrize(("says", "wrong"), [
+    ({"robot": "sim", "joint_names": ["a", "b"]}, ""), ({}, ""),
+    ({"robot": "sim", "joint_names": ["b", "a"]}, "its joints are b, a, but sim has a, b"),
+    ({"robot": "so101", "joint_names": ["a", "b"]}, "trained on so101, but this is sim")])
+def test_a_run_of_another_robot_is_known_before_it_drives(says, wrong):
+    assert (wrong in robot_misfit(says, "sim", ("a", "b"))) and \
+        bool(robot_misfit(says, "sim", ("a", "b"))) == bool(wrong)
 
 
 # ---- the gate ------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
-"""Whether two runs' policies see, answer and count alike, so that one may take over from the other.
+"""Whether two runs' policies see, answer and count alike, so that one may take over from the other;
+and whether a run's is for this robot.
 
 Knows what a run says of itself (config.json); knows no weights and no robot.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _SPEC = {"cameras": "cameras", "picture_size": "size of pictures",
@@ -30,6 +31,22 @@ def misfit(one: Mapping[str, Any], driving: Mapping[str, Any]) -> str:
     if ours.get("normaliser") != theirs.get("normaliser"):
         return "it counts in other units: its normaliser is not the driving version's, so begin " \
                "it with --from"
+    return ""
+
+
+def robot_misfit(one: Mapping[str, Any], robot: str, joint_names: Sequence[str]) -> str:
+    """What of a run is of another robot; empty if nothing is, or if it does not say.
+
+    Args:
+        one: its config.
+        robot: name of the robot that is there.
+        joint_names: of that robot, gripper included.
+    """
+    if one.get("joint_names") and list(one["joint_names"]) != list(joint_names):
+        return (f"its joints are {_words(one['joint_names'])}, but {robot} has "
+                f"{_words(joint_names)}")
+    if one.get("robot") and one["robot"] != robot:
+        return f"it was trained on {one['robot']}, but this is {robot}"
     return ""
 
 

@@ -21,7 +21,7 @@ from studio.station.processes.bus import CommandClient, Endpoints, StationSilent
 from studio.station.processes.endpoints import is_address
 from studio.station.processes.supervisor import Supervisor, WorkerFailed, WorkerSpec
 from studio.station.serving.policy_link import Attach, Detach, PolicyRequest
-from studio.station.serving.policy_worker import LOADER, PolicyConfig
+from studio.station.serving.policy_loading import LOADER, PolicyConfig
 
 START_S = 180.0             # a large network on a busy machine
 ATTACH_S = 30.0             # it warms up on this robot's streams

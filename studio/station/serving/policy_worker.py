@@ -19,19 +19,16 @@ from pathlib import Path
 import msgspec
 import zmq
 
-from policy.driving.two_speeds import Pace
 from policy.errors import CheckpointError
 from policy.interfaces import Policy
-from policy.monitoring.calibration import Calibration
 from recorders.clock import NS_PER_S, Clock
 from recorders.streams import StreamSpec
-from studio.devices.interfaces import DeviceError
-from studio.station.chunks.joining import JOIN, Join
+from studio.devices.interfaces import DeviceError, RobotInfo
 from studio.station.commands import Reply
 from studio.station.messages import tick_stream
 from studio.station.processes.bus import CommandServer, Endpoints, StationSilent, open_context
 from studio.station.processes.remote_robot import described_robot
-from studio.station.processes.worker import Life, resolve
+from studio.station.processes.worker import Life
 from studio.station.serving.policy_link import (
     Attach,
     Detach,
@@ -40,39 +37,19 @@ from studio.station.serving.policy_link import (
     SwapBack,
     SwapWeights,
 )
+from studio.station.serving.policy_loading import (
+    PolicyConfig,
+    calibration_of,
+    load,
+    require_for,
+)
 from studio.station.serving.policy_turns import PolicyTurns, warm_up
 
-LOADER = "policy.runs.checkpoints:load_policy"
 STATUS_NS = NS_PER_S // 10
 GONE_NS = NS_PER_S          # a station that shows nothing for so long is no station any more
 IDLE_MS = 20
 # While weights are loaded in a thread, System 1 may wait this long for its turn (default: 5 ms).
 SWITCH_S = 0.0005
-
-
-class PolicyConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What the policy's process is told."""
-
-    policy: str
-    """Folder of a run or of one of its checkpoints."""
-    address: str
-    """Where it hears requests."""
-    links: Endpoints | None = None
-    """Of the station to serve from the beginning."""
-    rate_hz: float = 100.0
-    """Of that station's control loop."""
-    device: str = "cpu"
-    """Where the network computes: cpu or cuda."""
-    flow_steps: int | None = None
-    """Of System 1; None: as trained."""
-    pace: Pace = Pace()
-    """How often the two systems run."""
-    join: Join = JOIN
-    """How the station joins its chunks."""
-    deadline_ms: float = 0.0
-    """Of System 1, from the tick that brought the picture; 0: a step of the chunk."""
-    loader: str = LOADER
-    """"module:function" that makes a policy of a folder and a device."""
 
 
 class PolicyDesk:
@@ -94,6 +71,7 @@ class PolicyDesk:
         self._link: PolicyEnd | None = None
         self._turns: PolicyTurns | None = None
         self._streams: Sequence[StreamSpec] = ()
+        self._robot: RobotInfo | None = None
         self._heard_ns = self._said_ns = 0
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="weights")
         self._loading: tuple[str, Future[Policy], Callable[[Reply], None]] | None = None
@@ -110,13 +88,14 @@ class PolicyDesk:
         self.detach()
         try:
             info = described_robot(self._context, links)
+            require_for(self._name, info)
             streams = (tick_stream(info, rate_hz), *info.streams)
             turns = PolicyTurns(self._policy, streams, self._clock, pace=self._told.pace,
                                 name=self._name, deadline_s=self._told.deadline_ms / 1000)
         except (DeviceError, StationSilent, ValueError) as mistake:
             return str(mistake)
         warm_up(self._policy, streams)
-        self._streams, self._turns = streams, turns
+        self._robot, self._streams, self._turns = info, streams, turns
         self._link = PolicyEnd(self._context, links,
                                {spec.name: spec.row_dtype for spec in streams})
         self._heard_ns = self._clock.now_ns()
@@ -188,6 +167,8 @@ class PolicyDesk:
 
     def _load(self, folder: str) -> Policy:
         """In the loader's thread: a policy that is ready to drive."""
+        if self._robot is not None:
+            require_for(folder, self._robot)
         policy = load(self._told, folder)
         if self._streams and (wrong := warm_up(policy, self._streams, 1)):
             raise CheckpointError(f"{folder} gives no chunk to follow: {wrong}")
@@ -225,31 +206,6 @@ class PolicyDesk:
         self._policy, self._name = policy, name
         self._calibration = calibration_of(name) or self._calibration
         answer(Reply(True, value=str(policy.weights_version)))
-
-
-def calibration_of(policy: str) -> bytes:
-    """What a policy's rollouts are measured by, as JSON; empty if nobody has calibrated it."""
-    try:
-        found = Calibration.load(Path(policy))
-    except ValueError as damage:
-        print(f"no alerts: {damage}", file=sys.stderr, flush=True)
-        return b""
-    return b"" if found is None else msgspec.json.encode(found)
-
-
-def load(told: PolicyConfig, folder: str) -> Policy:
-    """The policy in a folder, as it shall drive here.
-
-    Raises:
-        CheckpointError: it cannot be loaded.
-        DeviceError: it has no flow steps.
-    """
-    policy: Policy = resolve(told.loader)(folder, told.device)  # type: ignore[assignment]
-    if told.flow_steps is not None:
-        if not hasattr(policy, "flow_steps"):
-            raise DeviceError(f"{folder} holds a policy without flow steps: leave --steps away")
-        policy.flow_steps = told.flow_steps     # pyright: ignore[reportAttributeAccessIssue]
-    return policy
 
 
 def run(config: bytes, life: Life) -> None:

@@ -1,0 +1,86 @@
+"""What the policy's process is told, and how it comes by a policy from that.
+
+Knows folders of runs and the robot that a policy is to drive; knows no sockets and no turns.
+"""
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from policy.driving.two_speeds import Pace
+from policy.errors import CheckpointError
+from policy.interfaces import Policy
+from policy.monitoring.calibration import Calibration
+from policy.runs.checkpoints import find_checkpoint, run_of
+from policy.versions.misfit import robot_misfit
+from studio.devices.interfaces import DeviceError, RobotInfo
+from studio.station.chunks.joining import JOIN, Join
+from studio.station.processes.bus import Endpoints
+from studio.station.processes.worker import resolve
+
+LOADER = "policy.runs.checkpoints:load_policy"
+
+
+class PolicyConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What the policy's process is told."""
+
+    policy: str
+    """Folder of a run or of one of its checkpoints."""
+    address: str
+    """Where it hears requests."""
+    links: Endpoints | None = None
+    """Of the station to serve from the beginning."""
+    rate_hz: float = 100.0
+    """Of that station's control loop."""
+    device: str = "cpu"
+    """Where the network computes: cpu or cuda."""
+    flow_steps: int | None = None
+    """Of System 1; None: as trained."""
+    pace: Pace = Pace()
+    """How often the two systems run."""
+    join: Join = JOIN
+    """How the station joins its chunks."""
+    deadline_ms: float = 0.0
+    """Of System 1, from the tick that brought the picture; 0: a step of the chunk."""
+    loader: str = LOADER
+    """"module:function" that makes a policy of a folder and a device."""
+
+
+def calibration_of(policy: str) -> bytes:
+    """What a policy's rollouts are measured by, as JSON; empty if nobody has calibrated it."""
+    try:
+        found = Calibration.load(Path(policy))
+    except ValueError as damage:
+        print(f"no alerts: {damage}", file=sys.stderr, flush=True)
+        return b""
+    return b"" if found is None else msgspec.json.encode(found)
+
+
+def require_for(folder: str, robot: RobotInfo) -> None:
+    """Refuse a run of another robot.
+
+    Raises:
+        DeviceError: naming what differs.
+    """
+    try:
+        config = run_of(find_checkpoint(Path(folder))).config
+    except CheckpointError:
+        return              # no run of ours: its loader knows, or has said so already
+    if wrong := robot_misfit(config, robot.name, robot.joint_names):
+        raise DeviceError(f"{folder} is a policy of another robot: {wrong}")
+
+
+def load(told: PolicyConfig, folder: str) -> Policy:
+    """The policy in a folder, as it shall drive here.
+
+    Raises:
+        CheckpointError: it cannot be loaded.
+        DeviceError: it has no flow steps.
+    """
+    policy: Policy = resolve(told.loader)(folder, told.device)  # type: ignore[assignment]
+    if told.flow_steps is not None:
+        if not hasattr(policy, "flow_steps"):
+            raise DeviceError(f"{folder} holds a policy without flow steps: leave --steps away")
+        policy.flow_steps = told.flow_steps     # pyright: ignore[reportAttributeAccessIssue]
+    return policy
