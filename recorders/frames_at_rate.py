@@ -77,7 +77,7 @@ def frames_at_rate(
     pictures_ns = episode[cameras[0]].stamps_ns if cameras else np.zeros(0, np.int64)
     begin_ns = int(pictures_ns[pictures_ns >= complete_ns][:1].max(initial=complete_ns))
     end_ns = min(int(episode[name].stamps_ns[-1]) for name in [*seen, action[0]])
-    count = int((end_ns - begin_ns) // step_ns) + 1
+    count = int((end_ns - begin_ns + 1) // step_ns) + 1     # stamps are rounded
     if count < 2:
         raise StoreError(f"episode {episode.episode} is shorter than two frames at {rate_hz:g} Hz: "
                          f"leave it out")

@@ -205,9 +205,9 @@ def _write_notes(
     folder: Path, summaries: Sequence[EpisodeSummary], laid: Sequence[Frames]
 ) -> None:
     told = {"episodes": [
-        {"episode": one.episode, "task": one.task, "label": one.label, "label_by": one.label_by,
-         "note": one.note, "seed": one.seed, "operator": one.operator,
-         "residuals_ms": _largest([frames])}
+        {"episode": one.episode, "frames": len(frames.moments_ns), "task": one.task,
+         "label": one.label, "label_by": one.label_by, "note": one.note, "seed": one.seed,
+         "operator": one.operator, "residuals_ms": _largest([frames])}
         for one, frames in zip(summaries, laid, strict=True)]}
     (folder / layout.NOTES).write_bytes(
         msgspec.json.format(msgspec.json.encode(told), indent=2))

@@ -93,7 +93,10 @@ def quiet() -> None:
     os.environ.setdefault("SVT_LOG", "1")
     import av
 
-    av.logging.set_level(av.logging.ERROR)
+    # With av's own callback a decoder's thread that has something to say waits for the GIL, and
+    # whoever closes the decoder holds it: both wait for ever.
+    av.logging.restore_default_callback()
+    av.logging.set_libav_level(av.logging.ERROR)
 
 
 def pictures_of(path: Path, first: int = 0, count: int | None = None) -> Iterator[np.ndarray]:
@@ -114,7 +117,6 @@ def pictures_of(path: Path, first: int = 0, count: int | None = None) -> Iterato
 
     with opened(path) as video:
         stream = video.streams.video[0]
-        stream.thread_type = "AUTO"
         rate, base = stream.average_rate, stream.time_base
         if rate is None or base is None:
             raise StoreError(f"{path} does not say how many pictures it has in a second")
@@ -140,13 +142,23 @@ def pictures_of(path: Path, first: int = 0, count: int | None = None) -> Iterato
 
 
 def frames_in(path: Path) -> int:
-    """How many pictures a file's index lists.
+    """How many pictures a file holds, up to the first that is cut short; reads all of it.
 
     Raises:
         StoreError: as `opened`.
     """
+    import av
+
+    whole = 0
     with opened(path) as video:
-        return video.streams.video[0].frames
+        try:
+            for packet in video.demux(video.streams.video[0]):
+                if packet.is_corrupt:
+                    break
+                whole += packet.size > 0
+        except av.FFmpegError:
+            pass            # the rest is missing
+    return whole
 
 
 def opened(path: Path) -> Any:

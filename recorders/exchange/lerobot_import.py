@@ -1,0 +1,234 @@
+"""A LeRobot dataset becomes a store.
+
+`observation.state` becomes the arm's position, `action` what was sent, pictures become cameras;
+other numbers keep their names in the streams `observation` and `tick`; tasks, edits of the
+instruction and sub-tasks become what our own recordings say. What this file cannot keep it names.
+Knows what LeRobot's features mean; how they lie on the disk is lerobot_reader's business, what is
+left after a crash lerobot_damaged's.
+"""
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from recorders.exchange import lerobot_layout as layout
+from recorders.exchange.destination import moved_when_whole
+from recorders.exchange.imported import Imported, Progress
+from recorders.exchange.incoming import Camera, Incoming, keep, stamps_ns
+from recorders.exchange.lerobot_language import Said, events_of, from_table
+from recorders.exchange.lerobot_reader import Meta, Recorded, episodes_of, read_meta
+from recorders.exchange.videos import pictures_of, quiet
+from recorders.store import DemoStore
+from recorders.store_errors import StoreError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+def import_lerobot(folder: Path, to: Path, damaged: bool = False, lossless: bool = False,
+                   progress: Progress | None = None) -> Imported:
+    """Write a dataset into a new store.
+
+    Args:
+        folder: of the dataset: meta/, data/, videos/.
+        to: a folder that does not exist.
+        damaged: take what can be had of a dataset that a crash left unfinished.
+        lossless: keep pictures exactly as they were decoded.
+        progress: called after every episode.
+
+    Raises:
+        StoreError: saying in one line what is wrong; nothing is left behind.
+    """
+    from recorders.exchange.lerobot_damaged import salvage
+
+    quiet()
+    with moved_when_whole(to) as partial:
+        if damaged:
+            salvaged = salvage(folder)
+            meta, episodes, lost = salvaged.meta, iter(salvaged.episodes), salvaged.lost
+        else:
+            meta = read_meta(folder)
+            episodes, lost = episodes_of(folder, meta), []
+        taken = _features(meta.info)
+        notes = _read_notes(folder, meta)
+        done = frames = 0
+        with DemoStore.open(partial, write=True, create=True) as store:
+            for recorded in episodes:
+                keep(store, incoming(recorded, meta, notes.get(recorded.number, {})), lossless)
+                done, frames = done + 1, frames + recorded.rows.num_rows
+                if progress:
+                    progress(done, len(meta.episodes), f"episode {recorded.number}, "
+                                                       f"{recorded.rows.num_rows} frames")
+        if not done:
+            raise StoreError(f"of {folder} no episode could be recovered: {'; '.join(lost)}")
+    return Imported(path=to, episodes=done, frames=frames, lost=tuple(lost),
+                    left_behind=tuple(key for key in meta.info.features if key not in taken))
+
+
+def incoming(recorded: Recorded, meta: Meta, notes: dict[str, Any]) -> Incoming:
+    """One episode in the store's terms.
+
+    Args:
+        recorded: as it lies there.
+        meta: of its dataset.
+        notes: what our own export said of it.
+
+    Raises:
+        StoreError: if a column is missing, or has another shape than info.json says.
+    """
+    info, rows = meta.info, recorded.rows
+    numbers = {key: numbers_of(rows, key, info.features[key]) for key in info.numbers()}
+    if layout.ACTION not in numbers:
+        raise StoreError(f"the dataset has no feature '{layout.ACTION}': its features are "
+                         f"{', '.join(info.features)}")
+    moments_ns = stamps_ns(rows.num_rows, info.fps)
+    said = _said(rows)
+    success = numbers.get(layout.SUCCESS)
+    told = notes.get("label")
+    by_detector = "success" if success is not None and success.any() else \
+        "failure" if success is not None else ""
+    return Incoming(
+        rate_hz=info.fps, tasks=recorded.tasks, action=_vector(numbers[layout.ACTION]),
+        state=_vector(numbers[layout.STATE]) if layout.STATE in numbers else None,
+        action_names=_names(info.features[layout.ACTION]),
+        state_names=_names(info.features.get(layout.STATE, {})),
+        observed={_column(key): values for key, values in numbers.items()
+                  if key.startswith("observation.") and key != layout.STATE},
+        outcomes={_column(key): _counted(values) if key == layout.INTERVENTION else values
+                  for key, values in numbers.items()
+                  if not key.startswith("observation.") and key != layout.ACTION},
+        cameras=tuple(_camera(key, recorded, info) for key in _picture_features(info)
+                      if key in recorded.videos or key in recorded.folders or
+                      info.features[key]["dtype"] == "image"),
+        events=events_of(said, recorded.tasks, moments_ns, info.fps),
+        detector=by_detector if not told else told if notes.get("label_by") == "detector" else "",
+        label=told, note=notes.get("note", ""), task=notes.get("task", ""),
+        robot=info.robot_type or "", origin=f"LeRobot {info.codebase_version}",
+        seed=notes.get("seed", 0), operator=notes.get("operator", ""))
+
+
+def numbers_of(rows: "pa.Table", key: str, feature: dict[str, Any]) -> np.ndarray:
+    """A feature's numbers.
+
+    Returns:
+        (N, …) of the feature's type; (N,) for a feature of shape (1,).
+
+    Raises:
+        StoreError: if the column is missing, or is not as the feature says.
+    """
+    if key not in rows.column_names:
+        raise StoreError(f"the table has no column '{key}': it has {', '.join(rows.column_names)}")
+    column = rows[key].combine_chunks()
+    while hasattr(column, "flatten") and column.type.num_fields:
+        column = column.flatten()
+    shape = tuple(feature["shape"])
+    try:
+        flat = column.to_numpy(zero_copy_only=False).astype(feature["dtype"])
+        return flat.reshape(rows.num_rows, *(() if shape == (1,) else shape))
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"'{key}' holds {len(column)} values of type {column.type} in "
+                         f"{rows.num_rows} rows, and {layout.INFO} says {feature['dtype']} "
+                         f"{shape}") from error
+
+
+def _features(info: layout.Info) -> set[str]:
+    """What is kept: all numbers, colour pictures, language, and LeRobot's own columns."""
+    return {*info.numbers(), *_picture_features(info), layout.PERSISTENT, layout.EVENTS,
+            *layout.OWN_COLUMNS}
+
+
+def _picture_features(info: layout.Info) -> list[str]:
+    return [key for key in info.pictures() if not layout.is_depth(info.features[key])]
+
+
+def _said(rows: "pa.Table") -> Said:
+    def told(key: str) -> list[Any] | None:
+        return rows[key].to_pylist() if key in rows.column_names else None
+
+    return from_table(told(layout.PERSISTENT), told(layout.EVENTS))
+
+
+def _camera(key: str, recorded: Recorded, info: layout.Info) -> Camera:
+    height, width = _size(info.features[key])
+
+    def pictures() -> Iterator[np.ndarray]:
+        if key in recorded.videos:
+            span = recorded.videos[key]
+            return pictures_of(span.path, span.first, span.count)
+        if key in recorded.folders:
+            return _from_folder(recorded.folders[key], recorded.rows.num_rows)
+        return _from_column(recorded.rows[key].to_pylist())
+
+    return Camera(name=layout.camera_of(key), height=height, width=width, pictures=pictures)
+
+
+def _size(feature: dict[str, Any]) -> tuple[int, int]:
+    shape, names = list(feature["shape"]), feature.get("names") or []
+    first = str(names[0]).startswith("channel") if names else shape[0] in (1, 3)
+    return (shape[1], shape[2]) if first else (shape[0], shape[1])
+
+
+def _from_folder(folder: Path, frames: int) -> Iterator[np.ndarray]:
+    for k in range(frames):
+        yield _decoded((folder / f"frame-{k:06d}.png").read_bytes())
+
+
+def _from_column(pictures: Sequence[dict[str, Any]]) -> Iterator[np.ndarray]:
+    for picture in pictures:
+        if not picture["bytes"]:
+            raise StoreError(f"a picture lies outside the table, in {picture['path']}: "
+                             f"such datasets are not read; make videos of it with "
+                             f"lerobot-edit-dataset")
+        yield _decoded(picture["bytes"])
+
+
+def _decoded(data: bytes) -> np.ndarray:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data)) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def _names(feature: dict[str, Any]) -> tuple[str, ...]:
+    """Of the axes; LeRobot's ".pos", which our export puts there, is taken off again."""
+    names = feature.get("names") or ()
+    if not names:
+        return ()
+    if isinstance(names, dict):
+        names = next((one for one in names.values() if isinstance(one, list)), ())
+    texts = tuple(str(name) for name in names)
+    if len(texts) != int(np.prod(feature["shape"])):
+        return ()
+    return tuple(text.removesuffix(".pos") for text in texts)
+
+
+def _column(key: str) -> str:
+    name = "".join(c if c.isalnum() or c in "_.-" else "_"
+                   for c in key.removeprefix("observation."))
+    return f"their_{name}" if name in ("sent", "t_mono_ns", "t_wall_ns", "t_device_ns", "seq") \
+        or not name[:1].isalnum() else name
+
+
+def _counted(intervention: np.ndarray) -> np.ndarray:
+    """Interventions as our ticks count them: 1 in the first, 2 in the second, 0 outside."""
+    on = intervention.astype(bool)
+    begins = on & ~np.concatenate([[False], on[:-1]])
+    return np.where(on, np.cumsum(begins), 0).astype(np.int32)
+
+
+def _vector(values: np.ndarray) -> np.ndarray:
+    return values.reshape(len(values), -1) if values.ndim == 1 else values
+
+
+def _read_notes(folder: Path, meta: Meta) -> dict[int, dict[str, Any]]:
+    """What our export said of the episodes, unless the dataset was edited since."""
+    try:
+        told = msgspec.json.decode((folder / layout.NOTES).read_bytes())["episodes"]
+    except (OSError, msgspec.DecodeError, KeyError, TypeError):
+        return {}
+    lengths = {number: said["length"] for number, said in meta.episodes.items()}
+    notes = dict(enumerate(told))
+    return notes if {number: one.get("frames") for number, one in notes.items()} == lengths else {}
