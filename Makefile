@@ -1,6 +1,6 @@
 # Two commands do everything: `make run` and `make test`. Both set up whatever is missing.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check setup bench torture experiments experiments-quick lock
+.PHONY: help run demo test check setup bench interop torture experiments experiments-quick lock
 PYTHON := .venv/bin/python
 # Many small models and arrays: one thread each is faster than threads that fight for the cores.
 export OMP_NUM_THREADS ?= 1
@@ -27,6 +27,9 @@ setup:              ## install what is missing (see .ci/setup); quick when nothi
 
 bench: setup        ## every benchmark, both sides in one run; minutes
 	@$(PYTHON) tests/bench/run_all.py
+
+interop: setup      ## every path of data in and out, the other program run for real; minutes
+	@$(PYTHON) tests/bench/interop $(if $(TO),--to $(TO))
 
 torture: setup      ## kill processes at random moments, at least 200 times; minutes
 	@$(PYTHON) tests/torture/store_kill.py

@@ -1,0 +1,90 @@
+"""Out to diffusion_policy and UMI, read with the zarr and the codecs that they pin.
+
+Their zarr is older than anything beside LeRobot may be, so it gets a throw-away environment of its
+own; where that cannot be made, the row says so. The codec is imagecodecs' of that time behind the
+signature of UMI's class.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from row import Row, episodes_of, recorded, timed
+
+from recorders.exchange.replay_buffer import Kind, export_replay_buffer
+from recorders.exchange.replay_buffer_import import import_replay_buffer
+from recorders.store import DemoStore
+
+PINNED = ("zarr==2.16.1", "numcodecs==0.11.0", "numpy==1.24.4", "imagecodecs==2023.9.18",
+          "setuptools<70")
+_READ = """
+import sys, zarr, numpy, imagecodecs, numcodecs
+from imagecodecs.numcodecs import Jpegxl
+
+class JpegXl(Jpegxl):
+    codec_id = "imagecodecs_jpegxl"
+    # UMI's own signature (diffusion_policy/codecs/imagecodecs_numcodecs.py): no other setting fits.
+    def __init__(self, level=None, effort=None, distance=None, lossless=None, decodingspeed=None,
+                 photometric=None, planar=None, usecontainer=None, index=None,
+                 keeporientation=None, numthreads=None):
+        super().__init__(numthreads=numthreads)
+
+numcodecs.register_codec(JpegXl)
+path = sys.argv[1]
+store = zarr.ZipStore(path, mode="r") if path.endswith(".zip") else zarr.DirectoryStore(path)
+root = zarr.group(store)
+ends = root["meta/episode_ends"][:]
+frames = 0
+for key, value in root["data"].items():
+    assert value.shape[0] == ends[-1], key
+    if value.ndim == 4:
+        for k in (0, int(ends[-1]) - 1):
+            picture = value[k]
+            assert picture.dtype == numpy.uint8 and picture.std() > 1, key
+        frames += value.shape[0]
+    else:
+        assert numpy.isfinite(value[:]).all(), key
+print(len(ends), int(ends[-1]), frames, *sorted(root["data"].keys()))
+"""
+
+
+def run(work: Path) -> list[Row]:
+    """Export both, read both with what they pin, and import both."""
+    python = _environment(work / "pinned")
+    rows: list[Row] = []
+    names: dict[Kind, str] = {"diffusion_policy": "buffer.zarr", "umi": "umi.zarr.zip"}
+    for kind, name in names.items():
+        store, to = recorded(work), work / name
+        with timed() as timer, DemoStore.open(store) as opened:
+            done = export_replay_buffer(opened, episodes_of(store), to, kind)
+        said = _read(python, to)
+        rows.append(Row(path=f"store → {kind} → zarr 2.16.1", rows=done.frames,
+                        frames=done.frames * len(done.cameras), seconds=timer.seconds,
+                        ok=said.split()[:3] == [str(done.episodes), str(done.frames),
+                                                str(done.frames * len(done.cameras))],
+                        check=f"episodes, frames, pictures, keys: {said}"))
+        with timed() as timer:
+            back = import_replay_buffer(to, work / f"from-{kind}", 30)
+        rows.append(Row(path=f"{kind} → store", rows=back.frames,
+                        frames=back.frames * len(done.cameras), seconds=timer.seconds,
+                        ok=(back.episodes, back.frames) == (done.episodes, done.frames),
+                        check="as many episodes and frames"))
+    return rows
+
+
+def _environment(folder: Path) -> Path | None:
+    uv = Path(sys.executable).with_name("uv")
+    python = folder / "bin/python"
+    for words in (["venv", "--quiet", "--python", "3.11", str(folder)],
+                  ["pip", "install", "--quiet", "--python", str(python), *PINNED]):
+        if subprocess.run([uv, *words], capture_output=True, timeout=200).returncode:
+            return None
+    return python
+
+
+def _read(python: Path | None, path: Path) -> str:
+    if python is None:
+        return "not read: no Python 3.11 with " + " ".join(PINNED)
+    done = subprocess.run([python, "-c", _READ, str(path)], capture_output=True, text=True,
+                          timeout=100)
+    return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
