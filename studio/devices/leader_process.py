@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from recorders.clock import NS_PER_S, Clock, SystemClock
+from studio.devices.lerobot_bus import let_sleep
 
 RETRY_S = 0.5
 
@@ -128,6 +129,7 @@ class LeaderHost:
                 f"{self._request.teleop_type} is not calibrated: run "
                 f"lerobot-calibrate --teleop.type={self._request.teleop_type} with the same port "
                 "and id")
+        let_sleep(teleop)
         self._say(LeaderReport(features=tuple(teleop.action_features)))
         return teleop
 

@@ -22,6 +22,7 @@ from studio.devices.reader import RETRY_S
 
 FAULT_NS = 3 * NS_PER_S // 10   # two reads of a bus with a dead servo, which may both be bad luck
 KEPT = 64                       # readings that wait for whoever takes them
+ANSWER_S = 0.001                # waited for bytes at a time, asleep
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -133,6 +134,7 @@ class LerobotBus:
             if not robot.is_calibrated:
                 raise DeviceError(f"{self._title} is not calibrated, or its motors hold another "
                                   f"calibration: {self._uncalibrated}")
+            let_sleep(robot)
             self._newest = self._units.ours(robot.get_observation())
             robot.send_action(self._units.theirs(self._newest))
         except Exception:
@@ -167,7 +169,9 @@ class LerobotBus:
             self.fault = str(error) if self.refused else (
                 f"{self._title} cannot be opened ({_one_line(error)}): {self._remedy}")
             return RETRY_S
-        if not isinstance(error, ConnectionError):      # LeRobot's word for a motor without answer
+        # LeRobot's word for a motor without answer is ConnectionError, and the SDK stumbles over a
+        # damaged packet with whatever comes; a port that is gone is the system's own error.
+        if _port_is_gone(error):
             self.fault = f"{self._title} is gone ({_one_line(error)}): {self._remedy}"
             self._let_go(self._robot)
             return RETRY_S
@@ -182,13 +186,37 @@ class LerobotBus:
         names = [key.removesuffix(POSITION) for key in self._units.keys if key]
         if bus is None or not hasattr(bus, "ping"):
             return f"it does not answer: {self._remedy}"
-        silent = [name for name in names if bus.ping(name) is None]
+        silent = [name for name in names if not _answers(bus, name)]
         if not silent:
             return "its motors answer one by one but not together: look for a loose cable"
         if len(silent) == len(names):
             return f"no motor answers: {self._remedy}"
         return (f"{', '.join(silent)} {'does' if len(silent) == 1 else 'do'} not answer: check "
                 "the cable from the motor before, and let it cool down")
+
+
+def _port_is_gone(error: Exception) -> bool:
+    of_the_system = isinstance(error, OSError) and not isinstance(error, ConnectionError)
+    return of_the_system or type(error).__module__ == "termios"     # which only Unix has
+
+
+def _answers(bus: Any, name: str) -> bool:
+    try:
+        return bus.ping(name) is not None
+    except (IndexError, TypeError, ValueError):     # a damaged answer is one
+        return True
+
+
+def let_sleep(device: Any) -> None:
+    """Let a bus sleep while it waits for an answer.
+
+    The Feetech and Dynamixel SDKs open their port without a timeout and spin until the answer is
+    there. On a busy machine a spinning thread is suspended while it holds Python's lock, and the
+    threads that must keep time wait for it.
+    """
+    serial = getattr(getattr(getattr(device, "bus", None), "port_handler", None), "ser", None)
+    if serial is not None and serial.timeout == 0:
+        serial.timeout = ANSWER_S
 
 
 def _one_line(error: Exception) -> str:

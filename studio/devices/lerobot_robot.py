@@ -31,7 +31,7 @@ from studio.devices.robot_model import RobotModel, ToolFrame, load_model, own_mo
 VELOCITY_NS = 60_000_000
 STEP_RAD = 2 * np.pi / 4096         # of a servo's encoder; one step to and fro is standing still
 OPEN_S = 60.0                       # opening a bus takes a second, a camera that warms up some
-OPEN_TRIES = 3                      # LeRobot gives up opening when one packet is lost
+OPEN_TRIES = 5                      # LeRobot gives up opening when one packet is lost
 SWITCH_S = 5e-4     # the SDK spins while it waits for an answer; other threads shall not wait 5 ms
 _KEEPS_TORQUE = "disable_torque_on_disconnect"
 

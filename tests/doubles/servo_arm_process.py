@@ -4,8 +4,10 @@ Told line by line what happens to them: JSON lists ["method", arguments…] of `
 alone for what is to be told; answers are JSON values. A hand that sways servos is one of them.
 """
 
+import contextlib
 import json
 import math
+import os
 import subprocess
 import sys
 import threading
@@ -73,6 +75,8 @@ class ServoArmProcess:
 
 
 def main() -> None:
+    with contextlib.suppress(PermissionError):      # real servos do not wait for a busy machine
+        os.setpriority(os.PRIO_PROCESS, 0, -10)
     arm = SwayedArm(Path(sys.argv[1]))
     for line in sys.stdin:
         method, *arguments = json.loads(line)
