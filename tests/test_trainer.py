@@ -94,8 +94,9 @@ def test_what_a_desk_tells_trainer_and_gate_is_what_they_read():
     with private_endpoints() as links:
         spec = trainer_worker(plan, links, resume=True)
         told = msgspec.json.decode(msgspec.json.encode(spec.config), type=TrainerConfig)
-        assert told == TrainerConfig(links=links, run="r", parent="p", stores=("s",), minutes=1.0,
-                                     publish_every_s=9.0, memory_mb=5, count_from=3, resume=True)
+        assert told == TrainerConfig(links=links, run="r", parent="p", stores=("s",), method="iwr",
+                                     minutes=1.0, publish_every_s=9.0, memory_mb=5,
+                                     count_from=3, resume=True)
     trials = {"task": "push", "robot": "sim", "seeds": [5000]}
     read = msgspec.json.decode(msgspec.json.encode(
         gate_worker("v", "d", ("s",), trials).config), type=GateConfig)
@@ -208,7 +209,7 @@ def test_a_trainer_that_was_killed_leaves_its_versions_and_another_goes_on(paren
     training.start(plan)
     training.until(lambda: training.state.published >= 2 and training.state.step > 50)
     assert os.getpriority(os.PRIO_PROCESS, training.pid) == 10
-    assert training.state.episodes == 5 and training.state.method == "iwr"
+    assert training.state.episodes == 5 and training.state.method == plan.method
     make_store(store, 2, first=6)                       # while it learns
     training.until(lambda: training.state.grown >= 2 and training.state.episodes == 7)
     os.kill(training.pid, signal.SIGKILL)

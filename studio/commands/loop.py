@@ -42,7 +42,7 @@ class Loop:
     """How many rollouts in a round."""
     tune_minutes: float = 2.0
     """How long each further training may take, of CPU time."""
-    corrections: str = "hindsight"
+    corrections: str = "hg-dagger"
     """How corrections weigh: all, hg-dagger, iwr, hindsight, sirius, rac."""
     rewind_s: float = 0.0
     """The person first goes back so far, to correct from where it went wrong (with rac)."""

@@ -12,9 +12,9 @@ from studio.station.desk.link import DeskState
 from studio.views.words import counted, duration, sentence
 
 METHODS: tuple[tuple[str, str], ...] = (
-    ("hindsight", "Corrections as much as the rest, and what led to them in hindsight"),
-    ("iwr", "Corrections as much as the rest (IWR)"),
     ("hg-dagger", "Only what people did (HG-DAgger)"),
+    ("iwr", "Corrections as much as the rest (IWR)"),
+    ("hindsight", "Corrections as much as the rest, and what led to them in hindsight"),
     ("sirius", "By who did it, and when (Sirius)"),
     ("rac", "Recovery and correction (RaC)"),
     ("yay", "Only what people said, for System 2 (YAY)"),

@@ -52,7 +52,7 @@ class TrainerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Run or checkpoint to go on from: what drives."""
     stores: tuple[str, ...]
     """What to learn from, as it grows."""
-    method: str = "iwr"
+    method: str = "hg-dagger"
     minutes: float = 3.0
     publish_every_s: float = 30.0
     memory_mb: int = 0

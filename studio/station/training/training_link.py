@@ -19,7 +19,7 @@ class StartTraining(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     Learned from is the desk's store, as it grows, and what the driving run was trained from.
     """
 
-    method: str = "iwr"
+    method: str = "hg-dagger"
     """How corrections weigh: a name of policy/data/correction_weights.py."""
     minutes: float = 3.0
     """How long, all resumed parts together."""
