@@ -62,6 +62,17 @@ def test_lerobot_reads_back_every_number_with_exact_timestamps(exported):
     assert dataset.meta.features["action"]["names"] == [f"{j}.pos" for j in toy.JOINTS]
 
 
+def test_lerobot_finds_what_was_said_who_intervened_and_how_it_ended(exported):
+    dataset, meant = exported
+    last = len(meant[0].moments_ns) - 1
+    assert [bool(dataset[k]["next.success"]) for k in (0, last)] == [False, True]
+    assert not bool(dataset[3]["intervention"])
+    assert dataset.meta.has_language_columns and dataset[last]["language_events"] == []
+    row, = dataset[last]["language_persistent"]
+    assert (row["style"], row["role"], row["content"], row["timestamp"]) == (
+        "subtask", "assistant", "reach red place", 0.0)
+
+
 def test_lerobot_decodes_the_picture_that_belongs_to_each_frame(exported, store):
     dataset, meant = exported
     episode, frames = readers(store)[1], meant[1]
