@@ -1,4 +1,8 @@
-"""`lerobot-train` learns from our export: a small ACT, a few steps, on the CPU."""
+"""`lerobot-train` learns from our export: a small ACT, a few steps, on the CPU.
+
+It needs accelerate (LeRobot's extra `training`), which is not among our packages: LEROBOT_PYTHON
+names a Python that has both, or the row says what is missing.
+"""
 
 import os
 import re
@@ -23,7 +27,8 @@ def run(work: Path) -> list[Row]:
              f"--save_freq={STEPS}", f"--output_dir={out}", "--wandb.enable=false"]
     log = work / "lerobot-train.log"
     with timed() as timer, log.open("w") as file:
-        code = subprocess.run([sys.executable, "-m", "lerobot.scripts.lerobot_train", *words],
+        python = os.environ.get("LEROBOT_PYTHON", sys.executable)
+        code = subprocess.run([python, "-m", "lerobot.scripts.lerobot_train", *words],
                               stdout=file, stderr=file, timeout=400,
                               env={**os.environ, "HF_HUB_OFFLINE": "1"}).returncode
     losses = [float(found) for found in re.findall(r"loss:([0-9.]+)", log.read_text())]
