@@ -203,9 +203,10 @@ def ours(before: list[tuple[float, str]], after: list[tuple[float, str]], since:
     def told(lines: list[tuple[float, str]]) -> list[dict[str, Any]]:
         return [json.loads(line) for _, line in lines if line.startswith('{"at_ns"')]
 
-    first, then = told(before)[-1], told(after)
+    then = told(after)
     if not then:
         return 0, 0.0, float("nan"), "killed"
+    first = (told(before) or then[:1])[-1]
     wrong = next((s for s in then if s["mode"] in ("FAULT", "HOLD", "STOP")), None)
     noticed = wrong["at_ns"] / 1e9 - since if wrong else float("nan")
     return (then[-1]["late"] - first["late"], max(s["worst_ms"] for s in then), noticed,
