@@ -13,6 +13,7 @@ run: setup          ## set up all that is missing and open the desk; ends with i
 
 demo: setup         ## the whole loop, unattended: demonstrate, train, drive together, correct, again
 	@$(PYTHON) -m studio.cli loop
+	@$(PYTHON) tests/bench/swap.py out/loop/round-2 out/loop/round-1 --seconds 24
 
 test: check         ## set up all that is missing, check the code, run all tests
 	@$(PYTHON) -m pytest -q --durations=8 --numprocesses 2 --dist loadfile -m "not alone"
