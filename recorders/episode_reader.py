@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from recorders import align
 from recorders.array_layout import DamagedRecording, UnknownLayout, read_metadata
 from recorders.clock import NS_PER_S
 from recorders.column_reader import read_column
@@ -48,6 +49,31 @@ class StreamReader:
     def stamps_ns(self) -> np.ndarray:
         """(N,) int64 monotonic nanoseconds at which the rows arrived."""
         return self.column("t_mono_ns")
+
+    @cached_property
+    def taken_ns(self) -> np.ndarray:
+        """(N,) int64 monotonic nanoseconds of the moments that the rows tell of: aligned by these.
+
+        The stamps, or where the device has a clock its own on this machine's, less the latency that
+        was measured of it.
+        """
+        stamps_ns = self.column(self.spec.moment_column)
+        return stamps_ns - self.spec.latency_ns if self.spec.latency_ns else stamps_ns
+
+    def known_at(self, moments_ns: np.ndarray, waited_ns: int) -> np.ndarray:
+        """For every moment, the newest row of it or before that had come in by then.
+
+        Args:
+            moments_ns: (M,).
+            waited_ns: so long after a moment it is looked at: the latency of the first camera.
+
+        Returns:
+            (M,) rows; `align.NOT_YET` where there was none.
+        """
+        rows = align.latest_before(self.taken_ns, moments_ns)
+        if self.taken_ns is self.stamps_ns:
+            return rows
+        return np.minimum(rows, align.latest_before(self.stamps_ns, moments_ns + waited_ns))
 
     @property
     def column_names(self) -> tuple[str, ...]:

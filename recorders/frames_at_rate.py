@@ -3,7 +3,8 @@
 Streams are recorded at their own rates with the stamps at which samples arrived. Here they are laid
 on a grid: a frame's moment is the grid's, moved to the nearest picture of the first camera if one
 is less than half a frame away (a camera's jitter then neither doubles nor skips a picture).
-Everything observed is the newest that had arrived at that moment; the action is what the robot had
+Everything observed is the newest of that moment or before, a device's measured latency taken off,
+that had arrived when the first camera's picture did; the action is what the robot had
 been told by the *next* frame, as the field's recorders mean it: what to do from here on. Its last
 number, the gripper, is the one that was wanted: the one sent glides towards it.
 This file knows streams and time. It knows no other format and no files.
@@ -72,11 +73,13 @@ def frames_at_rate(
     _require(episode, [(camera, picture) for camera in cameras] + [state, action])
     step_ns = NS_PER_S / rate_hz
     seen = [*cameras, state[0]]
-    complete_ns = max(*(int(episode[name].stamps_ns[0]) for name in seen),
+    waited_ns = episode[cameras[0]].spec.latency_ns if cameras else 0
+    complete_ns = max(*(max(int(episode[name].taken_ns[0]),
+                            int(episode[name].stamps_ns[0]) - waited_ns) for name in seen),
                       int(episode[action[0]].stamps_ns[0]) - round(step_ns))    # the next frame's
-    pictures_ns = episode[cameras[0]].stamps_ns if cameras else np.zeros(0, np.int64)
+    pictures_ns = episode[cameras[0]].taken_ns if cameras else np.zeros(0, np.int64)
     begin_ns = int(pictures_ns[pictures_ns >= complete_ns][:1].max(initial=complete_ns))
-    end_ns = min(int(episode[name].stamps_ns[-1]) for name in [*seen, action[0]])
+    end_ns = min(int(episode[name].taken_ns[-1]) for name in [*seen, action[0]])
     count = int((end_ns - begin_ns + 1) // step_ns) + 1     # stamps are rounded
     if count < 2:
         raise StoreError(f"episode {episode.episode} is shorter than two frames at {rate_hz:g} Hz: "
@@ -88,9 +91,11 @@ def frames_at_rate(
     actions = align.interpolate(episode[action[0]].stamps_ns, sent, next_ns)
     actions[:, -1] = wanted_gripper(episode[action[0]], sent[:, -1])[
         align.latest_before(episode[action[0]].stamps_ns, next_ns)]
-    rows = {name: align.latest_before(episode[name].stamps_ns, moments_ns) for name in seen}
+    rows = {name: align.latest_before(episode[name].taken_ns, moments_ns)
+            if name in cameras[:1] else episode[name].known_at(moments_ns, waited_ns)
+            for name in seen}
     commands_ns = episode[action[0]].stamps_ns
-    taken_ns = {name: episode[name].stamps_ns[row] - grid_ns for name, row in rows.items()}
+    taken_ns = {name: episode[name].taken_ns[row] - grid_ns for name, row in rows.items()}
     taken_ns[action[0]] = (commands_ns[align.nearest(commands_ns, next_ns)]
                            - grid_ns - round(step_ns))
     return Frames(

@@ -21,6 +21,9 @@ STAMP_COLUMNS: tuple[tuple[str, str], ...] = (
     ("seq", "<i8"),
 )
 
+# A column of streams whose device has a clock: its own stamp on this machine's monotonic clock.
+TAKEN = "t_taken_ns"
+
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
     """A fixed-size quantity in every row of a stream."""
@@ -52,6 +55,13 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     rate_hz: float                      # 0: a row comes when something happens
     columns: tuple[Column, ...] = ()
     images: tuple[ImageField, ...] = ()
+    latency_ns: int = 0                 # from the moment that a row tells of to its stamp
+
+    @property
+    def moment_column(self) -> str:
+        """Which stamp, less `latency_ns`, is the moment that a row tells of."""
+        mapped = any(column.name == TAKEN for column in self.columns)
+        return TAKEN if mapped else "t_mono_ns"
 
     @property
     def original_images(self) -> tuple[ImageField, ...]:

@@ -144,7 +144,8 @@ class WindowSampler:
         place = int(np.searchsorted(self._ends, number, side="right"))
         row = number - (int(self._ends[place - 1]) if place else 0)
         episode = self._episodes[place]
-        stamps_ns = episode[self._clock].stamps_ns
+        stamps_ns = episode[self._clock].taken_ns
+        waited_ns = episode[self._clock].spec.latency_ns
         wanted = np.arange(row - self._frames + 1, row + 1)             # (F,) negative: too early
         moments_ns = stamps_ns[np.maximum(wanted, 0)]
         image_ns, image_valid = {}, {}
@@ -152,10 +153,10 @@ class WindowSampler:
         rows_of_frames: list[int] = []
         for camera, picture in self._images.items():
             rows = wanted if camera == self._clock \
-                else align.latest_before(episode[camera].stamps_ns, moments_ns)
+                else episode[camera].known_at(moments_ns, waited_ns)
             image_valid[camera] = (rows >= 0) & (wanted >= 0)
             rows = np.maximum(rows, 0)
-            image_ns[camera] = episode[camera].stamps_ns[rows]
+            image_ns[camera] = episode[camera].taken_ns[rows]
             chosen = picture_for(episode[camera].spec.images, picture, self._size)
             frames += [episode[camera].images(chosen)] * self._frames
             rows_of_frames += rows.tolist()
@@ -191,7 +192,7 @@ class WindowSampler:
         if self._state is None:
             return None
         stream = episode[self._state[0]]
-        row = int(align.latest_before(stream.stamps_ns, moment_ns))
+        row = int(align.latest_before(stream.taken_ns, moment_ns))
         return stream.column(self._state[1])[max(row, 0)]
 
     def _actions_at(

@@ -74,6 +74,8 @@ COMMANDS: dict[str, Entry] = {
                          "write episodes for LeRobot, diffusion_policy or UMI"),
     "data import": Entry("studio.commands.data_import", "ImportEpisodes",
                          "write a dataset of LeRobot, UMI or robomimic into a store"),
+    "calibrate latency": Entry("studio.commands.calibrate_latency", "CalibrateLatency",
+                               "measure how late the cameras and the arm are"),
     "train": Entry("studio.commands.train", "Train", "train a policy from demonstrations"),
     "versions": Entry(_VERSIONS, "Versions", "list a policy's versions and what the gate found"),
     "promote": Entry(_VERSIONS, "PromoteVersion",

@@ -29,7 +29,6 @@ from policy.data.signals import (
 )
 from policy.data.whose import Whose, changes_ns, went_back, whose_at
 from policy.interfaces import PolicySpec
-from recorders import align
 from recorders.episode import EpisodeSummary
 from recorders.episode_reader import EpisodeReader
 from recorders.streams import ImageField, StreamSpec
@@ -211,13 +210,13 @@ def _moments(
     spec: PolicySpec, episode: EpisodeReader, who: str
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     first = next(iter(spec.cameras))
-    moments_ns = episode[first].stamps_ns
+    moments_ns, waited_ns = episode[first].taken_ns, episode[first].spec.latency_ns
     rows = {}
     for camera in spec.cameras:
-        stamps_ns = episode[camera].stamps_ns
-        if len(stamps_ns) == 0:
+        if len(episode[camera]) == 0:
             raise MissingSignal(f"{who} has no picture of '{camera}'")
-        rows[camera] = np.maximum(align.latest_before(stamps_ns, moments_ns), 0)
+        rows[camera] = np.arange(len(moments_ns)) if camera == first \
+            else np.maximum(episode[camera].known_at(moments_ns, waited_ns), 0)
     return moments_ns, rows
 
 

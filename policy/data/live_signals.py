@@ -66,7 +66,8 @@ class LiveSignals:
         if kept is None or len(kept.rows) == 0:
             raise MissingSignal(f"nothing of '{stream}' has arrived yet: wait for the robot's "
                                 f"first rows before asking the policy")
-        return kept.rows["t_mono_ns"], kept.rows[column]
+        stamps_ns = kept.rows[kept.moment_column]
+        return (stamps_ns - kept.latency_ns if kept.latency_ns else stamps_ns), kept.rows[column]
 
 
 class _Recent:
@@ -74,6 +75,7 @@ class _Recent:
 
     def __init__(self, spec: StreamSpec, keep_s: float) -> None:
         self.columns = frozenset(column.name for column in spec.columns)
+        self.moment_column, self.latency_ns = spec.moment_column, spec.latency_ns
         self._keep_ns = round(keep_s * NS_PER_S)
         self._store = np.zeros(max(64, round(4 * keep_s * spec.rate_hz)), spec.row_dtype)
         self._begin = self._end = 0

@@ -60,7 +60,7 @@ class EpisodeSignals:
         reader = self._episode[stream]
         if len(reader) == 0:
             raise MissingSignal(f"episode {self._episode.episode} has no row of '{stream}'")
-        return reader.stamps_ns, reader.column(column)
+        return reader.taken_ns, reader.column(column)
 
 
 def has_column(streams: Iterable[StreamSpec], stream: str, column: str) -> bool:

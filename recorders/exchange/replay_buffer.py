@@ -151,7 +151,7 @@ def _pose(episode: EpisodeReader, frames: Frames) -> np.ndarray | None:
     if "tool_pose" not in episode["arm"]:
         return None
     arm = episode["arm"]
-    pose = arm.column("tool_pose")[latest_before(arm.stamps_ns, frames.moments_ns)]
+    pose = arm.column("tool_pose")[latest_before(arm.taken_ns, frames.moments_ns)]
     return np.column_stack([pose[:, :3], rotation_vector(pose[:, 3:])])
 
 

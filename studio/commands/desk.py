@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.commands.device_options import (
     Cameras,
+    Latency,
     RobotFields,
     StationFile,
     TeleopFields,
@@ -49,6 +50,9 @@ class DeskOptions:
     cameras: Cameras = ""
     """Cameras beside a real robot by LeRobot's types and fields: '{front: {type: opencv,
     index_or_path: 0, width: 640, height: 480, fps: 30}}'; of a simulator its own: '[front]'."""
+    latency: Latency = ""
+    """How late the cameras are, in ms: a file that `tandem calibrate latency` saved, or
+    '{front: 41.2}'. It is noted with every episode and taken off where streams are aligned."""
     station: StationFile = ""
     """A YAML file that says the same: 'robot: {type: so101_follower, port: …}', 'teleop: …',
     'cameras: …'; what is typed goes before it."""
@@ -78,7 +82,7 @@ class DeskOptions:
         """
         teleop = operator_of(self.teleop)
         require_operator(teleop)
-        options = robot_options(self.robot, self.robot_fields, self.cameras)
+        options = robot_options(self.robot, self.robot_fields, self.cameras, self.latency)
         task = require_session(robot=self.robot, task=self.task, fast=False, episodes=1,
                                teleop=_ANY_DEVICE if teleop == NOBODY else teleop,
                                robot_options=options)

@@ -16,14 +16,17 @@ from typing import Annotated, Any
 import tyro
 
 from studio.commands.output import UsersMistakeError
+from studio.devices.interfaces import DeviceError
+from studio.devices.latency import checked
 from studio.devices.lerobot_types import built_in_types, parsed
 from studio.station.robots import LEADER, cameras_of, is_simulated, operator_names
 
-_FIELD, _STATION = "FIELD", "--station"
+_FIELD, _STATION, _LATENCY = "FIELD", "--station", "latency"
 _DEVICES = ("robot", "teleop")
 RobotFields = Annotated[str, tyro.conf.arg(name=f"robot.{_FIELD}", metavar="VALUE")]
 TeleopFields = Annotated[str, tyro.conf.arg(name=f"teleop.{_FIELD}", metavar="VALUE")]
 Cameras = Annotated[str, tyro.conf.arg(metavar="CAMERAS")]
+Latency = Annotated[str, tyro.conf.arg(metavar="FILE")]
 StationFile = Annotated[str, tyro.conf.arg(metavar="FILE")]
 
 
@@ -46,12 +49,25 @@ def gathered(words: Sequence[str]) -> list[str]:
     return rest
 
 
-def robot_options(robot: str, robot_fields: str, cameras: str) -> dict[str, Any]:
+def robot_options(robot: str, robot_fields: str, cameras: str, latency: str = "") -> dict[str, Any]:
     """What a robot is opened with.
 
     Raises:
         UsersMistakeError: naming what is valid.
     """
+    options = _options_of(robot, robot_fields, cameras)
+    if not latency:
+        return options
+    named = options.get("cameras") or cameras_of(robot)
+    late = _latencies(latency)
+    try:        # once the robot is open, its own cameras are known and this is checked again
+        checked(late, [*named, *options.get("fields", {}).get("cameras", {})])
+    except DeviceError as error:
+        raise UsersMistakeError(f"--latency: {error}") from error
+    return options | {"latency_ms": late}
+
+
+def _options_of(robot: str, robot_fields: str, cameras: str) -> dict[str, Any]:
     given = _values(robot_fields)
     if is_simulated(robot):
         if given:
@@ -129,11 +145,28 @@ def _words_of(path: Path | None) -> list[str]:
             words += [f"--{name}", str(value["type"])] if "type" in value else []
             words += [word for field, of in value.items() if field != "type"
                       for word in (f"--{name}.{field}", _text(of))]
+        elif name == _LATENCY and isinstance(value, str):     # beside the station file
+            words += [f"--{name}", str(path.expanduser().parent / Path(value).expanduser())]
         elif isinstance(value, bool):
             words += [f"--{str(name).replace('_', '-')}"] * value
         else:
             words += [f"--{str(name).replace('_', '-')}", _text(value)]
     return words
+
+
+def _latencies(latency: str) -> dict[str, Any]:
+    """What `--latency` says: a mapping, or a file with one, as `tandem calibrate latency` saves."""
+    said = parsed(latency)
+    if isinstance(said, str):
+        try:
+            said = parsed(Path(said).expanduser().read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsersMistakeError(f"--latency {latency} cannot be read: {error}") from error
+    if not isinstance(said, Mapping):
+        raise UsersMistakeError(f"--latency {latency} is no mapping of cameras to milliseconds, "
+                                "such as '{front: 41.2}'; `tandem calibrate latency --save FILE` "
+                                "makes one")
+    return dict(said)
 
 
 def _text(value: Any) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from policy.statistics import wilson
 from studio.commands.device_options import (
     Cameras,
+    Latency,
     RobotFields,
     StationFile,
     TeleopFields,
@@ -66,6 +67,9 @@ class Rollout(PolicyOptions):
     cameras: Cameras = ""
     """Cameras beside a real robot by LeRobot's types and fields: '{front: {type: opencv,
     index_or_path: 0, width: 640, height: 480, fps: 30}}'; of a simulator its own: '[front]'."""
+    latency: Latency = ""
+    """How late the cameras are, in ms: a file that `tandem calibrate latency` saved, or
+    '{front: 41.2}'. It is noted with every episode and taken off where streams are aligned."""
     station: StationFile = ""
     """A YAML file that says the same: 'robot: {type: so101_follower, port: …}', 'teleop: …',
     'cameras: …'; what is typed goes before it."""
@@ -100,7 +104,7 @@ class Rollout(PolicyOptions):
     def run(self, screen: Screen) -> Answer:
         """Drive, and print how it went."""
         teleop = operator_of(self.teleop)
-        options = robot_options(self.robot, self.robot_fields, self.cameras)
+        options = robot_options(self.robot, self.robot_fields, self.cameras, self.latency)
         require_robot(self.robot, options)
         self._require_person()
         task, words = self._task()

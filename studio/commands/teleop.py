@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from studio.commands.device_options import (
     Cameras,
+    Latency,
     RobotFields,
     StationFile,
     TeleopFields,
@@ -39,6 +40,9 @@ class Teleop:
     cameras: Cameras = ""
     """Cameras beside a real robot by LeRobot's types and fields: '{front: {type: opencv,
     index_or_path: 0, width: 640, height: 480, fps: 30}}'; of a simulator its own: '[front]'."""
+    latency: Latency = ""
+    """How late the cameras are, in ms: a file that `tandem calibrate latency` saved, or
+    '{front: 41.2}'. It is noted with every episode and taken off where streams are aligned."""
     station: StationFile = ""
     """A YAML file that says the same: 'robot: {type: so101_follower, port: …}', 'teleop: …',
     'cameras: …'; what is typed goes before it."""
@@ -62,7 +66,7 @@ class Teleop:
 
     def run(self, screen: Screen) -> Answer:
         """Drive until the scenes are over or Ctrl-C."""
-        options, teleop = (robot_options(self.robot, self.robot_fields, self.cameras),
+        options, teleop = (robot_options(self.robot, self.robot_fields, self.cameras, self.latency),
                            operator_of(self.teleop))
         task = require_session(robot=self.robot, teleop=teleop, task=self.task, fast=self.fast,
                                episodes=self.scenes, robot_options=options)

@@ -74,6 +74,8 @@ class RobotInfo(msgspec.Struct, frozen=True, kw_only=True):
         tool_site, arm_joints: names in that model: the tool's site, the joints without the gripper.
         streams: all that the robot will produce; one of them is "arm" (see FORMAT.md).
         workspace: corners of the box that the tool may be in, world frame, m; None: the station's.
+        command_latency_ns: from a command to the motion that it asks for, as it was measured; noted
+            with every recording. Actions are what was sent, so nothing is shifted by it.
     """
 
     name: str
@@ -89,6 +91,7 @@ class RobotInfo(msgspec.Struct, frozen=True, kw_only=True):
     arm_joints: tuple[str, ...]
     streams: tuple[StreamSpec, ...]
     workspace: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
+    command_latency_ns: int = 0
 
 
 class RobotDriver(Protocol):

@@ -28,6 +28,12 @@ class CameraOptions(msgspec.Struct, frozen=True, kw_only=True):
     depth: bool = True
     encoding: Encoding = "jpeg"
     shadows: bool = False       # pretty, and eight times as dear
+    delay_ms: float | None = None   # stamped on arrival, so late; None: stamped at exposure
+
+    @property
+    def delay_ns(self) -> int | None:
+        """The same in ns."""
+        return None if self.delay_ms is None else round(self.delay_ms * 1_000_000)
 
 
 class CameraRig(PictureThread):
@@ -53,7 +59,8 @@ class CameraRig(PictureThread):
             [camera_stream(name, height=options.height, width=options.width,
                            rate_hz=options.rate_hz, depth=options.depth,
                            encoding=options.encoding) for name in options.names],
-            lambda: _Darkroom(model, options))
+            lambda: _Darkroom(model, options),
+            latency_ns=LATENCY_NS if options.delay_ms is None else 0)
 
 
 class _Darkroom:

@@ -28,6 +28,8 @@ class ClockedRobot(ABC):
         camera_hz: how often they look.
         info: limits, model and streams.
         title: what messages call it.
+        delay_ns: its cameras stamp a picture when it arrives, so long after it was taken; None:
+            with the moment in which it was taken.
 
     Attributes:
         info: as given; readable before connecting.
@@ -36,9 +38,10 @@ class ClockedRobot(ABC):
     """
 
     def __init__(self, clock: Clock, rig: PictureThread, camera_hz: float, info: RobotInfo,
-                 title: str) -> None:
+                 title: str, delay_ns: int | None = None) -> None:
         self.rig, self.info, self.fault = rig, info, ""
         self._clock, self._camera_hz, self._title = clock, camera_hz, title
+        self._delay_ns = delay_ns or 0
         self._connected = False
         self._origin_ns = 0         # when picture 0 is due
         self._captured = -1         # number of the last picture that came due
@@ -109,6 +112,7 @@ class ClockedRobot(ABC):
 
     def _capture(self, stamp_ns: int, device_ns: int, state: Any) -> None:
         """Take the picture that is due, of a state that the rig can draw."""
+        stamp_ns += self._delay_ns
         self.rig.capture(Snapshot(
             t_mono_ns=stamp_ns, t_wall_ns=stamp_ns + self._wall_minus_mono_ns(),
             t_device_ns=device_ns, seq=self._captured, state=state))

@@ -70,6 +70,7 @@ class PictureThread:
     Args:
         streams: one per camera, made by `camera_stream`.
         open_darkroom: called in the thread; may raise DeviceError.
+        latency_ns: from a picture's stamp to its arrival; 0: stamped as it arrives.
 
     Attributes:
         streams: as given.
@@ -77,10 +78,11 @@ class PictureThread:
     """
 
     def __init__(self, streams: Sequence[StreamSpec],
-                 open_darkroom: Callable[[], Darkroom]) -> None:
+                 open_darkroom: Callable[[], Darkroom], *,
+                 latency_ns: int = LATENCY_NS) -> None:
         self.streams = tuple(streams)
         self.newest: dict[str, np.ndarray] = {}
-        self._open_darkroom = open_darkroom
+        self._open_darkroom, self._latency_ns = open_darkroom, latency_ns
         self._pending: deque[tuple[int, Future[_Exposure]]] = deque()
         self._thread: ThreadPoolExecutor | None = None
         self._darkroom: Darkroom | None = None
@@ -113,7 +115,7 @@ class PictureThread:
     @property
     def busy(self) -> bool:
         """Whether a capture has to be skipped because drawing does not keep up."""
-        return len(self._pending) >= _MOST_PENDING
+        return sum(not exposure.done() for _, exposure in self._pending) >= _MOST_PENDING
 
     def capture(self, snapshot: Snapshot) -> None:
         """Take a picture of a moment with every camera; returns at once."""
@@ -127,8 +129,8 @@ class PictureThread:
 
         Args:
             now_ns: monotonic.
-            wait: True under a virtual clock: exactly what is LATENCY_NS old, waiting for the
-                thread if need be. False in real time: what is ready.
+            wait: True under a virtual clock: exactly what has arrived by now, waiting for the
+                thread if need be. False in real time: what is ready, and not stamped later.
 
         Raises:
             DeviceError: if drawing failed.
@@ -136,7 +138,8 @@ class PictureThread:
         batches: list[Batch] = []
         while self._pending:
             stamp_ns, exposure = self._pending[0]
-            due = stamp_ns + LATENCY_NS <= now_ns if wait else exposure.done()
+            due = stamp_ns + self._latency_ns <= now_ns if wait \
+                else stamp_ns <= now_ns and exposure.done()
             if not due:
                 break
             self._pending.popleft()

@@ -46,6 +46,8 @@ class SimRobot(ClockedRobot):
         depth: whether the cameras deliver depth.
         image_encoding: of the colour pictures.
         shadows: prettier pictures, eight times as dear.
+        camera_delay_ms: the cameras stamp pictures as those of real robots do, when they arrive,
+            so long after they were taken; None: with the moment in which they were taken.
         disturbance: what happens to the cube that is asked for, in a world made here.
         mishaps: what breaks there.
 
@@ -59,19 +61,21 @@ class SimRobot(ClockedRobot):
                  image_size: tuple[int, int] = (240, 320), camera_hz: float = 30.0,
                  render: bool = True, cameras: tuple[str, ...] = ("front", "wrist"),
                  depth: bool = True, image_encoding: Encoding = "jpeg",
-                 shadows: bool = False,
+                 shadows: bool = False, camera_delay_ms: float | None = None,
                  disturbance: Disturbance | dict[str, Any] | None = None,
                  mishaps: Mishaps | None = None) -> None:
         clock = clock or SystemClock()
         self.world = world or SimWorld(clock, disturbance=disturbance_from(disturbance),
                                        mishaps=mishaps)
         self._sampler, self._moments = Sampler(self.world), Moments(self.world)
-        rig = CameraRig(self.world.model, CameraOptions(
+        options = CameraOptions(
             names=tuple(cameras) if render else (), height=image_size[0], width=image_size[1],
-            rate_hz=camera_hz, depth=depth, encoding=image_encoding, shadows=shadows))
+            rate_hz=camera_hz, depth=depth, encoding=image_encoding, shadows=shadows,
+            delay_ms=camera_delay_ms)
+        rig = CameraRig(self.world.model, options)
         self.cameras = {spec.name: SimCamera(*image_size, camera_hz) for spec in rig.streams}
         super().__init__(
-            clock, rig, camera_hz, title="the simulated robot",
+            clock, rig, camera_hz, title="the simulated robot", delay_ns=options.delay_ns,
             info=_describe(self.world, (*self._sampler.streams, *rig.streams)))
 
     # ----------------------------------------------------------------------------- RobotDriver

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from recorders.clock import Clock
 from studio.devices.absent import AbsentTeleoperator
 from studio.devices.interfaces import DeviceError, RobotDriver, Teleoperator
+from studio.devices.latency import with_latencies
 from studio.devices.lerobot_types import DISCOVER, built_in_types, require_type
 from studio.devices.probe import serial_ports
 from studio.devices.registry import make_teleoperator, register, teleoperator_names
@@ -139,11 +140,20 @@ def open_robot(name: str, clock: Clock, **options: Any) -> RobotDriver:
         name: one of `robot_names`, or what a recording calls its robot.
         clock: what it follows.
         options: of its class, such as `image_size`, `cameras`, `depth`, `image_encoding`; see
-            `LerobotRobot` for those of a LeRobot robot.
+            `LerobotRobot` for those of a LeRobot robot. `latency_ms` is for all of them: see
+            `studio.devices.latency`.
 
     Raises:
         DeviceError: for an unknown robot, or packages that are missing.
     """
+    latency_ms = options.pop("latency_ms", None)
+    robot = _open(name, clock, options)
+    if latency_ms:
+        robot.info = with_latencies(robot.info, latency_ms)
+    return robot
+
+
+def _open(name: str, clock: Clock, options: dict[str, Any]) -> RobotDriver:
     if name in _SIM_NAMES:
         return importlib.import_module("studio.sim.robot").SimRobot(clock, **options)
     if name.startswith(_GYM):

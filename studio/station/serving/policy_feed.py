@@ -70,6 +70,7 @@ class PolicyFeed:
         self._fields = {camera: _picture_of(self._streams, camera, picture, spec.picture_size)
                         for camera, picture in spec.cameras.items()}
         self._first = next(iter(spec.cameras))
+        self._moments = {one.name: (one.moment_column, one.latency_ns) for one in streams}
         self._signals = LiveSignals(self._streams)
         self._scene, self._since_ns = (-1, 0), 0        # the scene, and how often one went back
         self._depth = _picture_of(self._streams, self._first, DEPTH) if spec.cloud_points else None
@@ -118,7 +119,8 @@ class PolicyFeed:
     def _keep(self, batch: Batch) -> bool:
         kept = False
         for row, images in zip(batch.rows, batch.images, strict=True):
-            if (stamp_ns := int(row["t_mono_ns"])) >= self._since_ns:
+            column, latency_ns = self._moments[batch.stream]
+            if (stamp_ns := int(row[column]) - latency_ns) >= self._since_ns:
                 self._pictures[batch.stream].append(_Picture(stamp_ns, row, images))
                 kept = True
         return kept
