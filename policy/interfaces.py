@@ -11,12 +11,14 @@ Letters: H = steps of a chunk, P = numbers of proprioception, D = joints + gripp
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
 
 from recorders.clock import NS_PER_S
+from recorders.streams import StreamSpec
 
 ActionSpace = Literal["tool", "joints"]
 
@@ -179,4 +181,29 @@ class TakesSubtasks(Protocol):
 
     def told(self, latent: Latent, subtask: str) -> Latent:
         """The latent as if System 2 had said this; what it saw stays."""
+        ...
+
+
+@runtime_checkable
+class SeesAll(Protocol):
+    """A policy that looks at every observation, not only at those that it answers."""
+
+    def see(self, observation: Observation) -> None:
+        """An observation, in order, before `think` and `act` may be asked about it."""
+        ...
+
+
+@runtime_checkable
+class Choosy(Protocol):
+    """A policy that others trained, whose names may not be the robot's."""
+
+    def misfits(self, robot: str, joint_names: Sequence[str], streams: Sequence[StreamSpec]
+                ) -> list[str]:
+        """What of it does not fit a robot, each a sentence with what to do; none if all does.
+
+        Args:
+            robot: its name.
+            joint_names: D names, the gripper last.
+            streams: all that the robot produces, `tick` among them.
+        """
         ...

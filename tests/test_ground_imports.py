@@ -104,7 +104,7 @@ def test_a_room_never_imports_one_that_stands_above_it(imports, of, never):
 
 SHARED = ("actions", "errors", "interfaces", "rotations", "statistics", "text", "words")
 LAYERS = (SHARED, ("backbones", "monitoring"), ("data",), ("network",), ("runs",),
-          ("training", "driving"), ("versions",), ("peers",))
+          ("training", "driving"), ("versions",), ("peers",), ("foreign",))
 
 
 def in_policy(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -20,7 +20,15 @@ from typing import Literal
 import msgspec
 
 from policy.driving.latent_buffer import AgeLimits, LatentBuffer, Verdict
-from policy.interfaces import Chunk, Held, Latent, Observation, Policy, TakesSubtasks
+from policy.interfaces import (
+    Chunk,
+    Held,
+    Latent,
+    Observation,
+    Policy,
+    SeesAll,
+    TakesSubtasks,
+)
 from recorders.clock import NS_PER_S, Clock, SystemClock
 
 EditMode = Literal["flush", "soft", "scheduled"]
@@ -150,6 +158,8 @@ class TwoSpeeds:
             self._acted_ns = None           # System 1 need not wait for its turn to follow
         self._instruction_id, self._epoch, self._newest = (
             observation.instruction_id, epoch, observation)
+        if isinstance(self.policy, SeesAll):
+            self.policy.see(observation)
         if self._thinks(observation):
             self._begin_thinking(observation)
             while not self._sliced and self.think_slice(now_ns):

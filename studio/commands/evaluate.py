@@ -32,8 +32,9 @@ class Evaluate:
     1999 are for final evaluations: choose nothing by them.
     """
 
-    run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Folder of a training run, or of one of its checkpoints."""
+    run_folder: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of a training run or of one of its checkpoints, folder of a LeRobot policy (or
+    hf:owner/name), or ws://HOST:PORT of a server that speaks openpi's protocol."""
     task: str = "put-cube-in-bin"
     """What to try; `tandem tasks` lists the tasks."""
     robot: str = "sim"
@@ -74,6 +75,9 @@ class Evaluate:
     """Threads of the network in each process."""
     device: str = "cpu"
     """Where the network computes: cpu or cuda."""
+    policy_map: tuple[str, ...] = ()
+    """For a policy of LeRobot or of a server: its names and ours, as observation.images.top=front,
+    observation.state=joints, action=joints, rate=30; docs/policies.md lists what may be said."""
     max_s: float = 0.0
     """Longest trial in s; 0: as long as the task allows."""
     image_size: tuple[int, int] = (240, 320)
@@ -99,8 +103,8 @@ class Evaluate:
         from studio.station.trying.evaluation_jobs import EvaluationJob, run_jobs
 
         job = EvaluationJob(
-            policy=str(self.run_folder), device=self.device, threads=self.threads,
-            flow_steps=self.steps, views=str(self.to or ""),
+            policy=self.run_folder, policy_map=self.policy_map, device=self.device,
+            threads=self.threads, flow_steps=self.steps, views=str(self.to or ""),
             trials=self._trials(seeds, disturbance))
         done: list[Trial] = []
         with screen.progress(f"trying {self.task}", len(seeds)) as progress:

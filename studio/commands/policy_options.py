@@ -36,6 +36,9 @@ class PolicyOptions:
     """Threads of the network."""
     device: str = "cpu"
     """Where the network computes: cpu or cuda."""
+    policy_map: tuple[str, ...] = ()
+    """For a policy of LeRobot or of a server: its names and ours, as observation.images.top=front,
+    observation.state=joints, action=joints, rate=30; docs/policies.md lists what may be said."""
 
     def choice(self, policy: str) -> "PolicyChoice":
         """The policy that is to drive so.
@@ -54,4 +57,4 @@ class PolicyOptions:
         return PolicyChoice(
             policy=policy, device=self.device, threads=self.threads, flow_steps=self.steps,
             pace=parse_pace(self.ratio, self.act_every, self.edit_mode), join=self.join,
-            deadline_ms=self.deadline_ms)
+            deadline_ms=self.deadline_ms, policy_map=self.policy_map)

@@ -53,8 +53,9 @@ class Rollout(PolicyOptions):
     """
 
     policy: str
-    """Folder of a training run or of one of its checkpoints, or the address that `tandem serve`
-    printed."""
+    """Folder of a training run or of one of its checkpoints, folder of a LeRobot policy (or
+    hf:owner/name), ws://HOST:PORT of a server that speaks openpi's protocol, or the address that
+    `tandem serve` printed."""
     task: str = ""
     """A task (`tandem tasks` lists them), or what to do in words, as "put the red cube in the bin".
     Empty is the robot's first task; a real robot needs words."""

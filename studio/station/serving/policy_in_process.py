@@ -21,9 +21,9 @@ from studio.station.chunks.player import ChunkPlayer
 from studio.station.loop.control_loop import ControlLoop, TickRecord
 from studio.station.loop.safety import SafetyLimits
 from studio.station.messages import PolicyHealth
-from studio.station.processes.worker import resolve
 from studio.station.serving.policy_feed import PolicyFeed, Shown
 from studio.station.serving.policy_link import spread
+from studio.station.serving.policy_loading import loaded, require_fit
 from studio.station.serving.policy_process import PolicyChoice
 from studio.station.serving.vocabulary import vocabulary_of
 from studio.station.station import Station
@@ -51,6 +51,7 @@ class PolicyInProcess:
                  delays: Delays | None = None, *, join: Join = JOIN,
                  note: Callable[..., Any] = lambda kind, **fields: None) -> None:
         info = loop.robot.info
+        require_fit(policy, info, (loop.spec, *info.streams))
         self.speeds = TwoSpeeds(policy, pace, delays)
         self.speeds.held = self._held
         self.player = ChunkPlayer(loop.kinematics, len(info.joint_names), SafetyLimits(),
@@ -140,10 +141,9 @@ def drive_in_process(choice: PolicyChoice, station: Station, delays: Delays) -> 
         CheckpointError: it cannot be loaded.
         DeviceError, ValueError, MissingSignal: the robot does not show what the policy wants.
     """
-    policy = resolve(choice.loader)(choice.policy, choice.device)
-    if choice.flow_steps is not None:
-        policy.flow_steps = choice.flow_steps       # type: ignore[attr-defined]
-    driver = PolicyInProcess(station.loop, policy, choice.pace, delays,   # type: ignore[arg-type]
+    policy = loaded(choice.loader, choice.policy, choice.device, choice.policy_map,
+                    choice.flow_steps)
+    driver = PolicyInProcess(station.loop, policy, choice.pace, delays,
                              join=choice.join, note=station.feed.event)
     driver.name = choice.policy
     station.health.policy = driver.health

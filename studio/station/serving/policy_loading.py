@@ -4,29 +4,31 @@ Knows folders of runs and the robot that a policy is to drive; knows no sockets 
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from policy.driving.two_speeds import Pace
 from policy.errors import CheckpointError
-from policy.interfaces import Policy
+from policy.interfaces import Choosy, Policy
 from policy.monitoring.calibration import Calibration
 from policy.runs.checkpoints import find_checkpoint, run_of
 from policy.versions.misfit import robot_misfit
+from recorders.streams import StreamSpec
 from studio.devices.interfaces import DeviceError, RobotInfo
 from studio.station.chunks.joining import JOIN, Join
 from studio.station.processes.bus import Endpoints
 from studio.station.processes.worker import resolve
 
-LOADER = "policy.runs.checkpoints:load_policy"
+LOADER = "policy.foreign.opening:open_policy"
 
 
 class PolicyConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What the policy's process is told."""
 
     policy: str
-    """Folder of a run or of one of its checkpoints."""
+    """Folder of a run or of one of its checkpoints, or of a LeRobot policy; or ws://HOST:PORT."""
     address: str
     """Where it hears requests."""
     links: Endpoints | None = None
@@ -44,7 +46,10 @@ class PolicyConfig(msgspec.Struct, frozen=True, kw_only=True):
     deadline_ms: float = 0.0
     """Of System 1, from the tick that brought the picture; 0: a step of the chunk."""
     loader: str = LOADER
-    """"module:function" that makes a policy of a folder and a device."""
+    """"module:function" that makes a policy of a folder and a device, and of the policy map if
+    there is one."""
+    policy_map: tuple[str, ...] = ()
+    """Pairs of a policy's name and ours; see policy/foreign/policy_map.py."""
 
 
 def calibration_of(policy: str) -> bytes:
@@ -78,9 +83,36 @@ def load(told: PolicyConfig, folder: str) -> Policy:
         CheckpointError: it cannot be loaded.
         DeviceError: it has no flow steps.
     """
-    policy: Policy = resolve(told.loader)(folder, told.device)  # type: ignore[assignment]
-    if told.flow_steps is not None:
+    return loaded(told.loader, folder, told.device, told.policy_map, told.flow_steps)
+
+
+def loaded(loader: str, folder: str, device: str, policy_map: Sequence[str] = (),
+           flow_steps: int | None = None) -> Policy:
+    """The same from its pieces: see `PolicyConfig` for each.
+
+    Raises:
+        CheckpointError, DeviceError: as `load`.
+    """
+    told = (tuple(policy_map),) if policy_map else ()
+    policy: Policy = resolve(loader)(folder, device, *told)     # type: ignore[assignment]
+    if flow_steps is not None:
         if not hasattr(policy, "flow_steps"):
             raise DeviceError(f"{folder} holds a policy without flow steps: leave --steps away")
-        policy.flow_steps = told.flow_steps     # pyright: ignore[reportAttributeAccessIssue]
+        policy.flow_steps = flow_steps      # pyright: ignore[reportAttributeAccessIssue]
     return policy
+
+
+def require_fit(policy: Policy, robot: RobotInfo, streams: Sequence[StreamSpec]) -> None:
+    """Refuse a policy of others whose cameras or numbers this robot does not have.
+
+    Args:
+        policy: loaded.
+        robot: that it is to drive.
+        streams: the robot's, and the station's `tick`.
+
+    Raises:
+        DeviceError: naming all that does not fit, with what to do.
+    """
+    if isinstance(policy, Choosy) and (
+            wrong := policy.misfits(robot.name, robot.joint_names, streams)):
+        raise DeviceError(f"this policy does not fit {robot.name}: {'; '.join(wrong)}")

@@ -33,7 +33,8 @@ class PolicyChoice(msgspec.Struct, frozen=True, kw_only=True):
     """Which policy drives, and how."""
 
     policy: str
-    """Folder of a run or of one of its checkpoints, or an address that `tandem serve` printed."""
+    """Folder of a run, of one of its checkpoints or of a LeRobot policy, ws://HOST:PORT, or an
+    address that `tandem serve` printed."""
     device: str = "cpu"
     """Where the network computes: cpu or cuda."""
     threads: int = 1
@@ -47,7 +48,9 @@ class PolicyChoice(msgspec.Struct, frozen=True, kw_only=True):
     deadline_ms: float = 0.0
     """Of System 1, from the tick that brought the picture; 0: a step of the chunk."""
     loader: str = LOADER
-    """"module:function" that makes a policy of a folder and a device."""
+    """See `PolicyConfig`."""
+    policy_map: tuple[str, ...] = ()
+    """See `PolicyConfig`."""
 
     @property
     def served(self) -> bool:
@@ -63,7 +66,7 @@ class PolicyChoice(msgspec.Struct, frozen=True, kw_only=True):
             config=PolicyConfig(
                 policy=self.policy, address=address, links=links, rate_hz=rate_hz,
                 device=self.device, flow_steps=self.flow_steps, pace=self.pace, join=self.join,
-                deadline_ms=self.deadline_ms, loader=self.loader))
+                deadline_ms=self.deadline_ms, loader=self.loader, policy_map=self.policy_map))
 
 
 @contextmanager

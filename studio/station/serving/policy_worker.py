@@ -41,6 +41,7 @@ from studio.station.serving.policy_loading import (
     PolicyConfig,
     calibration_of,
     load,
+    require_fit,
     require_for,
 )
 from studio.station.serving.policy_turns import PolicyTurns, warm_up
@@ -90,6 +91,7 @@ class PolicyDesk:
             info = described_robot(self._context, links)
             require_for(self._name, info)
             streams = (tick_stream(info, rate_hz), *info.streams)
+            require_fit(self._policy, info, streams)
             turns = PolicyTurns(self._policy, streams, self._clock, pace=self._told.pace,
                                 name=self._name, deadline_s=self._told.deadline_ms / 1000)
         except (DeviceError, StationSilent, ValueError) as mistake:
@@ -170,6 +172,8 @@ class PolicyDesk:
         if self._robot is not None:
             require_for(folder, self._robot)
         policy = load(self._told, folder)
+        if self._robot is not None:
+            require_fit(policy, self._robot, self._streams)
         if self._streams and (wrong := warm_up(policy, self._streams, 1)):
             raise CheckpointError(f"{folder} gives no chunk to follow: {wrong}")
         return policy

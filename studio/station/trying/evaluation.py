@@ -9,7 +9,7 @@ Knows the simulator; refuses to know what a success rate is and how many process
 from collections.abc import Callable
 from typing import Self
 
-from policy.interfaces import Policy
+from policy.interfaces import Choosy, Policy
 from policy.monitoring.calibration import Calibration
 from recorders.clock import NS_PER_S, Clock, ManualClock
 from recorders.store import DemoStore
@@ -61,11 +61,17 @@ class ProvingGround:
         self._trials, self._policy, self._machine = trials, policy, machine
         self._clock = ManualClock(machine.now_ns(), machine.wall_ns())
         self._connected_ns = 0
-        self._robot = open_robot(
-            trials.robot, self._clock, image_size=trials.image_size,
-            cameras=tuple(policy.spec.cameras), depth=policy.spec.cloud_points > 0,
-            **({"disturbance": trials.disturbance} if trials.disturbance else {}),
-            **({"mishaps": trials.mishaps} if trials.mishaps else {}))
+        try:
+            self._robot = open_robot(
+                trials.robot, self._clock, image_size=trials.image_size,
+                cameras=tuple(policy.spec.cameras), depth=policy.spec.cloud_points > 0,
+                **({"disturbance": trials.disturbance} if trials.disturbance else {}),
+                **({"mishaps": trials.mishaps} if trials.mishaps else {}))
+        except DeviceError as refused:
+            if isinstance(policy, Choosy):
+                raise DeviceError(f"{refused}; say which is which with --policy-map "
+                                  "observation.images.NAME=CAMERA") from refused
+            raise
         self._longest_s = trials.max_s or tasks_of(trials.robot)[trials.task].max_duration_s
         self._store = (DemoStore.open(trials.store, write=True, create=True)
                        if trials.store else None)

@@ -19,6 +19,7 @@ import msgspec
 
 from recorders.clock import SystemClock
 from studio.devices.interfaces import DeviceError
+from studio.station.serving.policy_loading import LOADER, loaded
 from studio.station.trying.evaluation import ProvingGround
 from studio.station.trying.trials import Trial, Trials
 
@@ -27,7 +28,8 @@ class EvaluationJob(msgspec.Struct, frozen=True, kw_only=True):
     """What to try, and with what.
 
     Attributes:
-        policy: folder of a run or a checkpoint.
+        policy: folder of a run, a checkpoint or a LeRobot policy; or ws://HOST:PORT.
+        policy_map: pairs of a policy's name and ours; see policy/foreign/policy_map.py.
         device, threads: where, and with how many threads, the network computes.
         flow_steps: of System 1; None: as trained.
         views: folder for Rerun files of failures; empty for none.
@@ -35,6 +37,7 @@ class EvaluationJob(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     policy: str
+    policy_map: tuple[str, ...] = ()
     device: str = "cpu"
     threads: int = 1
     flow_steps: int | None = None
@@ -95,14 +98,9 @@ def run_job(job: EvaluationJob, on_trial: Callable[[Trial], None]) -> None:
     import torch
 
     from policy.monitoring.calibration import Calibration
-    from policy.runs.checkpoints import load_policy
 
     torch.set_num_threads(job.threads)
-    policy = load_policy(job.policy, job.device)
-    if job.flow_steps is not None:
-        if not hasattr(policy, "flow_steps"):
-            raise DeviceError(f"{job.policy} holds a policy without flow steps: leave --steps away")
-        policy.flow_steps = job.flow_steps      # pyright: ignore[reportAttributeAccessIssue]
+    policy = loaded(LOADER, job.policy, job.device, job.policy_map, job.flow_steps)
     with _store_for(job.views) as store:
         trials = msgspec.structs.replace(job.trials, store=store)
         with ProvingGround(trials, policy, SystemClock(),

@@ -25,8 +25,8 @@ from rich.console import Console
 from rich.table import Table
 from row import Row
 
-PATHS = ("lerobot_export", "lerobot_import", "lerobot_killed", "lerobot_train", "replay_buffers",
-         "robomimic")
+PATHS = ("lerobot_export", "lerobot_import", "lerobot_killed", "lerobot_train", "lerobot_drives",
+         "replay_buffers", "robomimic")
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,4 @@
-"""`lerobot-train` learns from our export: a small ACT, a few steps, on the CPU.
-
-It needs accelerate (LeRobot's extra `training`), which is not among our packages: LEROBOT_PYTHON
-names a Python that has both, or the row says what is missing.
-"""
+"""`lerobot-train` learns from our export: a small ACT, a few steps, on the CPU."""
 
 import os
 import re
@@ -27,8 +23,7 @@ def run(work: Path) -> list[Row]:
              f"--save_freq={STEPS}", f"--output_dir={out}", "--wandb.enable=false"]
     log = work / "lerobot-train.log"
     with timed() as timer, log.open("w") as file:
-        python = os.environ.get("LEROBOT_PYTHON", sys.executable)
-        code = subprocess.run([python, "-m", "lerobot.scripts.lerobot_train", *words],
+        code = subprocess.run([sys.executable, "-m", "lerobot.scripts.lerobot_train", *words],
                               stdout=file, stderr=file, timeout=400,
                               env={**os.environ, "HF_HUB_OFFLINE": "1"}).returncode
     losses = [float(found) for found in re.findall(r"loss:([0-9.]+)", log.read_text())]
@@ -38,3 +33,14 @@ def run(work: Path) -> list[Row]:
                 check=f"{len(losses)} steps logged, loss {losses[0]:.2f} to {losses[-1]:.2f}, "
                       f"checkpoint kept" if losses else
                 f"exit code {code}: {log.read_text().strip().splitlines()[-1]}")]
+
+
+def trained(work: Path) -> Path:
+    """What lerobot-train wrote; trained once.
+
+    Raises:
+        RuntimeError: it wrote nothing.
+    """
+    if not (work / "act").exists() and not (row := run(work)[0]).ok:
+        raise RuntimeError(f"lerobot-train: {row.check}")
+    return work / "act"

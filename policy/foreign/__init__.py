@@ -1,0 +1,1 @@
+"""Policies that others trained, or that run elsewhere, driving our robots as they are."""
