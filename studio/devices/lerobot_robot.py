@@ -9,12 +9,14 @@ Its velocity is that of the last `VELOCITY_NS`: LeRobot tells none, and a differ
 neighbouring readings is mostly the encoder's last digit.
 """
 
+import dataclasses
 import sys
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from recorders.clock import NS_PER_S, Clock
@@ -26,6 +28,8 @@ from studio.devices.lerobot_bus import LerobotBus, Reading
 from studio.devices.lerobot_camera import LerobotCamera
 from studio.devices.lerobot_types import DISCOVER, decode_config, parsed
 from studio.devices.reader import DeviceReader
+from studio.devices.realsense import TYPE as REALSENSE
+from studio.devices.realsense import RealSenseCamera, RealSenseConfig
 from studio.devices.robot_model import RobotModel, ToolFrame, load_model, own_model
 
 VELOCITY_NS = 60_000_000
@@ -189,8 +193,10 @@ class LerobotRobot:
         return config
 
     def _camera(self, name: str, fields: Any, plugins: tuple[str, ...], encoding: Encoding
-                ) -> LerobotCamera:
+                ) -> LerobotCamera | RealSenseCamera:
         given = dict(_mapping(f"camera '{name}'", fields))
+        if given.get("type") == REALSENSE:
+            return RealSenseCamera(self._clock, name, _realsense(name, given), encoding)
         config = decode_config("camera", str(given.pop("type", "opencv")), given, plugins)
 
         def make() -> Any:
@@ -213,6 +219,20 @@ class LerobotRobot:
             arm_joints=self._model.joints, workspace=(self._model.low, self._model.high),
             streams=(arm_stream(rate_hz, names, "rad", "N m", joint_column("goal", "rad", names)),
                      *(camera.spec for camera in self._cameras)))
+
+
+def _realsense(name: str, fields: dict[str, Any]) -> RealSenseConfig:
+    given = {key: value for key, value in fields.items() if key != "type"}
+    if "serial" in given:
+        given["serial"] = str(given["serial"])      # YAML reads a number
+    valid = [field.name for field in dataclasses.fields(RealSenseConfig)]
+    try:
+        if unknown := given.keys() - set(valid):
+            raise msgspec.ValidationError(f"there is no '{min(unknown)}'")
+        return msgspec.convert(given, RealSenseConfig)
+    except msgspec.ValidationError as error:
+        raise DeviceError(f"camera '{name}' (RealSense) refuses its fields: {error}; valid are "
+                          f"{', '.join(valid)}") from error
 
 
 def _made(config: Any) -> Any:
