@@ -14,6 +14,7 @@ from recorders.images import decode
 from recorders.streams import TAKEN, Batch
 from studio.devices.interfaces import DeviceError
 from studio.devices.lerobot_robot import _realsense
+from studio.devices.reader import DeviceReader
 from studio.devices.realsense import DOMAINS, RealSenseCamera, RealSenseConfig
 from studio.station.robots import open_robot
 
@@ -161,3 +162,24 @@ def test_its_fields_are_those_of_the_config_and_a_serial_may_look_like_a_number(
     for wrong in ({"fps": "fast"}, {"colour": True}):
         with pytest.raises(DeviceError, match=r"refuses its fields.*valid are serial, width"):
             _realsense("front", {"type": "realsense"} | wrong)
+
+
+def test_several_at_once_each_in_its_thread_keep_their_own_numbers(bag):
+    clock, news = SystemClock(), Event()
+    cameras = [RealSenseCamera(clock, name, RealSenseConfig(file=str(bag), depth=depth), "jpeg")
+               for name, depth in (("front", True), ("wrist", False))]
+    readers = [DeviceReader(one.spec.name, one.step, lambda why: news.set(), one.release)
+               for one in cameras]
+    for reader in readers:
+        reader.start()
+    try:
+        assert all(reader.wait_for_rounds(15, 20.0) for reader in readers)
+    finally:
+        for reader in readers:
+            reader.stop()
+    assert not news.is_set()
+    for one in cameras:
+        batches = one.take()
+        assert batches and {batch.stream for batch in batches} == {one.spec.name}
+        assert (np.diff([batch.rows["seq"][0] for batch in batches]) >= 1).all()
+    assert "depth" not in [field.name for field in cameras[1].spec.images]
