@@ -152,6 +152,12 @@ def test_a_latency_is_noted_in_what_the_robot_declares():
     assert robot.info.command_latency_ns == 30 * MS
 
 
+def test_a_camera_that_is_not_used_today_may_have_a_latency():
+    late = robot_options("sim", "", "[wrist]", '{"front": 20, "wrist": 30}')
+    robot = open_robot("sim", ManualClock(), **late)
+    assert [spec.latency_ns for spec in robot.info.streams if spec.images] == [30 * MS]
+
+
 @pytest.mark.parametrize(("told", "says"), [
     ({"left": 10}, "valid are front, wrist, command"), ({"front": -1}, "0 to 300"),
     ({"front": LONGEST_MS + 1}, "0 to 300"), ({"front": "soon"}, "'soon'")])

@@ -58,7 +58,7 @@ def robot_options(robot: str, robot_fields: str, cameras: str, latency: str = ""
     options = _options_of(robot, robot_fields, cameras)
     if not latency:
         return options
-    named = options.get("cameras") or cameras_of(robot)
+    named = [*cameras_of(robot), *(() if is_simulated(robot) else options.get("cameras", ()))]
     late = _latencies(latency)
     try:        # once the robot is open, its own cameras are known and this is checked again
         checked(late, [*named, *options.get("fields", {}).get("cameras", {})])

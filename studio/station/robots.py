@@ -149,7 +149,10 @@ def open_robot(name: str, clock: Clock, **options: Any) -> RobotDriver:
     latency_ms = options.pop("latency_ms", None)
     robot = _open(name, clock, options)
     if latency_ms:
-        robot.info = with_latencies(robot.info, latency_ms)
+        here = {spec.name for spec in robot.info.streams}
+        unused = {camera for camera in cameras_of(name) if camera not in here}
+        robot.info = with_latencies(robot.info, {
+            camera: late for camera, late in latency_ms.items() if camera not in unused})
     return robot
 
 
