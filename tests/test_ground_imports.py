@@ -141,8 +141,16 @@ DRIVERS = ("pyspacemouse", "easyhid", "hid", "hidapi", "pygame", "pyrealsense2",
            "scservo_sdk", "lerobot")
 
 
+PLUGIN = ("studio.lerobot_plugin",)         # LeRobot imports it; it stands on LeRobot's own classes
+
+
 def test_a_driver_is_imported_only_inside_the_function_that_connects_it(imports):
-    assert [i for i in imports if i.when_imported and is_in(i.imported, DRIVERS)] == []
+    assert [i for i in imports if i.when_imported and is_in(i.imported, DRIVERS)
+            and not is_in(i.importer, PLUGIN)] == []
+
+
+def test_nothing_of_ours_imports_what_is_there_for_lerobot(imports):
+    assert [i for i in imports if is_in(i.imported, PLUGIN) and not is_in(i.importer, PLUGIN)] == []
 
 
 def test_recorders_never_import_torch(imports):

@@ -26,7 +26,7 @@ from rich.table import Table
 from row import Row
 
 PATHS = ("lerobot_export", "lerobot_import", "lerobot_killed", "lerobot_train", "lerobot_drives",
-         "openpi_protocol", "replay_buffers", "robomimic")
+         "lerobot_commands", "openpi_protocol", "replay_buffers", "robomimic")
 
 
 @dataclass(frozen=True)

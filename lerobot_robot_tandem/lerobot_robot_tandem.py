@@ -1,0 +1,3 @@
+"""What LeRobot imports by itself: it registers the studio's robot, teleoperators and tasks."""
+
+from studio.lerobot_plugin import *  # noqa: F403
