@@ -63,7 +63,7 @@ def test_every_line_is_a_drawing_that_stays_within_its_frame():
 
 
 def test_the_way_is_drawn_into_a_picture_only_while_a_plan_runs():
-    grey = imagecodecs.jpeg8_encode(np.full((240, 320, 3), 90, np.uint8), level=85)
+    grey = bytes(imagecodecs.jpeg8_encode(np.full((240, 320, 3), 90, np.uint8), level=85))
     row = np.zeros(1, [("world_from_camera", "<f8", (7,)), ("intrinsics", "<f8", (4,))])[0]
     row["world_from_camera"] = (0.4, 0.0, 1.2, 0.0, 1.0, 0.0, 0.0)
     row["intrinsics"] = (300.0, 300.0, 160.0, 120.0)
