@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from doubles.rule_policy import RulePolicy
 
-from policy.runs import checkpoints
+from policy.foreign import opening
 from policy.statistics import shares, wilson
 from studio.cli import EXIT_MISTAKE, EXIT_OK, main
 from studio.commands.evaluate import parse_edit, parse_pace, parse_seeds, summarise
@@ -22,7 +22,7 @@ QUICK = ["--image-size", "48", "64"]
 def rule(monkeypatch) -> RulePolicy:
     """Every folder holds the rule."""
     policy = RulePolicy()
-    monkeypatch.setattr(checkpoints, "load_policy", lambda folder, device: policy)
+    monkeypatch.setattr(opening, "load_policy", lambda folder, device: policy)
     return policy
 
 
