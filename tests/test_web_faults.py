@@ -147,6 +147,7 @@ def test_without_a_desk_an_interrupted_episode_is_discarded_and_another_store_is
         browser.tab("Episodes")
         browser.shows("#interrupted", "1 episode was interrupted")
         browser.page.locator("[data-settle=discard]").click()
+        browser.shows(".toast-body", "Discarded: it is in the trash")
         browser.page.locator("#interrupted .notice").wait_for(state="detached")
         with DemoStore.open(store) as opened:
             (one,) = opened.episodes(include_trashed=True)
