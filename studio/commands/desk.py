@@ -11,16 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.commands.device_options import (
-    Cameras,
-    Latency,
-    RobotFields,
-    StationFile,
-    TeleopFields,
-    operator_of,
-    robot_options,
-    teleop_options,
-)
+from studio.commands.device_fields import DeviceOptions
 from studio.commands.output import Answer, Screen, UsersMistakeError
 from studio.commands.session_report import make_store, require_session
 from studio.station.robots import NOBODY, require_operator
@@ -34,33 +25,22 @@ _NO_DESK = "no desk runs: `tandem` opens one with a window, `tandem web` one wit
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeskOptions:
-    """What every command that may start a desk is told."""
+class Keeping:
+    """Where a desk records."""
 
     store: Path = Path("datasets/mydata")
     """Folder of the store; it is made if it does not exist."""
     practice: bool = False
     """Open no store: drive, and keep nothing."""
-    robot: str = "sim"
-    """The robot to drive: sim, a gymnasium environment (gym:metaworld/<task>, gym:metaworld,
-    gym:pusht), or a real one by its LeRobot type, such as so101_follower."""
-    robot_fields: RobotFields = ""
-    """A field of a LeRobot robot's config as LeRobot calls it (--robot.port /dev/ttyACM0 --robot.id
-    mine), or of the studio: model, tool, joints, unit, max_velocity, …"""
-    cameras: Cameras = ""
-    """Cameras beside a real robot by LeRobot's types and fields: '{front: {type: opencv,
-    index_or_path: 0, width: 640, height: 480, fps: 30}}'; of a simulator its own: '[front]'."""
-    latency: Latency = ""
-    """How late the cameras are, in ms: a file that `tandem calibrate latency` saved, or
-    '{front: 41.2}'. It is noted with every episode and taken off where streams are aligned."""
-    station: StationFile = ""
-    """A YAML file that says the same: 'robot: {type: so101_follower, port: …}', 'teleop: …',
-    'cameras: …'; what is typed goes before it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeskOptions(DeviceOptions, Keeping):
+    """What every command that may start a desk is told."""
+
     teleop: str = "keyboard"
     """Who drives: keyboard, spacemouse, gamepad, leader:<LeRobot type>, none, or scripted (expert
     for gym:…)."""
-    teleop_fields: TeleopFields = ""
-    """A field of the device's config: --teleop.port and --teleop.id of a LeRobot leader."""
     task: str = ""
     """Whose scene is set up first; `tandem tasks` lists the tasks. Empty is the robot's first."""
     policy: str = ""
@@ -80,9 +60,9 @@ class DeskOptions:
             DeskRunsAlready: there is another one.
             StoreError: the store cannot be written.
         """
-        teleop = operator_of(self.teleop)
+        teleop = self.teleoperator
         require_operator(teleop)
-        options = robot_options(self.robot, self.robot_fields, self.cameras, self.latency)
+        options = self.robot_options()
         task = require_session(robot=self.robot, task=self.task, fast=False, episodes=1,
                                teleop=_ANY_DEVICE if teleop == NOBODY else teleop,
                                robot_options=options)
@@ -94,7 +74,7 @@ class DeskOptions:
 
         config = DeskConfig(
             robot=self.robot, robot_options=options, teleop=teleop,
-            teleop_options=teleop_options(teleop, self.teleop_fields), task=task,
+            teleop_options=self.teleop_options(), task=task,
             live=not self.headless,
             store="" if self.practice else str(self.store.expanduser().absolute()),
             console=console, web=web, stays=stays, web_options=web_options or {},

@@ -11,9 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields as fields_of
 from pathlib import Path
-from typing import Annotated, Any
-
-import tyro
+from typing import Any
 
 from studio.commands.output import UsersMistakeError
 from studio.devices.interfaces import DeviceError
@@ -21,13 +19,8 @@ from studio.devices.latency import checked
 from studio.devices.lerobot_types import built_in_types, parsed
 from studio.station.robots import LEADER, cameras_of, is_simulated, operator_names
 
-_FIELD, _STATION, _LATENCY = "FIELD", "--station", "latency"
+FIELD, _STATION, _LATENCY = "FIELD", "--station", "latency"
 _DEVICES = ("robot", "teleop")
-RobotFields = Annotated[str, tyro.conf.arg(name=f"robot.{_FIELD}", metavar="VALUE")]
-TeleopFields = Annotated[str, tyro.conf.arg(name=f"teleop.{_FIELD}", metavar="VALUE")]
-Cameras = Annotated[str, tyro.conf.arg(metavar="CAMERAS")]
-Latency = Annotated[str, tyro.conf.arg(metavar="FILE")]
-StationFile = Annotated[str, tyro.conf.arg(metavar="FILE")]
 
 
 def gathered(words: Sequence[str]) -> list[str]:
@@ -45,7 +38,7 @@ def gathered(words: Sequence[str]) -> list[str]:
                 for word in option] + rest
     for device, given in fields.items():
         if given:
-            rest += [f"--{device}.{_FIELD}", json.dumps(given)]
+            rest += [f"--{device}.{FIELD}", json.dumps(given)]
     return rest
 
 

@@ -9,16 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from studio.commands.data import describe_episode
-from studio.commands.device_options import (
-    Cameras,
-    Latency,
-    RobotFields,
-    StationFile,
-    TeleopFields,
-    operator_of,
-    robot_options,
-    teleop_options,
-)
+from studio.commands.device_fields import DeviceOptions
 from studio.commands.output import Answer, Screen, UsersMistakeError
 from studio.commands.session_report import (
     count_labels,
@@ -37,7 +28,7 @@ _PERSONS_TIME_S = 120.0     # for one episode; a hand is slower than the script
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class Record(DeviceOptions):
     """Record demonstrations into a store.
 
     A person's episode begins with the first motion of the hand; it ends at success, when time is
@@ -45,26 +36,9 @@ class Record:
     what was recorded.
     """
 
-    robot: str = "sim"
-    """The robot to drive: sim, a gymnasium environment (gym:metaworld/<task>, gym:metaworld,
-    gym:pusht), or a real one by its LeRobot type, such as so101_follower."""
-    robot_fields: RobotFields = ""
-    """A field of a LeRobot robot's config as LeRobot calls it (--robot.port /dev/ttyACM0 --robot.id
-    mine), or of the studio: model, tool, joints, unit, max_velocity, …"""
-    cameras: Cameras = ""
-    """Cameras beside a real robot by LeRobot's types and fields: '{front: {type: opencv,
-    index_or_path: 0, width: 640, height: 480, fps: 30}}'; of a simulator its own: '[front]'."""
-    latency: Latency = ""
-    """How late the cameras are, in ms: a file that `tandem calibrate latency` saved, or
-    '{front: 41.2}'. It is noted with every episode and taken off where streams are aligned."""
-    station: StationFile = ""
-    """A YAML file that says the same: 'robot: {type: so101_follower, port: …}', 'teleop: …',
-    'cameras: …'; what is typed goes before it."""
     teleop: str = "scripted"
     """Who drives: scripted (expert for gym:…), spacemouse, gamepad, keyboard, or
     leader:<LeRobot type>."""
-    teleop_fields: TeleopFields = ""
-    """A field of the device's config: --teleop.port and --teleop.id of a LeRobot leader."""
     task: str = ""
     """What to demonstrate; `tandem tasks` lists the tasks of a simulator. Empty is its first one.
     With a real robot: what it is asked to do, in your words."""
@@ -102,8 +76,7 @@ class Record:
 
     def run(self, screen: Screen) -> Answer:
         """Record, and print what the store holds of it."""
-        options, teleop = (robot_options(self.robot, self.robot_fields, self.cameras, self.latency),
-                           operator_of(self.teleop))
+        options, teleop = self.robot_options(), self.teleoperator
         task = require_session(robot=self.robot, teleop=teleop, task=self.task, fast=self.fast,
                                episodes=self.episodes, robot_options=options)
         if not is_simulated(self.robot) and task == FREE:
@@ -123,7 +96,7 @@ class Record:
                 operator=self.operator or ("" if scripted else getpass.getuser()),
                 instruction="" if is_simulated(self.robot) else task, edits=self.edits),
             robot=self.robot, teleop=teleop, store=str(self.to), fast=self.fast,
-            teleop_options=teleop_options(teleop, self.teleop_fields)
+            teleop_options=self.teleop_options()
             | variety.teleop_options(self.seed),
             robot_options=options | variety.robot_options(),
             live=not self.headless, image_size=self.image_size, images=self.images)

@@ -10,22 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from policy.statistics import wilson
-from studio.commands.device_options import (
-    Cameras,
-    Latency,
-    RobotFields,
-    StationFile,
-    TeleopFields,
-    operator_of,
-    robot_options,
-    teleop_options,
-)
+from studio.commands.device_fields import DeviceOptions
 from studio.commands.evaluate import parse_delays
 from studio.commands.output import Answer, Screen, UsersMistakeError
-from studio.commands.policy_options import PolicyOptions
+from studio.commands.rollout_task import Driven, task_and_words
 from studio.commands.session_report import longest_s, make_store, require_session
 from studio.commands.session_run import run_and_tell
-from studio.sim.instructions import InstructionError, request_from_instruction
 from studio.station.robots import (
     NOBODY,
     OVERSEER,
@@ -34,7 +24,6 @@ from studio.station.robots import (
     operator_names,
     require_robot,
     script_for,
-    tasks_of,
 )
 
 if TYPE_CHECKING:
@@ -45,35 +34,13 @@ _PERSONS_TIME_S = 300.0     # for one episode with somebody at the controls
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rollout(PolicyOptions):
+class Rollout(DeviceOptions, Driven):
     """Let a policy drive in real time, shown live in Rerun.
 
     Moving the device takes over at once, letting go of it hands back; P lets the policy drive again
     after a hold. An episode ends at success, when its time is up, or by a key (they are shown).
     """
 
-    policy: str
-    """Folder of a training run or of one of its checkpoints, folder of a LeRobot policy (or
-    hf:owner/name), ws://HOST:PORT of a server that speaks openpi's protocol, or the address that
-    `tandem serve` printed."""
-    task: str = ""
-    """A task (`tandem tasks` lists them), or what to do in words, as "put the red cube in the bin".
-    Empty is the robot's first task; a real robot needs words."""
-    robot: str = "sim"
-    """The robot to drive: sim, a gymnasium environment (gym:metaworld/<task>, gym:metaworld,
-    gym:pusht), or a real one by its LeRobot type, such as so101_follower."""
-    robot_fields: RobotFields = ""
-    """A field of a LeRobot robot's config as LeRobot calls it (--robot.port /dev/ttyACM0 --robot.id
-    mine), or of the studio: model, tool, joints, unit, max_velocity, …"""
-    cameras: Cameras = ""
-    """Cameras beside a real robot by LeRobot's types and fields: '{front: {type: opencv,
-    index_or_path: 0, width: 640, height: 480, fps: 30}}'; of a simulator its own: '[front]'."""
-    latency: Latency = ""
-    """How late the cameras are, in ms: a file that `tandem calibrate latency` saved, or
-    '{front: 41.2}'. It is noted with every episode and taken off where streams are aligned."""
-    station: StationFile = ""
-    """A YAML file that says the same: 'robot: {type: so101_follower, port: …}', 'teleop: …',
-    'cameras: …'; what is typed goes before it."""
     episodes: int = 1
     """How many episodes to drive."""
     seed: int = 0
@@ -82,8 +49,6 @@ class Rollout(PolicyOptions):
     """Who may take over: spacemouse, gamepad, keyboard, leader:<LeRobot type>, none; scripted
     (expert for gym:…) takes over at once, and the policy only watches; overseer, on sim, is a
     simulated person who steps in when the policy gets nowhere."""
-    teleop_fields: TeleopFields = ""
-    """A field of the device's config: --teleop.port and --teleop.id of a LeRobot leader."""
     rewind_s: float = 0.0
     """How far back --teleop overseer goes before it corrects; 0: it begins where the arm is."""
     record: Path | None = None
@@ -104,11 +69,11 @@ class Rollout(PolicyOptions):
 
     def run(self, screen: Screen) -> Answer:
         """Drive, and print how it went."""
-        teleop = operator_of(self.teleop)
-        options = robot_options(self.robot, self.robot_fields, self.cameras, self.latency)
+        teleop = self.teleoperator
+        options = self.robot_options()
         require_robot(self.robot, options)
         self._require_person()
-        task, words = self._task()
+        task, words = task_and_words(self.task, self.robot)
         if teleop in (NOBODY, OVERSEER):
             require_session(robot=self.robot, teleop=script_for(self.robot), task=task,
                             fast=self.fast, episodes=self.episodes)
@@ -135,7 +100,7 @@ class Rollout(PolicyOptions):
                 operator=self._operator(attended)),
             robot=self.robot, robot_options=options, teleop=teleop, store=str(self.record or ""),
             fast=self.fast, live=not (self.headless or self.fast), image_size=self.image_size,
-            policy=choice, teleop_options=teleop_options(teleop, self.teleop_fields)
+            policy=choice, teleop_options=self.teleop_options()
             | ({"rewind_s": self.rewind_s} if self.rewind_s else {}),
             delays=parse_delays(*self.delay_ms))
         if self.record is not None:
@@ -170,28 +135,6 @@ class Rollout(PolicyOptions):
         if self.delay_ms != (0.0, 0.0) and not self.fast:
             raise UsersMistakeError("--delay-ms is for --fast: in real time the systems take what "
                                     "they take")
-
-    def _task(self) -> tuple[str, str]:
-        """The task's name, and words if some were given instead."""
-        tasks = tasks_of(self.robot)
-        if not is_simulated(self.robot):
-            if not self.task:
-                raise UsersMistakeError("say what to do: --task 'put the cube in the box'")
-            return self.task, self.task
-        if not self.task or self.task in tasks:
-            return self.task or next(iter(tasks)), ""
-        for name, task in tasks.items():
-            if self.task in task.instructions:
-                return name, self.task
-        try:
-            named = request_from_instruction(self.task).task
-        except InstructionError as not_understood:
-            raise UsersMistakeError(f"{self.task!r} is neither a task ({', '.join(tasks)}) nor an "
-                                    f"instruction: {not_understood}") from not_understood
-        if named not in tasks:
-            raise UsersMistakeError(f"{self.robot} has no task {named!r}: valid are "
-                                    f"{', '.join(tasks)}")
-        return named, self.task
 
 
 def summarise(outcomes: "list[Outcome]", act_every: int) -> dict[str, Any]:
