@@ -10,9 +10,7 @@ reading, or what is wrong, and then it tries again by itself. Ends when stdin en
 its parent.
 """
 
-import importlib
 import os
-import pkgutil
 import select
 import sys
 from typing import Any
@@ -20,7 +18,9 @@ from typing import Any
 import msgspec
 
 from recorders.clock import NS_PER_S, Clock, SystemClock
+from studio.devices.interfaces import DeviceError
 from studio.devices.lerobot_bus import let_sleep
+from studio.devices.lerobot_types import DISCOVER, decode_config, module_names
 
 RETRY_S = 0.5
 
@@ -46,40 +46,23 @@ class Refused(Exception):
     """The request can never be met."""
 
 
-def _registered_types() -> dict[str, type]:
-    """LeRobot's teleoperator configs by type name, third-party plug-ins included."""
-    import lerobot.teleoperators
-    from lerobot.teleoperators.config import TeleoperatorConfig
-    from lerobot.utils.import_utils import register_third_party_plugins
-
-    for module in pkgutil.iter_modules(lerobot.teleoperators.__path__):
-        if module.ispkg:
-            try:
-                importlib.import_module(f"lerobot.teleoperators.{module.name}")
-            except ImportError as error:    # a make whose own driver is not installed
-                print(f"{module.name} is not available: {error}", file=sys.stderr)
-    register_third_party_plugins()
-    return dict(TeleoperatorConfig.get_known_choices())
-
-
 def make_teleoperator(request: LeaderRequest) -> Any:
     """LeRobot's teleoperator for a request, not yet connected.
 
     Raises:
         Refused: naming the valid types or what is wrong with the fields.
     """
-    import draccus
-    from lerobot.teleoperators.utils import make_teleoperator_from_config
-
-    known = _registered_types()
-    if request.teleop_type not in known:
-        raise Refused(f"unknown LeRobot teleoperator '{request.teleop_type}': "
-                      f"valid are {', '.join(sorted(known))}")
+    fields = dict(request.fields)
+    plugins = module_names(fields.pop(DISCOVER, ()))
     try:
-        config = draccus.decode(known[request.teleop_type], request.fields)
+        config = decode_config("teleoperator", request.teleop_type, fields, plugins)
+        from lerobot.teleoperators.utils import make_teleoperator_from_config
+
         return make_teleoperator_from_config(config)
-    except (draccus.utils.DraccusException, TypeError, ValueError, ImportError) as error:
-        raise Refused(f"LeRobot teleoperator '{request.teleop_type}' refuses the fields "
+    except DeviceError as error:
+        raise Refused(str(error)) from error
+    except (TypeError, ValueError, ImportError) as error:
+        raise Refused(f"LeRobot teleoperator '{request.teleop_type}' cannot be had with the fields "
                       f"{request.fields}: {error}") from error
 
 

@@ -26,7 +26,7 @@ from studio.devices.interfaces import DeviceError, RobotInfo
 from studio.devices.joint_units import Unit, joint_keys, joint_units
 from studio.devices.lerobot_bus import LerobotBus, Reading
 from studio.devices.lerobot_camera import LerobotCamera
-from studio.devices.lerobot_types import DISCOVER, decode_config, parsed
+from studio.devices.lerobot_types import DISCOVER, decode_config, module_names, parsed
 from studio.devices.reader import DeviceReader
 from studio.devices.realsense import TYPE as REALSENSE
 from studio.devices.realsense import RealSenseCamera, RealSenseConfig
@@ -69,7 +69,7 @@ class LerobotRobot:
                  image_encoding: Encoding = "jpeg") -> None:
         self._clock, self._title = clock, robot_type
         given = dict(fields or {})
-        plugins = _names(given.pop(DISCOVER, ()))
+        plugins = module_names(given.pop(DISCOVER, ()))
         wanted = {**_mapping("cameras", given.pop("cameras", {})),
                   **_mapping("cameras", cameras or {})}
         config = self._config(robot_type, given, plugins)
@@ -276,7 +276,3 @@ def _mapping(what: str, value: Any) -> dict[str, Any]:
         raise DeviceError(f"{what} must be a mapping of names, as in {{front: {{type: opencv, "
                           f"index_or_path: 0}}}}, not {value!r}")
     return dict(found)
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else tuple(value)

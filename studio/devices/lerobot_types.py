@@ -93,6 +93,11 @@ def decode_config(kind: Kind, name: str, fields: Mapping[str, Any],
                           f"{_one_line(error)}") from error
 
 
+def module_names(said: str | Sequence[str]) -> tuple[str, ...]:
+    """The modules of `DISCOVER`, as a list or in one text with commas or spaces."""
+    return tuple(said.replace(",", " ").split()) if isinstance(said, str) else tuple(said)
+
+
 def parsed(text: str) -> Any:
     """A field's value as it stands on a command line: YAML, as LeRobot reads it.
 

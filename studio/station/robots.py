@@ -15,7 +15,12 @@ from recorders.clock import Clock
 from studio.devices.absent import AbsentTeleoperator
 from studio.devices.interfaces import DeviceError, RobotDriver, Teleoperator
 from studio.devices.latency import with_latencies
-from studio.devices.lerobot_types import DISCOVER, built_in_types, require_type
+from studio.devices.lerobot_types import (
+    DISCOVER,
+    built_in_types,
+    module_names,
+    require_type,
+)
 from studio.devices.probe import serial_ports
 from studio.devices.registry import make_teleoperator, register, teleoperator_names
 from studio.station.hand_set_tasks import HandSetTasks
@@ -119,7 +124,7 @@ def require_robot(name: str, options: Mapping[str, Any] | None = None) -> None:
     fields = (options or {}).get("fields", {})
     plugins = fields.get(DISCOVER, "")
     if plugins and not is_simulated(name):
-        require_type("robot", name, tuple(str(plugins).replace(",", " ").split()))
+        require_type("robot", name, module_names(plugins))
         _INTRODUCED.add(name)
     tasks_of(name)
     port = str(fields.get("port", ""))
@@ -214,8 +219,8 @@ def operators_for(robot: str) -> list[str]:
 
     The last one stands for every LeRobot type.
     """
-    stranger = ({*SCRIPTS} - {script_for(robot)}).pop()
-    return sorted({NOBODY, *operator_names()} - {stranger}, key=lambda name: (LEADER in name, name))
+    strangers = {*SCRIPTS} - ({script_for(robot)} if is_simulated(robot) else set())
+    return sorted({NOBODY, *operator_names()} - strangers, key=lambda name: (LEADER in name, name))
 
 
 def require_operator(name: str, robot: str = "") -> None:
