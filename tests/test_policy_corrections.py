@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from policy.data.batches import TrainingSet
 from policy.data.correction_weights import METHODS, SIRIUS, followed, weigher
-from policy.data.demonstrations import Demonstration, corrected_parts, read_demonstration
+from policy.data.demonstrations import Demonstration, parts_by, read_demonstration
 from policy.data.whose import BEFORE_NS, Whose
 from policy.runs.checkpoints import load_policy, read_weights
 from policy.runs.run_folder import RunFolder, read_state
@@ -208,7 +208,7 @@ def test_other_methods_take_what_it_did_then_as_an_example_for_those_words(tmp_p
 
 def test_corrected_parts_leave_the_recording_as_it_is(read):
     one, = read(Story(modes=ROLLOUT))
-    part = corrected_parts(one)
+    part = parts_by(one, [Whose.CORRECTION])
     assert part.action_valid.sum() < one.action_valid.sum()
     assert not part.event_valid[one.whose != Whose.CORRECTION].any()
 

@@ -8,6 +8,8 @@ from doubles.moving_tool import SPEC, START_NS, TOUCH_S, Story
 from policy.data.correction_weights import followed, weigher
 from policy.data.demonstrations import Demonstration, read_demonstration
 from policy.data.hindsight import in_hindsight
+from policy.data.moment_draw import MomentDraw
+from policy.data.whose import Whose
 from recorders.clock import NS_PER_S
 from recorders.episode_reader import EpisodeReader
 
@@ -30,15 +32,15 @@ def read(tmp_path):
     return make
 
 
-def test_what_led_to_a_correction_is_no_example_and_the_rest_is_as_it_was(read):
-    one, since_s = read(MISSED)
+def test_what_the_policy_did_is_no_example_and_what_people_did_is_as_it_was(read):
+    one, _ = read(MISSED)
     seen = in_hindsight(one)
-    lost = since_s < STEP_IN_S
-    assert one.action_valid[lost].any() and not seen.action_valid[lost].any()
+    own = np.isin(one.whose, (Whose.POLICY, Whose.BEFORE))
+    assert one.action_valid[own].any() and not seen.action_valid[own].any()
     for name in ("action_valid", "event", "event_valid"):
-        assert np.array_equal(getattr(seen, name)[~lost], getattr(one, name)[~lost])
-    for method, learns in (("iwr", True), ("hindsight", False)):
-        assert followed(method)(one).action_valid[lost].any() == learns
+        assert np.array_equal(getattr(seen, name)[~own], getattr(one, name)[~own])
+    for method, learns in (("all", True), ("iwr", True), ("hindsight", False)):
+        assert followed(method)(one).action_valid[own].any() == learns
 
 
 def test_the_eye_should_have_looked_where_the_person_went(read):
@@ -57,23 +59,52 @@ def test_nobody_knows_where_a_thing_was_before_it_was_touched(read):
     assert not in_hindsight(one).event_valid[since_s < TOUCH_S].any()
 
 
-def test_what_the_policy_did_in_sub_tasks_before_remains_an_example(read):
+def test_where_the_policy_went_in_sub_tasks_that_it_brought_on_is_where_to_look(read):
     had_it_s = 0.5
     story = Story(modes=MISSED.modes, subtasks=(
         (0.02, "reach it"), (had_it_s, "carry it"), (GOT_IT_S, "done")))
     one, since_s = read(story)
     before = since_s < had_it_s - 0.05
-    assert np.array_equal(in_hindsight(one).action_valid[before], one.action_valid[before])
-    assert one.action_valid[before].any()
+    for name in ("event", "event_valid"):
+        assert np.array_equal(getattr(in_hindsight(one), name)[before], getattr(one, name)[before])
+    assert one.event_valid[before].any()
 
 
-def test_without_a_correction_an_episode_stays_as_it_is(read):
+def test_without_a_correction_all_places_stay_as_they_are(read):
     one, _ = read(Story(modes=((0.0, "AUTO"),)))
-    assert in_hindsight(one) is one
+    seen = in_hindsight(one)
+    assert np.array_equal(seen.event, one.event) and not seen.action_valid.any()
 
 
-def test_corrections_weigh_as_much_as_all_the_rest(read):
+def test_a_demonstration_stays_as_it_is(read):
+    one, _ = read(Story())
+    assert in_hindsight(one) is one and followed("hg-dagger")(one) is one
+
+
+def test_only_people_weigh(read):
     one, since_s = read(MISSED)
     weights, = weigher("hindsight")([one])
     by_person = (since_s > STEP_IN_S + 0.02) & (since_s < 2.88)
-    assert weights[by_person].sum() == pytest.approx(weights[~by_person].sum(), rel=0.1)
+    assert (weights[by_person] == 1).all() and not weights[since_s < STEP_IN_S].any()
+
+
+@pytest.mark.parametrize("method", ["hg-dagger", "rac"])
+def test_where_people_alone_are_followed_no_older_moment_shows_the_policys_way(read, method):
+    one, _ = read(MISSED)
+    own = np.isin(one.whose, (Whose.POLICY, Whose.BEFORE))
+    seen = followed(method)(one)
+    for name in ("action_valid", "event_valid"):
+        assert getattr(one, name)[own].any() and not getattr(seen, name)[own].any()
+
+
+@pytest.mark.parametrize(("method", "follows"), [("all", True), ("hg-dagger", False),
+                                                 ("rac", False), ("hindsight", False)])
+def test_a_lesson_about_a_correction_sees_what_led_to_it(read, method, follows):
+    one, _ = read(MISSED)
+    draw = MomentDraw([followed(method)(one)], SPEC.step_ns, max_age_steps=64,
+                      weigh=weigher(method), balance_tasks=False)
+    led_to_it = [pair for pair in draw.draw(np.random.default_rng(0), 64)
+                 if one.whose[pair.later] == Whose.CORRECTION
+                 and one.whose[pair.older] in (Whose.POLICY, Whose.BEFORE)]
+    assert led_to_it
+    assert any(pair.demonstration.action_valid[pair.older].any() for pair in led_to_it) == follows

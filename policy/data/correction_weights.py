@@ -7,8 +7,8 @@ whose doing a moment is; knows no store and no network.
 - `hg-dagger`: only what people did (Kelly et al. 2019, arXiv 1810.02890).
 - `iwr`: corrections together weigh as much as all the rest together (Mandlekar et al. 2020, arXiv
   2012.06733).
-- `hindsight`: as `iwr`; besides, what led to a correction is as the correction shows it, see
-  hindsight.py.
+- `hindsight`: as `hg-dagger`; besides, the eye learns where to look from what the policy did, see
+  hindsight.py (ours).
 - `sirius`: by class: demonstrations and corrections 10, the policy's own doing 1, what it did just
   before somebody stepped in 0.1 (Liu et al. 2023, arXiv 2211.08416; the values of its code).
 - `yay`: only what people said in System 2's place (Shi et al. 2024, arXiv 2403.12910), together as
@@ -16,15 +16,18 @@ whose doing a moment is; knows no store and no network.
 - `rac`: as `hg-dagger`; recoveries and corrections alike. What differs is how it is recorded: an
   episode ends with its correction (Hu et al. 2025, arXiv 2509.07953, rule 2).
 
-What a policy did and somebody took back weighs nothing in any of them.
+What a policy did and somebody took back weighs nothing in any of them. A lesson pairs a moment with
+an older one, which System 2 looks at; where only people are followed, what the policy did at that
+older moment is not followed either.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 
-from policy.data.demonstrations import Demonstration, without_told
+from policy.data.demonstrations import Demonstration, parts_by, without_told
 from policy.data.hindsight import in_hindsight
 from policy.data.whose import Whose
 from recorders.clock import NS_PER_S
@@ -33,7 +36,6 @@ Weights = list[np.ndarray]      # one (M,) for each episode
 SIRIUS = {Whose.DEMONSTRATION: 10.0, Whose.POLICY: 1.0, Whose.BEFORE: 0.1, Whose.CORRECTION: 10.0,
           Whose.NOBODY: 0.0}
 WORDS_ALONE = "yay"             # what was said there is System 2's lesson alone
-_FOLLOWED = {WORDS_ALONE: without_told, "hindsight": in_hindsight}
 BY_PEOPLE = {Whose.DEMONSTRATION: 1.0, Whose.CORRECTION: 1.0}
 BY_ANYBODY = BY_PEOPLE | {Whose.POLICY: 1.0, Whose.BEFORE: 1.0}
 
@@ -66,14 +68,24 @@ def _yay(episodes: Sequence[Demonstration]) -> Weights:
     return [weights + share * words for weights, words in zip(rest, said, strict=True)]
 
 
+def _people_alone(episodes: Sequence[Demonstration]) -> Weights:
+    return _by_class(BY_PEOPLE, episodes)
+
+
 METHODS: MappingProxyType[str, Callable[[Sequence[Demonstration]], Weights]] = MappingProxyType({
     "all": lambda episodes: _by_class(BY_ANYBODY, episodes),
-    "hg-dagger": lambda episodes: _by_class(BY_PEOPLE, episodes),
+    "hg-dagger": _people_alone,
     "iwr": _iwr,
-    "hindsight": _iwr,
+    "hindsight": _people_alone,
     "sirius": lambda episodes: _by_class(SIRIUS, episodes),
     "yay": _yay,
-    "rac": lambda episodes: _by_class(BY_PEOPLE, episodes),
+    "rac": _people_alone,
+})
+_FOLLOWED: MappingProxyType[str, Callable[[Demonstration], Demonstration]] = MappingProxyType({
+    "hg-dagger": partial(parts_by, whose=BY_PEOPLE),
+    "hindsight": in_hindsight,
+    WORDS_ALONE: without_told,
+    "rac": partial(parts_by, whose=BY_PEOPLE),
 })
 
 

@@ -9,7 +9,7 @@ Letters: M moments, P numbers of proprioception, H steps, T numbers of a target,
 edits of the instruction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -136,12 +136,14 @@ def read_demonstration(
         told=said.told)
 
 
-def corrected_parts(one: Demonstration) -> Demonstration:
-    """The same, with nothing left to follow but what a person corrected in it."""
-    corrected = (one.whose == Whose.CORRECTION)[:, None]
+def parts_by(one: Demonstration, whose: Iterable[Whose]) -> Demonstration:
+    """The same, with nothing left to follow but what these did in it."""
+    theirs = np.isin(one.whose, [*whose])
+    if theirs.all():
+        return one
     return msgspec.structs.replace(
-        one, action_valid=np.where(corrected, one.action_valid, np.float32(0)),
-        event_valid=np.where(corrected[:, 0], one.event_valid, np.float32(0)))
+        one, action_valid=np.where(theirs[:, None], one.action_valid, np.float32(0)),
+        event_valid=np.where(theirs, one.event_valid, np.float32(0)))
 
 
 def without_told(one: Demonstration) -> Demonstration:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from policy.data.demonstrations import Demonstration, corrected_parts, read_demonstration
+from policy.data.demonstrations import Demonstration, parts_by, read_demonstration
+from policy.data.whose import Whose
 from policy.interfaces import PolicySpec
 from recorders.array_layout import DamagedRecording
 from recorders.episode import EpisodeSummary
@@ -152,7 +153,7 @@ class EpisodePool:
         if self._read:
             _require_alike(fresh, next(iter(self._read.values())))
         return fresh if self._labels is None or summary.label in self._labels \
-            else corrected_parts(fresh)
+            else parts_by(fresh, [Whose.CORRECTION])
 
     def _settle(self) -> None:
         """Sort into training and held out."""

@@ -1,12 +1,11 @@
-"""What a person's correction says about the moments that led to it.
+"""What a rollout shows the policy's eye, though nobody should follow what the policy did in it.
 
-Where somebody had to step in, what the policy had done in that sub-task led nowhere: its way is no
-example, and the places at which it closed or opened its gripper are not where to look. What the
-person then did shows where to look, and it was there to be seen before: the labels of those moments
-become the place at which the person's hand brought the sub-task on, as hindsight experience replay
-relabels goals (Andrychowicz et al. 2017, arXiv 1707.01495). Moments after which something was
-touched get none, because what is looked at may have been moved since. Knows recorded episodes;
-knows no weights.
+Where it closed or opened its gripper is known afterwards, as hindsight experience replay relabels
+goals (Andrychowicz et al. 2017, arXiv 1707.01495), and so is where it should have: the place at
+which a person's hand, who had to step in, brought the sub-task on. It was there to be seen before,
+so the moments of that sub-task that led to the correction point there. Moments after which
+something was touched get no label, because what is looked at may have been moved since. The
+policy's own way is no example, here or anywhere. Knows recorded episodes; knows no weights.
 
 Letters: M moments.
 """
@@ -23,17 +22,16 @@ _POLICYS = (Whose.POLICY, Whose.BEFORE)
 
 
 def in_hindsight(one: Demonstration) -> Demonstration:
-    """The same episode, with what led to a correction as the correction shows it."""
-    spans = _lost_spans(one)
-    if not spans:
+    """The same episode, with people's way to follow and places to look at that are true."""
+    own = np.isin(one.whose, _POLICYS)
+    if not own.any():
         return one
+    action_valid = np.where(own[:, None], np.float32(0), one.action_valid)
     contacts_ns = contact_stamps(EpisodeSignals(one.episode))
-    action_valid, event, event_valid = (np.array(array) for array in
-                                        (one.action_valid, one.event, one.event_valid))
-    for begin, end, shown in spans:
-        lost = np.arange(begin, end)[np.isin(one.whose[begin:end], _POLICYS)]
+    event, event_valid = np.array(one.event), np.array(one.event_valid)
+    for begin, end, shown in _lost_spans(one):
+        lost = np.arange(begin, end)[own[begin:end]]
         touched = np.searchsorted(contacts_ns, one.moments_ns[[*lost, end]])
-        action_valid[lost] = 0.0
         event[lost] = one.event[shown]
         event_valid[lost] = one.event_valid[shown] * (touched[:-1] == touched[-1])
     return msgspec.structs.replace(one, action_valid=action_valid, event=event,

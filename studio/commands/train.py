@@ -51,8 +51,8 @@ class Train:
     corrections of it, give the old stores and the new."""
     corrections: str = "all"
     """How the policy's own doing and people's corrections weigh in recorded rollouts: all,
-    hg-dagger, iwr, hindsight (iwr, and what led to a correction is as it shows), sirius, rac; yay:
-    what people said in System 2's place, for it alone."""
+    hg-dagger, iwr, hindsight (hg-dagger, and the eye learns from what the policy did), sirius, rac;
+    yay: what people said in System 2's place, for it alone."""
     resume: bool = False
     """Go on with the run in that folder, from its latest checkpoint."""
     follow: bool = False

@@ -14,7 +14,7 @@ from studio.views.words import counted, duration, sentence
 METHODS: tuple[tuple[str, str], ...] = (
     ("hg-dagger", "Only what people did (HG-DAgger)"),
     ("iwr", "Corrections as much as the rest (IWR)"),
-    ("hindsight", "Corrections as much as the rest, and what led to them in hindsight"),
+    ("hindsight", "Only what people did; the eye learns from all of it"),
     ("sirius", "By who did it, and when (Sirius)"),
     ("rac", "Recovery and correction (RaC)"),
     ("yay", "Only what people said, for System 2 (YAY)"),
