@@ -86,6 +86,8 @@ COMMANDS: dict[str, Entry] = {
                     "calibrate when a rollout asks for help, on rollouts that succeeded"),
     "train-peer": Entry("studio.commands.train_peer", "TrainPeer",
                         "train ACT, Diffusion Policy or plain cloning to compare with"),
+    "export-policy": Entry("studio.commands.export_policy", "ExportPolicy",
+                           "write a run as a policy that LeRobot's commands load"),
     "version": Entry("studio.commands.version", "Version", "print the versions that matter"),
 }
 

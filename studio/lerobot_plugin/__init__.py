@@ -1,4 +1,4 @@
-"""Our simulated robot, our teleoperators and our tasks in LeRobot's own commands.
+"""Our simulated robot, teleoperators, tasks and policies in LeRobot's own commands.
 
     lerobot-record --robot.type=tandem_sim --teleop.type=tandem_scripted …
         --robot.discover_packages_path=studio.lerobot_plugin
@@ -8,6 +8,7 @@ lerobot_robot_tandem is installed beside the studio. Nothing of ours imports it:
 base classes, which take seconds.
 """
 
+from studio.lerobot_plugin.configuration_tandem import TandemConfig
 from studio.lerobot_plugin.env import TandemEnvConfig
 from studio.lerobot_plugin.robot import TandemSim, TandemSimConfig
 from studio.lerobot_plugin.teleoperators import (
@@ -17,5 +18,5 @@ from studio.lerobot_plugin.teleoperators import (
     TandemSpacemouseConfig,
 )
 
-__all__ = ["TandemEnvConfig", "TandemScripted", "TandemScriptedConfig", "TandemSim",
+__all__ = ["TandemConfig", "TandemEnvConfig", "TandemScripted", "TandemScriptedConfig", "TandemSim",
            "TandemSimConfig", "TandemSpacemouse", "TandemSpacemouseConfig"]

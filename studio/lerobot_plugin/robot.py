@@ -12,7 +12,13 @@ import numpy as np
 from lerobot.robots.config import RobotConfig
 from lerobot.robots.robot import Robot
 
+from recorders.streams import Batch
+from studio.lerobot_plugin.senses import DEPTH, SENSES, SimSenses
 from studio.sim.robot import SimCamera, SimRobot
+
+# LeRobot's rollout hands on only numbers whose names end in .pos or .vel, and at its end sends
+# those in .pos back as an action: what is felt is called .vel, whatever it is.
+HANDED_ON = ".vel"
 
 
 @RobotConfig.register_subclass("tandem_sim")
@@ -30,6 +36,9 @@ class TandemSimConfig(RobotConfig):
     """Of the pictures."""
     fps: int = 30
     """Of the cameras."""
+    senses: bool = False
+    """Also touch, the wrist's force, depth and where the front camera stands: what policies of the
+    type tandem may want. They follow the joints in observation.state."""
 
 
 class TandemSim(Robot):
@@ -49,7 +58,8 @@ class TandemSim(Robot):
         super().__init__(config)
         self.config = config
         self.sim = SimRobot(image_size=(config.height, config.width), camera_hz=config.fps,
-                            depth=False)
+                            depth=config.senses)
+        self._senses = SimSenses(self.sim.info.streams) if config.senses else None
         self.instruction, self.rows = "", dict[str, np.void]()
 
     @property
@@ -59,8 +69,13 @@ class TandemSim(Robot):
 
     @property
     def observation_features(self) -> dict[str, Any]:
-        """A float per joint, and (H, W, 3) per camera."""
-        return self.sim.observation_features
+        """A float per joint and per number that is felt, (H, W, 3) per camera, (H, W, 1) depth."""
+        if self._senses is None:
+            return self.sim.observation_features
+        told = {f"{sense}.{name}{HANDED_ON}": float
+                for sense, names in SENSES.items() for name in names}
+        return {**self.sim.action_features, **told, **self.sim.observation_features,
+                DEPTH: (self.config.height, self.config.width, 1)}
 
     @property
     def action_features(self) -> dict[str, Any]:
@@ -82,6 +97,8 @@ class TandemSim(Robot):
         self.sim.connect()
         self.instruction = self.sim.reset(self.config.task, self.config.seed)
         TandemSim.present = self
+        self._take(self.sim.poll())
+        self._take(self.sim.rig.collect_all())      # the first picture is in the making
 
     def calibrate(self) -> None:
         """Nothing to do."""
@@ -91,10 +108,21 @@ class TandemSim(Robot):
 
     def get_observation(self) -> dict[str, Any]:
         """The newest positions and pictures."""
-        for batch in self.sim.poll():
+        self._take(self.sim.poll())
+        seen = self.sim.get_observation()
+        if self._senses is None:
+            return seen
+        felt = self._senses.numbers(self.sim.world.stamp_ns)
+        return {**seen, DEPTH: self._senses.depth()[..., None],
+                **{f"{sense}.{name}{HANDED_ON}": float(value) for sense, names in SENSES.items()
+                   for name, value in zip(names, felt[sense], strict=True)}}
+
+    def _take(self, batches: list[Batch]) -> None:
+        for batch in batches:
             if len(batch.rows):
                 self.rows[batch.stream] = batch.rows[-1]
-        return self.sim.get_observation()
+        if self._senses is not None:
+            self._senses.take(batches)
 
     def send_action(self, action: dict[str, Any]) -> dict[str, Any]:
         """Command positions; returns what was really sent."""

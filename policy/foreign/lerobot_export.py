@@ -1,0 +1,127 @@
+"""A dual-system run as the folder of a LeRobot policy of the type `tandem`.
+
+    export_policy(Path("runs/x"), Path("out/x"), JOINTS)
+
+The folder holds what LeRobot 0.6.1 looks for: config.json, the weights in one safetensors file, and
+the two processors. LeRobot knows the type where studio/lerobot_plugin is imported. Knows runs and
+LeRobot's files; knows no robot but by the names of its joints.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from policy.errors import CheckpointError
+from policy.foreign.lerobot_folder import CONFIG, PICTURES, WEIGHTS
+from policy.interfaces import PolicySpec
+from policy.network.building import DualDescription, build
+from policy.runs.checkpoints import (
+    find_checkpoint,
+    load_weights,
+    read_weights,
+    run_of,
+    weights_of,
+)
+from policy.runs.tensor_files import write_tensors
+from recorders.exchange.destination import moved_when_whole
+from recorders.files import write_durably
+
+TYPE, STATE, MODEL = "tandem", "observation.state", "model."
+TOUCH, WRENCH = ("left", "right"), ("fx", "fy", "fz", "tx", "ty", "tz")
+STANDS = ("x", "y", "z", "qw", "qx", "qy", "qz", "fx", "fy", "cx", "cy")
+FEELS = {"touch": ("touch",), "force": ("wrench",)}         # a part to the senses that it needs
+NEVER = ("objects",)                                        # what only a simulator tells
+
+
+class ExportedPolicy(msgspec.Struct, frozen=True):
+    """What was written: the checkpoint's step, and what the policy wants to be shown, by name."""
+
+    step: int
+    inputs: dict[str, tuple[int, ...]]
+
+
+def export_policy(run: Path, to: Path, joints: Sequence[str]) -> ExportedPolicy:
+    """Write a run's newest checkpoint, or the one that is meant, for LeRobot's commands.
+
+    Args:
+        run: folder of a run or of a checkpoint.
+        to: a folder that is not there yet.
+        joints: of the robot that it drives, the gripper last.
+
+    Raises:
+        CheckpointError: it is no dual-system run, is damaged, or feels what no robot tells.
+        StoreError: something lies at `to`.
+    """
+    checkpoint = find_checkpoint(run)
+    config = run_of(checkpoint).config
+    if config.get("kind") != "dual":
+        raise CheckpointError(f"{run} is a run of the kind {config.get('kind')!r}: only dual "
+                              "systems (`tandem train`) become LeRobot policies of our type")
+    description = msgspec.convert(config["dual"], DualDescription)
+    if untold := [part for part in description.spec.proprioception if part in NEVER]:
+        raise CheckpointError(f"{run} feels {', '.join(untold)}, which only the simulator tells")
+    model = build(description)
+    load_weights(model, read_weights(checkpoint), checkpoint)
+    inputs = inputs_of(description.spec, len(joints))
+    with moved_when_whole(to) as partial:
+        partial.mkdir()
+        write_tensors(partial / WEIGHTS, {f"{MODEL}{name}": tensor.contiguous()
+                                          for name, tensor in weights_of(model).items()})
+        for one in processors("cpu"):
+            one.save_pretrained(partial)
+        write_durably(partial / CONFIG, msgspec.json.format(msgspec.json.encode({
+            "type": TYPE, "device": "cpu", "push_to_hub": False,
+            "weights_version": int(checkpoint.name), "joints": list(joints),
+            "input_features": {name: {"type": "VISUAL" if name.startswith(PICTURES) else "STATE",
+                                      "shape": shape} for name, shape in inputs.items()},
+            "output_features": {"action": {"type": "ACTION", "shape": (len(joints),)}},
+            "description": config["dual"]}), indent=2))
+    return ExportedPolicy(int(checkpoint.name), inputs)
+
+
+def inputs_of(spec: PolicySpec, joints: int) -> dict[str, tuple[int, ...]]:
+    """What a policy wants to be shown by LeRobot: name to shape; pictures channels first."""
+    height, width = spec.picture_size
+    inputs: dict[str, tuple[int, ...]] = {
+        f"{PICTURES}{camera}": (3, height, width) for camera in spec.cameras}
+    inputs[STATE] = (joints,)
+    inputs |= {f"observation.{name}": (len(names),) for name, names in senses_of(spec).items()}
+    if spec.cloud_points:
+        inputs[f"{PICTURES}{depth_of(spec)}"] = (1, height, width)
+    return inputs
+
+
+def senses_of(spec: PolicySpec) -> dict[str, tuple[str, ...]]:
+    """Numbers besides the joints: sense to the names of its numbers."""
+    every = all_senses(next(iter(spec.cameras)))
+    wanted = {name for part in spec.proprioception for name in FEELS.get(part, ())}
+    if spec.cloud_points:
+        wanted.add(next(reversed(every)))
+    return {name: names for name, names in every.items() if name in wanted}
+
+
+def all_senses(camera: str) -> dict[str, tuple[str, ...]]:
+    """Every such sense; the last one is where a camera stands and how it projects."""
+    return {"touch": TOUCH, "wrench": WRENCH, f"{camera}_camera": STANDS}
+
+
+def depth_of(spec: PolicySpec) -> str:
+    """What LeRobot's pictures call the depth of the first camera."""
+    return f"{next(iter(spec.cameras))}_depth"
+
+
+def processors(device: str) -> tuple[Any, Any]:
+    """LeRobot's two pipelines around the policy; they change no number: the policy does that."""
+    from lerobot.processor import (
+        AddBatchDimensionProcessorStep,
+        DeviceProcessorStep,
+        RenameObservationsProcessorStep,
+    )
+    from lerobot.processor.factory import make_policy_processor_pipelines
+
+    return make_policy_processor_pipelines(
+        input_steps=[RenameObservationsProcessorStep(rename_map={}),
+                     AddBatchDimensionProcessorStep(), DeviceProcessorStep(device=device)],
+        output_steps=[DeviceProcessorStep(device="cpu")])
