@@ -36,6 +36,7 @@ class Entry:
 
 _DATA = "studio.commands.data"
 _DESK = "studio.commands.desk"
+_TUNE = "studio.commands.tune"
 _VERSIONS = "studio.commands.versions"
 OPEN = Entry(_DESK, "Open", "open the desk: a window to drive, watch and record with")
 COMMANDS: dict[str, Entry] = {
@@ -77,6 +78,11 @@ COMMANDS: dict[str, Entry] = {
     "calibrate latency": Entry("studio.commands.calibrate_latency", "CalibrateLatency",
                                "measure how late the cameras and the arm are"),
     "train": Entry("studio.commands.train", "Train", "train a policy from demonstrations"),
+    "tune start": Entry(_TUNE, "StartTuning",
+                        "learn from corrections at the running desk, while one goes on"),
+    "tune status": Entry(_TUNE, "TuningStatus",
+                         "how that training goes, what it published, what drives"),
+    "tune stop": Entry(_TUNE, "StopTuning", "end that training; what it learned is published"),
     "versions": Entry(_VERSIONS, "Versions", "list a policy's versions and what the gate found"),
     "promote": Entry(_VERSIONS, "PromoteVersion",
                      "let a version drive at the running desk, if it passes the gate"),
@@ -90,6 +96,8 @@ COMMANDS: dict[str, Entry] = {
                            "write a run as a policy that LeRobot's commands load"),
     "version": Entry("studio.commands.version", "Version", "print the versions that matter"),
 }
+_GROUPS = {name.split()[0] for name in COMMANDS if " " in name}
+_BESIDE = {"tune": ("versions", "promote", "rollback")}     # what one needs with a group
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -98,8 +106,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[:1] == ["--version"]:
         words[0] = "version"
     asks_for_help = words[:1] in (["-h"], ["--help"], ["help"])
-    if asks_for_help or words in (["data"], ["data", "-h"], ["data", "--help"]):
-        _write_out(overview("" if asks_for_help else "data"))
+    of_a_group = words[:1] if words[1:] in ([], ["-h"], ["--help"]) else []
+    if asks_for_help or _GROUPS.intersection(of_a_group):
+        _write_out(overview("" if asks_for_help else words[0]))
         return EXIT_OK
     if not words or words[0].startswith("-"):
         return run(OPEN, "tandem", words)
@@ -110,9 +119,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def overview(group: str) -> str:
-    """The text of `tandem --help`, or of `tandem data --help`."""
+    """The text of `tandem --help`, or of a group's: `tandem data --help`."""
     listed = {name: entry for name, entry in COMMANDS.items()
-              if name.startswith(f"{group} " if group else "")}
+              if name.startswith(f"{group} " if group else "") or name in _BESIDE.get(group, ())}
     width = max(len(name) for name in listed) + 3
     lines = [f"  {name:<{width}}{entry.summary}" for name, entry in listed.items()]
     alone = [] if group else [
@@ -125,7 +134,7 @@ def overview(group: str) -> str:
 
 def unknown_command(words: Sequence[str]) -> str:
     """One line that names the valid commands, the nearest first."""
-    said = " ".join(words[:2] if words[0] == "data" else words[:1])
+    said = " ".join(words[:2] if words[0] in _GROUPS else words[:1])
     near = difflib.get_close_matches(said, COMMANDS, n=1)
     hint = f"did you mean `tandem {near[0]}`? " if near else ""
     return f"there is no command {said!r}; {hint}The commands are: {', '.join(COMMANDS)}"

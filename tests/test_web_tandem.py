@@ -112,6 +112,7 @@ def trained(**changes):
     (trained(), "Trains", ("stop",)),
     (trained(running=False, resumable=True, problem="out of memory"), "Ended early",
      ("start", "resume")),
+    (trained(running=False, resumable=True), "Stopped", ("start", "resume")),
     (trained(running=False), "Done", ("start",))])
 def test_a_training_says_how_it_goes_and_what_may_be_asked(state, word, may):
     shown = training_words(state)

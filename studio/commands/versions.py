@@ -4,8 +4,6 @@ Lists what lies on the disk by itself; asks the running desk to change what driv
 and words; the gate and the swap are the desk's.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from studio.commands.output import Answer, Screen, UsersMistakeError
+from studio.commands.running_desk import asked, at_desk, state_of
 
 if TYPE_CHECKING:
     from policy.versions.ledger import Version
-    from studio.station.desk.client import DeskClient
-    from studio.station.training.training_link import Promote, RollBack, VersionsState
+    from studio.station.training.training_link import Promote, RollBack
 
 _PATIENCE_S = 1800.0        # simulated scenes take minutes
-_NO_DESK = "no desk runs: `tandem` opens one, and `tandem rollout --policy` drives with any version"
+_NO_DESK = "`tandem` opens one, and `tandem rollout --policy` drives with any version"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +43,8 @@ class Versions:
 
         drives = 0, ""
         if self.run_folder is None:
-            with _at_desk() as client:
-                state = _state(client)
+            with at_desk(_NO_DESK) as client:
+                state = state_of(client).versions
             if not state.driving_run:
                 raise UsersMistakeError("no policy is at the desk: choose one there, or name a run")
             versions, drives = list(state.versions), (state.driving, state.driving_run)
@@ -103,46 +101,11 @@ class RollBackVersion:
         return _decided(screen, RollBack(reason=self.reason))
 
 
-@contextmanager
-def _at_desk() -> Iterator["DeskClient"]:
-    """A client of the running desk."""
-    from recorders.clock import SystemClock
-    from studio.station.desk.address import find_desk
-    from studio.station.desk.client import DeskClient
-    from studio.station.processes.endpoints import open_context
-
-    if (links := find_desk()) is None:
-        raise UsersMistakeError(_NO_DESK)
-    with open_context() as context:
-        client = DeskClient(context, links, SystemClock())
-        try:
-            yield client
-        finally:
-            client.close()
-
-
-def _state(client: "DeskClient", enough: Callable[["VersionsState"], bool] = lambda state: True,
-           patience_s: float = 5.0) -> "VersionsState":
-    """What the desk says of its versions, once that is enough."""
-    from recorders.clock import NS_PER_S, SystemClock
-
-    clock = SystemClock()
-    deadline_ns = clock.now_ns() + round(patience_s * NS_PER_S)
-    while clock.now_ns() < deadline_ns:
-        client.look()
-        if client.state is not None and enough(client.state.versions):
-            return client.state.versions
-        clock.wait_until(clock.now_ns() + NS_PER_S // 20)
-    raise UsersMistakeError(f"the desk said nothing of it for {patience_s:g} s: see its messages")
-
-
 def _decided(screen: Screen, request: "Promote | RollBack") -> Answer:
-    with _at_desk() as client:
-        before = _state(client).decisions
-        reply = client.ask_desk(request)
-        if not reply.accepted:
-            raise UsersMistakeError(reply.reason)
-        state = _state(client, lambda now: now.decisions > before, _PATIENCE_S)
+    with at_desk(_NO_DESK) as client:
+        before = state_of(client).versions.decisions
+        asked(client, request)
+        state = state_of(client, lambda now: now.versions.decisions > before, _PATIENCE_S).versions
     screen.print(state.decision)
     return Answer({"decision": state.decision, "refused": state.refused, "driving": state.driving,
                    "driving_run": state.driving_run, "swap_ms": state.swap_ms},

@@ -61,8 +61,8 @@ class Panels:
             self._training, self._devices = TrainingPanel(ui), DevicesPanel(ui)
         self._countdown = Countdown(ui)
         self.store = self._episodes.store
-        self._texts = (*self.record.texts, *self.tandem.texts, *self._devices.texts,
-                       *self._episodes.texts)
+        self._texts = (*self.record.texts, *self.tandem.texts, *self._training.texts,
+                       *self._devices.texts, *self._episodes.texts)
         self._strip()
 
     def _strip(self) -> None:

@@ -49,6 +49,8 @@ class TrainingPanel:
                 with dpg.table_row():
                     with dpg.child_window(border=False, height=-1):
                         self._decision = dpg.add_text("", wrap=0)
+                        self._reason = dpg.add_input_text(
+                            hint="Reason to overrule the gate; empty: the gate decides", width=-12)
                         self._lines = [self._line(number) for number in range(_ROWS)]
                     with dpg.plot(width=-1, height=-1, no_menus=True, no_box_select=True,
                                   no_mouse_pos=True) as self._plot:
@@ -71,7 +73,14 @@ class TrainingPanel:
     @property
     def items(self) -> dict[str, int | str]:
         """Widgets by name, for tests that drive a real mouse."""
-        return {"train tab": self.tab, "train": self.start, "roll back": self.back}
+        return {"train tab": self.tab, "train": self.start, "roll back": self.back,
+                "go on": self.resume, "reason": self._reason} | {
+                    f"let drive {number}": line[1] for number, line in enumerate(self._lines)}
+
+    @property
+    def texts(self) -> tuple[int | str, ...]:
+        """Into which somebody may type."""
+        return self._minutes, self._reason
 
     def _start_or_stop(self) -> None:
         if self._running:
@@ -84,7 +93,9 @@ class TrainingPanel:
     def _promote(self, number: int) -> None:
         if number < len(self._rows):
             row = self._rows[number]
-            self._ui.do("ask desk", Promote(version=row.number, run=row.run))
+            reason = dpg.get_value(self._reason).strip()
+            self._ui.do("ask desk", Promote(version=row.number, run=row.run, overrule=reason))
+            dpg.set_value(self._reason, "")     # it was for this one
 
     def show(self, seen: Seen) -> None:
         """Draw how it goes."""

@@ -98,6 +98,9 @@ def _how_it_goes(state: DeskState) -> TrainingWords:
     if training.problem:
         return TrainingWords(word="Ended early", icon="triangle-alert", tone="warning",
                              share=share, detail=sentence(training.problem), facts=_facts(state))
+    if training.resumable:
+        return TrainingWords(word="Stopped", icon="square", tone="idle", share=share,
+                             facts=_facts(state))
     if trainer.run:
         return TrainingWords(word="Done", icon="circle-check", tone="ready", share=share,
                              facts=_facts(state))
@@ -108,7 +111,8 @@ def _how_it_goes(state: DeskState) -> TrainingWords:
 def _facts(state: DeskState) -> tuple[tuple[str, str], ...]:
     trainer = state.training.trainer
     facts = [("Method", trainer.method), ("Steps", f"{trainer.step:,}"),
-             ("Trained", f"{trainer.minutes:.1f} min, {duration(trainer.left_s)} to go"),
+             ("Trained", f"{trainer.minutes:.1f} min"
+              + f", {duration(trainer.left_s)} to go" * state.training.running),
              ("Learns from", f"{counted(trainer.episodes, 'episode')}, {trainer.corrected} "
                              f"corrected in {trainer.operator_s:.0f} s"),
              ("Grown by", counted(trainer.grown, "episode")),
