@@ -5,8 +5,9 @@ What comes out is what `lerobot-record` would have left, at one rate: `observati
 LeRobot's own rollouts mark it, `next.success` in the last frame of an episode that is labelled so,
 what was said (recorders/exchange/lerobot_language.py), and `perturbed`, true where the operator
 erred on purpose (such an action is no example). Frame k has the timestamp k/fps; which samples
-belong to it is said in recorders/frames_at_rate.py. Depth and the faster streams stay behind:
-LeRobot knows one rate. meta/tandem.json keeps what LeRobot has no place for.
+belong to it is said in recorders/frames_at_rate.py. Depth goes along where it is wanted, count by
+count (recorders/exchange/depth.py); the faster streams stay behind: LeRobot knows one rate.
+meta/tandem.json keeps what LeRobot has no place for.
 The dataset grows in a folder beside its destination and is moved there when it is whole.
 """
 
@@ -20,6 +21,7 @@ import numpy as np
 from recorders.episode import EpisodeSummary
 from recorders.episode_reader import EpisodeReader
 from recorders.exchange import lerobot_layout as layout
+from recorders.exchange.depth import lerobot_unit
 from recorders.exchange.destination import moved_when_whole
 from recorders.exchange.lerobot_language import Said, rows_of
 from recorders.exchange.lerobot_layout import PERTURBED
@@ -31,7 +33,7 @@ from recorders.store_errors import StoreError
 
 __all__ = ["PERTURBED", "ExportSettings", "Exported", "export_lerobot"]
 
-PICTURE = "rgb"
+PICTURE, DEPTH = "rgb", "depth"
 _SMALLEST_SIDE = 64                     # of a picture, for the AV1 encoder that LeRobot takes
 
 Progress = Callable[[str, int], None]   # an episode that is written, and how many frames it has
@@ -47,12 +49,14 @@ class ExportSettings(msgspec.Struct, frozen=True, kw_only=True):
         sharp: videos that keep nearly all (H.264 with every pixel's own colour) instead of
             LeRobot's default (AV1 with a quarter of the colours), which blurs what is only a few
             pixels wide.
+        depth: pictures of depth, too, as files in the table: exact, and large.
     """
 
     fps: int = 30
     picture_size: tuple[int, int] | None = None
     cameras: tuple[str, ...] = ()
     sharp: bool = False
+    depth: bool = False
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +66,7 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
         repo_id: LeRobotDataset(repo_id, root=path) opens it.
         residuals_ms: stream to the largest distance between a frame's time and what was taken
             for it, over all episodes.
+        left_behind: pictures of depth that were not wanted, as "front/depth".
     """
 
     path: Path
@@ -70,6 +75,7 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
     frames: int
     cameras: tuple[str, ...]
     residuals_ms: dict[str, float]
+    left_behind: tuple[str, ...] = ()
 
 
 def export_lerobot(
@@ -99,7 +105,7 @@ def export_lerobot(
             for episode, one in zip(episodes, summaries, strict=True)]
     said = [rows_of(episode.events, frames.moments_ns, settings.fps)
             for episode, frames in zip(episodes, laid, strict=True)]
-    features = features_of(episodes, cameras, settings.picture_size)
+    features = features_of(episodes, cameras, settings.picture_size, settings.depth)
     if any(said):
         features |= {key: {"dtype": "language", "shape": (1,), "names": None}
                      for key in (layout.PERSISTENT, layout.EVENTS)}
@@ -108,13 +114,15 @@ def export_lerobot(
             folder, settings.fps, episodes[0].attrs["robot"].get("name"), features,
             SHARP_H264 if settings.sharp else LEROBOT_AV1) as writer:
         for episode, one, frames, rows in zip(episodes, summaries, laid, said, strict=True):
-            writer.add(_outgoing(episode, one, frames, rows, settings.picture_size))
+            writer.add(_outgoing(episode, one, frames, rows, settings))
             if progress:
                 progress(episode.episode, len(frames.moments_ns))
         info = writer.finish()
-        _write_notes(folder, summaries, laid)
+        _write_notes(folder, summaries, laid,
+                     depth_units(episodes[0], cameras) if settings.depth else {})
     return Exported(path=to, repo_id=f"tandem/{to.name}", episodes=info.total_episodes,
-                    frames=info.total_frames, cameras=tuple(cameras), residuals_ms=_largest(laid))
+                    frames=info.total_frames, cameras=tuple(cameras), residuals_ms=_largest(laid),
+                    left_behind=() if settings.depth else depth_of(episodes[0], cameras))
 
 
 def cameras_of(episode: EpisodeReader) -> tuple[str, ...]:
@@ -126,16 +134,27 @@ def cameras_of(episode: EpisodeReader) -> tuple[str, ...]:
     return found
 
 
+def depth_units(episode: EpisodeReader, cameras: Sequence[str]) -> dict[str, str]:
+    """The cameras that see depth, and what their counts mean: "0.001 m"."""
+    return {camera: image.unit for camera in cameras for image in episode[camera].spec.images
+            if image.name == DEPTH}
+
+
+def depth_of(episode: EpisodeReader, cameras: Sequence[str]) -> tuple[str, ...]:
+    """The pictures of depth that an episode has: "front/depth"."""
+    return tuple(f"{camera}/{DEPTH}" for camera in depth_units(episode, cameras))
+
+
 def features_of(
     episodes: Sequence[EpisodeReader], cameras: Sequence[str],
-    picture_size: tuple[int, int] | None,
+    picture_size: tuple[int, int] | None, depth: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """The features of the dataset, as LeRobot describes them.
 
     Raises:
         StoreError: if the episodes differ, or a picture cannot be encoded.
     """
-    described = [_features_of_one(episode, cameras, picture_size) for episode in episodes]
+    described = [_features_of_one(episode, cameras, picture_size, depth) for episode in episodes]
     for episode, features in zip(episodes, described, strict=True):
         if features != described[0]:
             differing = [name for name in features if features[name] != described[0].get(name)]
@@ -145,7 +164,8 @@ def features_of(
 
 
 def _features_of_one(
-    episode: EpisodeReader, cameras: Sequence[str], picture_size: tuple[int, int] | None
+    episode: EpisodeReader, cameras: Sequence[str], picture_size: tuple[int, int] | None,
+    depth: bool,
 ) -> dict[str, dict[str, Any]]:
     features: dict[str, dict[str, Any]] = {}
     for camera in cameras:
@@ -156,6 +176,12 @@ def _features_of_one(
                              f"even height and width of at least {_SMALLEST_SIDE}")
         features[layout.PICTURE + camera] = {
             "dtype": "video", "shape": (height, width, 3), "names": ["height", "width", "channels"]}
+    for camera, unit in depth_units(episode, cameras).items() if depth else ():
+        image = next(i for i in episode[camera].spec.images if i.name == DEPTH)
+        features[layout.depth_of(camera)] = {
+            "dtype": "image", "shape": (*(picture_size or (image.height, image.width)), 1),
+            "names": ["height", "width", "channels"],
+            "info": {"is_depth_map": True, "depth_unit": lerobot_unit(unit)}}
     for name, (stream, column) in {layout.STATE: ("arm", "position"),
                                    layout.ACTION: ("tick", "sent")}.items():
         spec = next(c for c in episode[stream].spec.columns if c.name == column)
@@ -168,7 +194,9 @@ def _features_of_one(
 
 
 def _outgoing(episode: EpisodeReader, summary: EpisodeSummary, frames: Frames, said: Said,
-              picture_size: tuple[int, int] | None) -> Outgoing:
+              settings: ExportSettings) -> Outgoing:
+    size = settings.picture_size
+    units = depth_units(episode, tuple(frames.picture_rows)) if settings.depth else {}
     success = np.zeros(len(frames.moments_ns), bool)
     success[-1] = summary.label == "success"
     return Outgoing(
@@ -176,8 +204,11 @@ def _outgoing(episode: EpisodeReader, summary: EpisodeSummary, frames: Frames, s
                  layout.INTERVENTION: frames.intervention, layout.SUCCESS: success,
                  PERTURBED: frames.perturbed},
         tasks=frames.instructions, persistent=said.persistent, events=said.events,
-        pictures={layout.PICTURE + camera: _pictures(episode, camera, rows, picture_size)
-                  for camera, rows in frames.picture_rows.items()})
+        pictures={layout.PICTURE + camera: _pictures(episode, camera, rows, size)
+                  for camera, rows in frames.picture_rows.items()} | {
+            layout.depth_of(camera): _depth(episode, camera, frames.picture_rows[camera], size)
+            for camera in units},
+        units={layout.depth_of(camera): unit for camera, unit in units.items()})
 
 
 def _pictures(episode: EpisodeReader, camera: str, rows: np.ndarray,
@@ -185,6 +216,18 @@ def _pictures(episode: EpisodeReader, camera: str, rows: np.ndarray,
     reader = episode[camera].images(PICTURE)
     for row in rows:
         yield resized(reader[int(row)], picture_size)
+
+
+def _depth(episode: EpisodeReader, camera: str, rows: np.ndarray,
+           size: tuple[int, int] | None) -> Iterator[np.ndarray]:
+    """Pictures of depth, made smaller by leaving pixels out: a mean of two is in neither place."""
+    import cv2
+
+    reader = episode[camera].images(DEPTH)
+    for row in rows:
+        counts = reader[int(row)]
+        yield counts if size in (None, counts.shape) else cv2.resize(
+            counts, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 def resized(picture: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
@@ -202,9 +245,10 @@ def _largest(laid: Sequence[Frames]) -> dict[str, float]:
 
 
 def _write_notes(
-    folder: Path, summaries: Sequence[EpisodeSummary], laid: Sequence[Frames]
+    folder: Path, summaries: Sequence[EpisodeSummary], laid: Sequence[Frames],
+    units: dict[str, str],
 ) -> None:
-    told = {"episodes": [
+    told = {"depth_units": units, "episodes": [
         {"episode": one.episode, "frames": len(frames.moments_ns), "task": one.task,
          "label": one.label, "label_by": one.label_by, "note": one.note, "seed": one.seed,
          "operator": one.operator, "residuals_ms": _largest([frames])}

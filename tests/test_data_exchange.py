@@ -41,7 +41,7 @@ def dataset(store, tmp_path_factory) -> Path:
 def export(store: Path, to: Path, fps: int = 30) -> None:
     with DemoStore.open(store) as opened:
         export_lerobot(opened, [e.episode for e in opened.episodes()], to,
-                       ExportSettings(fps=fps, sharp=True))
+                       ExportSettings(fps=fps, sharp=True, depth=True))
 
 
 def laid(store: Path, fps: int = 30, cameras: tuple[str, ...] = CAMERAS
@@ -61,7 +61,7 @@ words = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), m
 
 
 @st.composite
-def small_episodes(draw: Any, fps: int) -> inc.Incoming:
+def small_episodes(draw: Any, fps: int, unit: str = "0.001 m") -> inc.Incoming:
     """An episode that somebody steps into, whose instruction is edited and whose parts are named.
 
     Its events are where an edit and a sub-task may be: between frames, and at the very first.
@@ -81,6 +81,9 @@ def small_episodes(draw: Any, fps: int) -> inc.Incoming:
         kind = draw(st.sampled_from(["subtask", "operator subtask"]))
         events.append({"t_mono_ns": int(at_ns[k]), "kind": kind, "text": draw(words)})
     steps = rng.random(frames) < 0.4
+    seen = rng.integers(0, 1 << 16, (frames, 64, 64), dtype=np.uint16)
+    deep = inc.Camera(name="depth", height=64, width=64, pictures=lambda: iter(seen),
+                      depth_unit=unit)
     return inc.Incoming(
         rate_hz=fps, tasks=tasks[:1] * frames, action=rng.normal(size=(frames, 3)).astype("f4"),
         state=rng.normal(size=(frames, 3)).astype("f4"), state_names=("a", "b", "gripper"),
@@ -90,13 +93,14 @@ def small_episodes(draw: Any, fps: int) -> inc.Incoming:
         events=sorted(events, key=lambda event: event["t_mono_ns"]),
         label=draw(st.sampled_from(["success", "failure", "partial"])), note=draw(words),
         cameras=(inc.Camera(name="front", height=64, width=64, pictures=lambda: iter(
-            [np.full((64, 64, 3), 20 * k, "u1") for k in range(frames)])),))
+            [np.full((64, 64, 3), 20 * k, "u1") for k in range(frames)]), depth=deep),))
 
 
 @settings(max_examples=8)
-@given(data=st.data(), fps=st.sampled_from([20, 30]))
-def test_what_goes_to_lerobot_and_back_is_the_same_bit_for_bit(data, fps, tmp_path_factory):
-    episodes = data.draw(st.lists(small_episodes(fps), min_size=1, max_size=2))
+@given(data=st.data(), fps=st.sampled_from([20, 30]),
+       unit=st.sampled_from(["0.001 m", "0.0001 m", "0.00025 m"]))
+def test_what_goes_to_lerobot_and_back_is_the_same_bit_for_bit(data, fps, unit, tmp_path_factory):
+    episodes = data.draw(st.lists(small_episodes(fps, unit), min_size=1, max_size=2))
     folder = tmp_path_factory.mktemp("law")
     with DemoStore.open(folder / "a", write=True, create=True) as store:
         for episode in episodes:
@@ -107,7 +111,9 @@ def test_what_goes_to_lerobot_and_back_is_the_same_bit_for_bit(data, fps, tmp_pa
     assert tables(folder / "there").equals(tables(folder / "again"))
     pairs = zip(laid(folder / "a", fps, CAMERAS[:1]), laid(folder / "b", fps, CAMERAS[:1]),
                 strict=True)
-    for episode, ((_, before), (_, after)) in zip(episodes, pairs, strict=True):
+    for episode, ((given_out, before), (back, after)) in zip(episodes, pairs, strict=True):
+        assert next(i.unit for i in back["front"].spec.images if i.name == "depth") == unit
+        np.testing.assert_array_equal(given_out["front"]["depth"][:], back["front"]["depth"][:])
         assert len(before.moments_ns) == len(episode.tasks)
         np.testing.assert_array_equal(before.state, episode.state)
         np.testing.assert_array_equal(before.action, episode.action)

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from recorders.clock import NS_PER_S
 from recorders.episode_reader import EpisodeReader
+from recorders.exchange import incoming as inc
+from recorders.exchange.lerobot_import import import_lerobot
 from recorders.frames_at_rate import Frames, frames_at_rate, instructions_at
 from recorders.lerobot_v3 import ExportSettings, export_lerobot, resized
 from recorders.store import DemoStore, StoreError
@@ -86,6 +88,67 @@ def test_lerobot_decodes_the_picture_that_belongs_to_each_frame(exported, store)
             assert np.abs(got - want).mean() < 2.0
             neighbour = episode[camera]["rgb"][int(rows[k]) + (1 if k == 0 else -1)].astype(float)
             assert np.abs(got - want).mean() < np.abs(got - neighbour).mean()
+
+
+def test_lerobot_reads_depth_count_by_count_and_what_is_left_behind_is_named(tmp_path, capsys):
+    from lerobot.datasets.lerobot_dataset import LeRobotDataset
+
+    seen = np.random.default_rng(0).integers(0, 9000, (4, 64, 96), dtype=np.uint16)
+    with DemoStore.open(tmp_path / "store", write=True, create=True) as opened:
+        inc.keep(opened, deep_episode(seen))
+    words = ["data", "export", str(tmp_path / "store"), "--all", "--json", "--to"]
+    assert cli.main([*words, str(tmp_path / "without")]) == 0
+    assert json.loads(capsys.readouterr().out)["left_behind"] == ["eye/depth"]
+    assert cli.main([*words, str(tmp_path / "with"), "--depth"]) == 0
+    assert json.loads(capsys.readouterr().out)["left_behind"] == []
+    dataset: Any = LeRobotDataset("tandem/with", root=tmp_path / "with", video_backend="pyav")
+    assert dataset.meta.depth_keys == ["observation.images.eye_depth"]
+    assert dataset.depth_output_unit == "mm"
+    for k in range(4):
+        np.testing.assert_array_equal(dataset[k]["observation.images.eye_depth"][0].numpy(),
+                                      seen[k])
+    told = dataset.meta.stats["observation.images.eye_depth"]
+    assert float(told["max"].squeeze()) == seen.max() and told["mean"].shape == (1, 1, 1)
+    assert float(told["mean"].squeeze()) == pytest.approx(seen.mean())
+
+
+def test_depth_that_lerobots_recorder_wrote_as_video_comes_in_as_lerobot_reads_it(tmp_path):
+    from lerobot.datasets.lerobot_dataset import LeRobotDataset
+
+    seen = np.random.default_rng(0).integers(0, 12000, (4, 64, 96, 1), dtype=np.uint16)
+    numbers = {"dtype": "float32", "shape": (2,), "names": ["a", "b"]}
+    theirs = LeRobotDataset.create("theirs/deep", 30, {
+        "observation.images.eye_depth": {
+            "dtype": "video", "shape": (64, 96, 1), "names": ["height", "width", "channels"],
+            "info": {"is_depth_map": True}},
+        "observation.state": numbers, "action": numbers}, root=tmp_path / "theirs")
+    for k, counts in enumerate(seen):
+        theirs.add_frame({"observation.images.eye_depth": counts, "task": "look",
+                          "observation.state": np.full(2, k, np.float32),
+                          "action": np.full(2, k, np.float32)})
+    theirs.save_episode(parallel_encoding=False)
+    theirs.finalize()
+    dataset: Any = LeRobotDataset("theirs/deep", root=tmp_path / "theirs")
+    done = import_lerobot(tmp_path / "theirs", tmp_path / "store")
+    assert done.left_behind == ()
+    episode = readers(tmp_path / "store")[0]
+    for k in range(4):
+        want = dataset[k]["observation.images.eye_depth"][0].numpy()
+        got = episode["eye_depth"]["depth"][k].astype(float)
+        assert np.abs(got - want).max() <= 1 and (got == want).mean() > 0.995
+        assert np.abs(got - seen[k, ..., 0].clip(10, 10_000)).max() <= 2    # 12 bits of it
+
+
+def deep_episode(seen: np.ndarray) -> inc.Incoming:
+    """One with a camera `eye` that sees (N, H, W) u2 mm."""
+    frames, *size = seen.shape
+    eye = inc.Camera(name="eye", height=size[0], width=size[1], pictures=lambda: iter(
+        np.zeros((frames, *size, 3), "u1")), depth=inc.Camera(
+            name="depth", height=size[0], width=size[1], pictures=lambda: iter(seen),
+            depth_unit="0.001 m"))
+    path = np.linspace(0, 1, 2 * frames, dtype="f4").reshape(frames, 2)
+    return inc.Incoming(rate_hz=30, tasks=["look"] * frames, action=path, state=path,
+                        state_names=("a", "b"), action_names=("a", "b"), cameras=(eye,))
 
 
 def test_an_interrupted_export_leaves_nothing_and_a_second_try_works(store, tmp_path):

@@ -12,6 +12,7 @@ This file knows the store's streams and no other format.
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -38,6 +39,7 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
         height, width: of its pictures.
         pictures: gives N of them, (H, W, 3) u1, or (H, W) u2 of depth.
         depth_unit: metres per count, "0.001 m"; empty for colours.
+        depth: of a camera of colours, the same moments in depth.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
     width: int
     pictures: Callable[[], Iterator[np.ndarray]]
     depth_unit: str = ""
+    depth: "Camera | None" = None
 
 
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,16 +174,16 @@ def _spec_of(camera: Camera, rate_hz: float, lossless: bool) -> StreamSpec:
         "jpegxl-lossless" if lossless else "jpeg"
     field = ImageField(name="depth" if camera.depth_unit else "rgb", height=camera.height,
                        width=camera.width, encoding=encoding, unit=camera.depth_unit)
-    return StreamSpec(name=camera.name, rate_hz=rate_hz,
-                      images=(field,) if camera.depth_unit else with_reduced(field))
+    beside = () if camera.depth is None else _spec_of(camera.depth, rate_hz, lossless).images
+    return StreamSpec(name=camera.name, rate_hz=rate_hz, images=(
+        *((field,) if camera.depth_unit else with_reduced(field)), *beside))
 
 
 def _batches(camera: Camera, spec: StreamSpec, at_ns: np.ndarray, wall_ns: int) -> Iterator[Batch]:
     pictures: list[dict[str, bytes | memoryview]] = []
     done = 0
-    for picture in camera.pictures():
-        pictures.append({"depth": encode(picture, "zstd")} if camera.depth_unit
-                        else encode_colours(picture, "rgb", spec.images))
+    for picture in _encoded(camera, spec):
+        pictures.append(picture)
         if len(pictures) == _PICTURES_AT_ONCE:
             yield _batch(spec, at_ns, wall_ns, done, pictures)
             done, pictures = done + len(pictures), []
@@ -189,6 +192,20 @@ def _batches(camera: Camera, spec: StreamSpec, at_ns: np.ndarray, wall_ns: int) 
     if done + len(pictures) != len(at_ns):
         raise StoreError(f"camera '{camera.name}' has {done + len(pictures)} pictures for "
                          f"{len(at_ns)} frames")
+
+
+def _encoded(camera: Camera, spec: StreamSpec) -> Iterator[dict[str, bytes | memoryview]]:
+    """What a camera's rows hold, one after the other."""
+    if camera.depth_unit:
+        for counts in camera.pictures():
+            yield {"depth": encode(counts, "zstd")}
+        return
+    beside = camera.depth.pictures() if camera.depth is not None else repeat(None)
+    for picture, counts in zip(camera.pictures(), beside, strict=camera.depth is not None):
+        seen: dict[str, bytes | memoryview] = {**encode_colours(picture, "rgb", spec.images)}
+        if counts is not None:
+            seen["depth"] = encode(counts, "zstd")
+        yield seen
 
 
 def _batch(spec: StreamSpec, at_ns: np.ndarray, wall_ns: int, first: int,

@@ -7,8 +7,6 @@ Knows what LeRobot's features mean; how they lie on the disk is lerobot_reader's
 left after a crash lerobot_damaged's.
 """
 
-import io
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +16,11 @@ import numpy as np
 from recorders.exchange import lerobot_layout as layout
 from recorders.exchange.destination import moved_when_whole
 from recorders.exchange.imported import Imported, Progress
-from recorders.exchange.incoming import Camera, Incoming, keep, stamps_ns
+from recorders.exchange.incoming import Incoming, keep, stamps_ns
 from recorders.exchange.lerobot_language import Said, events_of, from_table
+from recorders.exchange.lerobot_pictures import cameras_of
 from recorders.exchange.lerobot_reader import Meta, Recorded, episodes_of, read_meta
-from recorders.exchange.videos import pictures_of, quiet
+from recorders.exchange.videos import quiet
 from recorders.store import DemoStore
 from recorders.store_errors import StoreError
 
@@ -100,9 +99,7 @@ def incoming(recorded: Recorded, meta: Meta, notes: dict[str, Any]) -> Incoming:
         outcomes={_column(key): _counted(values) if key == layout.INTERVENTION else values
                   for key, values in numbers.items()
                   if not key.startswith("observation.") and key != layout.ACTION},
-        cameras=tuple(_camera(key, recorded, info) for key in _picture_features(info)
-                      if key in recorded.videos or key in recorded.folders or
-                      info.features[key]["dtype"] == "image"),
+        cameras=cameras_of(recorded, info, notes.get("depth_units", {})),
         events=events_of(said, recorded.tasks, moments_ns, info.fps),
         detector=by_detector if not told else told if notes.get("label_by") == "detector" else "",
         label=told, note=notes.get("note", ""), task=notes.get("task", ""),
@@ -135,13 +132,9 @@ def numbers_of(rows: "pa.Table", key: str, feature: dict[str, Any]) -> np.ndarra
 
 
 def _features(info: layout.Info) -> set[str]:
-    """What is kept: all numbers, colour pictures, language, and LeRobot's own columns."""
-    return {*info.numbers(), *_picture_features(info), layout.PERSISTENT, layout.EVENTS,
+    """What is kept: all numbers, pictures, language, and LeRobot's own columns."""
+    return {*info.numbers(), *info.pictures(), layout.PERSISTENT, layout.EVENTS,
             *layout.OWN_COLUMNS}
-
-
-def _picture_features(info: layout.Info) -> list[str]:
-    return [key for key in info.pictures() if not layout.is_depth(info.features[key])]
 
 
 def _said(rows: "pa.Table") -> Said:
@@ -149,47 +142,6 @@ def _said(rows: "pa.Table") -> Said:
         return rows[key].to_pylist() if key in rows.column_names else None
 
     return from_table(told(layout.PERSISTENT), told(layout.EVENTS))
-
-
-def _camera(key: str, recorded: Recorded, info: layout.Info) -> Camera:
-    height, width = _size(info.features[key])
-
-    def pictures() -> Iterator[np.ndarray]:
-        if key in recorded.videos:
-            span = recorded.videos[key]
-            return pictures_of(span.path, span.first, span.count)
-        if key in recorded.folders:
-            return _from_folder(recorded.folders[key], recorded.rows.num_rows)
-        return _from_column(recorded.rows[key].to_pylist())
-
-    return Camera(name=layout.camera_of(key), height=height, width=width, pictures=pictures)
-
-
-def _size(feature: dict[str, Any]) -> tuple[int, int]:
-    shape, names = list(feature["shape"]), feature.get("names") or []
-    first = str(names[0]).startswith("channel") if names else shape[0] in (1, 3)
-    return (shape[1], shape[2]) if first else (shape[0], shape[1])
-
-
-def _from_folder(folder: Path, frames: int) -> Iterator[np.ndarray]:
-    for k in range(frames):
-        yield _decoded((folder / f"frame-{k:06d}.png").read_bytes())
-
-
-def _from_column(pictures: Sequence[dict[str, Any]]) -> Iterator[np.ndarray]:
-    for picture in pictures:
-        if not picture["bytes"]:
-            raise StoreError(f"a picture lies outside the table, in {picture['path']}: "
-                             f"such datasets are not read; make videos of it with "
-                             f"lerobot-edit-dataset")
-        yield _decoded(picture["bytes"])
-
-
-def _decoded(data: bytes) -> np.ndarray:
-    from PIL import Image
-
-    with Image.open(io.BytesIO(data)) as picture:
-        return np.asarray(picture.convert("RGB"))
 
 
 def _names(feature: dict[str, Any]) -> tuple[str, ...]:
@@ -226,8 +178,10 @@ def _vector(values: np.ndarray) -> np.ndarray:
 def _read_notes(folder: Path, meta: Meta) -> dict[int, dict[str, Any]]:
     """What our export said of the episodes, unless the dataset was edited since."""
     try:
-        told = msgspec.json.decode((folder / layout.NOTES).read_bytes())["episodes"]
-    except (OSError, msgspec.DecodeError, KeyError, TypeError):
+        said = msgspec.json.decode((folder / layout.NOTES).read_bytes())
+        units = said.get("depth_units", {})
+        told = [{**one, "depth_units": units} for one in said["episodes"]]
+    except (OSError, msgspec.DecodeError, KeyError, TypeError, AttributeError):
         return {}
     lengths = {number: said["length"] for number, said in meta.episodes.items()}
     notes = dict(enumerate(told))

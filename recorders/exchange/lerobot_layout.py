@@ -98,6 +98,11 @@ def is_depth(feature: dict[str, Any]) -> bool:
     return bool(said.get("is_depth_map") or said.get("video.is_depth_map"))
 
 
+def depth_of(camera: str) -> str:
+    """The feature of a camera's depth, called as LeRobot's own robots call it."""
+    return f"{PICTURE}{camera}_depth"
+
+
 def camera_of(key: str) -> str:
     """A stream's name for a picture's feature: "observation.images.front" → "front"."""
     name = key.removeprefix(PICTURE).removeprefix("observation.")

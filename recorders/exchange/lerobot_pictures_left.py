@@ -1,8 +1,8 @@
 """Which pictures a crash left of a LeRobot dataset, and to which episode they belong.
 
-Pictures of an episode lie in one of four places: where meta/episodes says; as PNG files that were
-not yet made a video; in a video of their own that was not yet appended to the others; or in the
-videos, where finished episodes follow each other. Every episode is looked up in this order.
+Pictures of an episode lie in one of four places: where meta/episodes says; as files that were not
+yet made a video; in a video of their own that was not yet appended to the others; or in the videos,
+where finished episodes follow each other. Every episode is looked up in this order.
 Knows names and counts of pictures; decodes none.
 """
 
@@ -43,7 +43,7 @@ class PicturesLeft:
 
     def of(self, number: int, frames: int, known: dict[str, Any] | None
            ) -> tuple[dict[str, VideoSpan], dict[str, Path]]:
-        """Where an episode's pictures lie: in videos, and in folders of PNG files.
+        """Where an episode's pictures lie: in videos, and in folders of files.
 
         Args:
             number: `episode_index`; episodes are asked for in order.
@@ -55,7 +55,7 @@ class PicturesLeft:
         for key, shelf in self._shelves.items():
             span = self._told(key, number, known) or self._own_video(key, number, frames)
             pictures = self._folder / layout.IMAGE_FOLDER.format(key=key, episode=number)
-            if span is None and len(list(pictures.glob("*.png"))) == frames:
+            if span is None and len(list(pictures.glob("frame-*"))) == frames:
                 folders[key] = pictures
             elif span := span or self._next(shelf, frames):
                 videos[key] = span
@@ -73,7 +73,7 @@ class PicturesLeft:
                             f"recovered episode")
         for key in self._info.pictures():
             begun = self._folder / layout.IMAGE_FOLDER.format(key=key, episode=recovered)
-            if there := len(list(begun.glob("*.png"))):
+            if there := len(list(begun.glob("frame-*"))):
                 said.append(f"the episode that was being recorded: its rows were in memory only; "
                             f"{there} pictures of '{layout.camera_of(key)}' lie in {begun}")
         if not said and list(self._folder.glob("tmp*")):

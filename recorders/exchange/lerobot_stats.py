@@ -2,7 +2,8 @@
 
 As LeRobot computes them (`lerobot/datasets/compute_stats.py`), with two differences: quantiles are
 exact instead of from a histogram of 5000 bins, and pictures are counted value by value, because
-a pixel has only 256. Shapes: numbers (D,), pictures (3, 1, 1) in [0, 1], "count" (1,).
+a pixel has only 256. Shapes: numbers (D,), pictures (3, 1, 1) in [0, 1], depth (1, 1, 1) in its
+unit, "count" (1,).
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
+COLOURS = np.arange(256) / 255
 _LARGE, _SAMPLED = 300, 150         # pictures with a side of 300 are looked at every few pixels
 
 Stats = dict[str, np.ndarray]
@@ -26,34 +28,40 @@ def of_numbers(values: np.ndarray) -> Stats:
 
 
 class PictureStats:
-    """Counts how often each of the 256 values occurs in each of three channels."""
+    """Counts how often each value occurs in each channel.
 
-    def __init__(self) -> None:
-        self._counts = np.zeros((3, 256), np.int64)
+    Args:
+        channels: three of colours, one of depth.
+        values: what the counts 0, 1, … mean.
+    """
+
+    def __init__(self, channels: int = 3, values: np.ndarray = COLOURS) -> None:
+        self._counts, self._values = np.zeros((channels, len(values)), np.int64), values
         self._pictures = 0
 
     def add(self, picture: np.ndarray) -> None:
-        """Look at a picture, (H, W, 3) u1."""
+        """Look at a picture, (H, W, channels)."""
         height, width = picture.shape[:2]
         step = max(height, width) // _SAMPLED if max(height, width) >= _LARGE else 1
         seen = picture[::step, ::step]
-        for channel in range(3):
-            self._counts[channel] += np.bincount(seen[..., channel].ravel(), minlength=256)
+        for channel, counts in enumerate(self._counts):
+            counts += np.bincount(seen[..., channel].ravel(), minlength=len(counts))
         self._pictures += 1
 
     def result(self) -> Stats:
         """The statistics so far; at least one picture was seen."""
-        values = np.arange(256) / 255
+        values = self._values
         total = self._counts[0].sum()
         mean = self._counts @ values / total
         spread = np.sqrt(np.maximum(self._counts @ values ** 2 / total - mean ** 2, 0))
         there = self._counts > 0
         below = np.cumsum(self._counts, axis=1) / total
         found = {"min": values[there.argmax(axis=1)],
-                 "max": values[255 - there[:, ::-1].argmax(axis=1)], "mean": mean, "std": spread,
+                 "max": values[len(values) - 1 - there[:, ::-1].argmax(axis=1)],
+                 "mean": mean, "std": spread,
                  **{name: values[(below >= share).argmax(axis=1)]
                     for name, share in QUANTILES.items()}}
-        return {**{name: value.reshape(3, 1, 1) for name, value in found.items()},
+        return {**{name: value.reshape(-1, 1, 1) for name, value in found.items()},
                 "count": np.array([self._pictures])}
 
 

@@ -7,7 +7,7 @@ annotator leaves it to be inferred as well.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def data_table(
     features: dict[str, dict[str, Any]], columns: dict[str, np.ndarray],
     persistent: Sequence[dict[str, Any]], events: dict[int, list[dict[str, Any]]],
+    pictures: Mapping[str, Sequence[bytes]] | None = None,
 ) -> "pa.Table":
     """The rows of one episode, in the order of its features.
 
@@ -29,6 +30,7 @@ def data_table(
         features: as in info.json; videos have no column here.
         columns: feature to (N, …) numbers.
         persistent, events: rows of the language columns, if there are such features.
+        pictures: feature to N picture files, of those that are kept in the table.
     """
     import pyarrow as pa
 
@@ -40,7 +42,10 @@ def data_table(
         elif key == EVENTS:
             made[key] = pa.array([events.get(k, []) for k in range(frames)],
                                  pa.list_(language_row(False)))
-        elif feature["dtype"] not in ("video", "image"):
+        elif feature["dtype"] == "image":
+            made[key] = pa.array([{"bytes": data, "path": None} for data in (pictures or {})[key]],
+                                 picture_row())
+        elif feature["dtype"] != "video":
             made[key] = number_column(columns[key], feature)
     return pa.table(made)
 
@@ -57,6 +62,13 @@ def number_column(values: np.ndarray, feature: dict[str, Any]) -> "pa.Array":
     for length in reversed(shape[:-1]):
         array = pa.FixedSizeListArray.from_arrays(array, length)
     return array
+
+
+def picture_row() -> "pa.StructType":
+    """A picture in the table: a whole file."""
+    import pyarrow as pa
+
+    return pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
 
 
 def arrow_type(dtype: str) -> "pa.DataType":

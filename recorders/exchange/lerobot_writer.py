@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from recorders.exchange import depth
 from recorders.exchange import lerobot_layout as layout
 from recorders.exchange import lerobot_stats as stats
 from recorders.exchange.lerobot_tables import data_table, write_episodes, write_tasks
@@ -28,7 +29,9 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         numbers: feature to (N, …), every feature that is a number and not LeRobot's own.
         tasks: N texts.
-        pictures: feature to its N pictures, (H, W, 3) u1, decoded when asked for.
+        pictures: feature to its N pictures, (H, W, 3) u1, decoded when asked for; of features that
+            are kept in the table, (H, W) u2 counts of depth.
+        units: feature of depth to the camera's unit, "0.001 m".
         persistent: rows of `language_persistent`, told with every frame.
         events: frame to rows of `language_events`.
     """
@@ -38,6 +41,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     pictures: dict[str, Iterator[np.ndarray]]
     persistent: Sequence[dict[str, Any]] = ()
     events: dict[int, list[dict[str, Any]]] = {}
+    units: dict[str, str] = {}
 
 
 class LeRobotWriter:
@@ -86,8 +90,11 @@ class LeRobotWriter:
                     for key, shelf in self._shelves.items()}
         number, first = len(self._episodes), self.info.total_frames
         columns = {**episode.numbers, **self._own_columns(episode.tasks, number, first)}
-        self._write_rows(episode, columns)
         of = {key: stats.of_numbers(values) for key, values in columns.items()}
+        files: dict[str, list[bytes]] = {}
+        for key in self.info.pictures("image"):
+            files[key], of[key] = _depth_files(episode.pictures[key], episode.units[key])
+        self._write_rows(episode, columns, files)
         places: dict[str, Any] = {}
         for key, done in encoding.items():
             of[key], where = done.result()
@@ -135,10 +142,11 @@ class LeRobotWriter:
                 "episode_index": np.full(len(tasks), number, np.int64), "index": first + count,
                 "task_index": np.array([self._tasks[task] for task in tasks], np.int64)}
 
-    def _write_rows(self, episode: Outgoing, columns: dict[str, np.ndarray]) -> None:
+    def _write_rows(self, episode: Outgoing, columns: dict[str, np.ndarray],
+                    files: dict[str, list[bytes]]) -> None:
         import pyarrow.parquet as pq
 
-        table = data_table(self.info.features, columns, episode.persistent, episode.events)
+        table = data_table(self.info.features, columns, episode.persistent, episode.events, files)
         path = self.folder / layout.DATA_PATH.format(chunk_index=self._place[0],
                                                      file_index=self._place[1])
         if self._table is not None and path.stat().st_size > layout.DATA_FILE_MB << 20:
@@ -150,6 +158,16 @@ class LeRobotWriter:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._table = pq.ParquetWriter(path, table.schema, compression="snappy")
         self._table.write_table(table)      # a row group for every episode, as LeRobot writes
+
+
+def _depth_files(pictures: Iterator[np.ndarray], unit: str) -> tuple[list[bytes], stats.Stats]:
+    """Pictures of depth as files, and their statistics in the unit that LeRobot is told."""
+    worth = depth.outgoing(np.arange(1 << 16, dtype=np.uint16), unit).astype(np.float64)
+    files, looked = [], stats.PictureStats(1, worth)
+    for picture in pictures:
+        files.append(depth.as_tiff(depth.outgoing(picture, unit)))
+        looked.add(picture[..., None])
+    return files, looked.result()
 
 
 class _Videos:

@@ -24,7 +24,7 @@ from recorders.episode_reader import EpisodeReader
 from recorders.exchange.destination import moved_when_whole
 from recorders.exchange.zarr_v2 import PictureArray, Sink, put_array
 from recorders.frames_at_rate import Frames, frames_at_rate
-from recorders.lerobot_v3 import PICTURE, Exported, cameras_of, resized
+from recorders.lerobot_v3 import PICTURE, Exported, cameras_of, depth_of, resized
 from recorders.store import DemoStore
 from recorders.store_errors import StoreError
 
@@ -108,7 +108,8 @@ def export_replay_buffer(
         finally:
             sink.close()
     return Exported(path=to, repo_id="", episodes=len(episodes), frames=int(ends[-1]),
-                    cameras=tuple(cameras), residuals_ms={
+                    cameras=tuple(cameras), left_behind=depth_of(episodes[0], cameras),
+                    residuals_ms={
                         name: max(frames.residuals_ns[name] for frames in laid) / 1e6
                         for name in laid[0].residuals_ns})
 

@@ -99,16 +99,18 @@ def quiet() -> None:
     av.logging.set_libav_level(av.logging.ERROR)
 
 
-def pictures_of(path: Path, first: int = 0, count: int | None = None) -> Iterator[np.ndarray]:
+def pictures_of(path: Path, first: int = 0, count: int | None = None, pixels: str = "rgb24"
+                ) -> Iterator[np.ndarray]:
     """Decode pictures of a file in order.
 
     Args:
         path: a video.
         first: number of the first picture that is wanted.
         count: how many; None means all that follow.
+        pixels: as ffmpeg calls them; "gray12le" of depth.
 
     Yields:
-        (H, W, 3) u1.
+        (H, W, 3) u1, or (H, W) u2.
 
     Raises:
         StoreError: if the file is no video, is cut short, or ends too early.
@@ -132,7 +134,7 @@ def pictures_of(path: Path, first: int = 0, count: int | None = None) -> Iterato
                 if given == count:
                     return
                 given += 1
-                yield frame.to_ndarray(format="rgb24")
+                yield frame.to_ndarray(format=pixels)
         except av.FFmpegError as error:
             raise StoreError(f"{path} breaks off after {first + given} pictures: {error.strerror}"
                              ) from error

@@ -41,6 +41,8 @@ class ExportEpisodes:
     """Camera streams; none means all that have colour pictures."""
     sharp: bool = False
     """LeRobot's videos keep nearly all, instead of its default, which blurs small things."""
+    depth: bool = False
+    """LeRobot gets pictures of depth, too, count by count; about as large as the store's."""
     gripper_opening: float = 0.08
     """For UMI: metres between the fingers when the gripper's number is 1."""
     all: bool = False
@@ -60,6 +62,8 @@ class ExportEpisodes:
                 f"{' and '.join(given) or 'nothing'} was given to write: give exactly one of "
                 f"--lerobot FOLDER, --diffusion-policy FOLDER, --umi FILE.zarr.zip")
         (name, to), = given.items()
+        if self.depth and name != "--lerobot":
+            raise UsersMistakeError(f"--depth is for --lerobot: {name} has no place for it")
         with DemoStore.open(self.store) as store:
             chosen, left_out = self._choose(store)
             with screen.progress("exporting", len(chosen)) as progress:
@@ -68,6 +72,9 @@ class ExportEpisodes:
         size = bytes_of_tree(to) if to.is_dir() else to.stat().st_size
         if left_out:
             screen.say(f"{left_out} episodes that are no success were left out; --all takes them")
+        if done.left_behind:
+            takes = "; --depth takes it" if name == "--lerobot" else ""
+            screen.say(f"left behind: {', '.join(done.left_behind)}{takes}")
         opens = f": LeRobotDataset({done.repo_id!r}, root={to})" if name == "--lerobot" else ""
         screen.print(f"{done.episodes} episodes, {done.frames} frames at {self.fps} Hz, "
                      f"{readable_bytes(size)}{opens}")
@@ -76,7 +83,8 @@ class ExportEpisodes:
                                  for stream, ms in done.residuals_ms.items()))
         return Answer({"to": str(to), "repo_id": done.repo_id, "episodes": done.episodes,
                        "frames": done.frames, "fps": self.fps, "cameras": list(done.cameras),
-                       "bytes": size, "left_out": left_out, "residuals_ms": done.residuals_ms})
+                       "bytes": size, "left_out": left_out, "left_behind": list(done.left_behind),
+                       "residuals_ms": done.residuals_ms})
 
     def _export(self, store: DemoStore, chosen: list[str], to: Path,
                 progress: Callable[[str, int], None]) -> "Exported":
@@ -85,7 +93,8 @@ class ExportEpisodes:
             from recorders.lerobot_v3 import ExportSettings, export_lerobot
 
             return export_lerobot(store, chosen, to, ExportSettings(
-                fps=self.fps, picture_size=size, cameras=self.cameras, sharp=self.sharp), progress)
+                fps=self.fps, picture_size=size, cameras=self.cameras, sharp=self.sharp,
+                depth=self.depth), progress)
         from recorders.exchange.replay_buffer import BufferSettings, export_replay_buffer
 
         return export_replay_buffer(
