@@ -201,8 +201,13 @@ def test_every_row_group_that_is_in_a_file_without_a_footer_is_found(
 
     def rows(count: int) -> pa.Table:
         values = np.ones(count * axes) if alike else rng.normal(size=count * axes)
+        said = [[{"role": f"r{k}", "calls": [None, [], ["a", "b"]][k % 3]}
+                 for k in range(0 if alike else int(rng.integers(0, 4)))] for _ in range(count)]
         return pa.table({"state": pa.FixedSizeListArray.from_arrays(pa.array(values), axes),
-                         "done": pa.array(np.arange(count) % 2 == 0), "index": np.arange(count)})
+                         "done": pa.array(np.arange(count) % 2 == 0),
+                         "said": pa.array(said, pa.list_(pa.struct({
+                             "role": pa.string(), "calls": pa.list_(pa.string())}))),
+                         "index": np.arange(count)})
 
     made = [rows(count) for count in groups]
     ends: list[int] = []
@@ -213,12 +218,25 @@ def test_every_row_group_that_is_in_a_file_without_a_footer_is_found(
     left = 4 + round(keep * (ends[-1] - 4))
     (folder / "cut").write_bytes((folder / "whole").read_bytes()[:left])
     assert is_whole(folder / "whole") and not is_whole(folder / "cut")
-    found = repair(folder / "cut", made[0].slice(0, 1), [axes, 1, 1], folder / "mended")
+    found = repair(folder / "cut", made[0].slice(0, 1), folder / "mended")
     there = sum(end <= left for end in ends)
     assert list(found.rows) == groups[:there]
     assert found.lost_bytes == left - (ends[there - 1] if there else 4)
     if there:
         assert pq.read_table(folder / "mended").equals(pa.concat_tables(made[:there]))
+
+
+def test_what_was_said_comes_back_from_a_table_that_was_copied_in_part(dataset, tmp_path):
+    shutil.copytree(dataset, tmp_path / "part")
+    table = next((tmp_path / "part").glob("data/*/*.parquet"))
+    table.write_bytes(table.read_bytes()[:-200])
+    assert not is_whole(table)
+    done = import_lerobot(tmp_path / "part", tmp_path / "mended", damaged=True)
+    import_lerobot(dataset, tmp_path / "whole")
+    assert done.episodes == 2 and len(done.lost) == 1       # what is left of the footer
+    (before, _), (after, _) = laid(tmp_path / "whole")[0], laid(tmp_path / "mended")[0]
+    assert before.events == after.events
+    assert any(event["kind"] == "subtask" for event in after.events)
 
 
 @pytest.mark.parametrize(("option", "name"), [

@@ -25,7 +25,12 @@ from recorders.exchange.lerobot_reader import (
     split_by_episode,
     table_files,
 )
-from recorders.exchange.lerobot_tables import number_column, values_in_a_row
+from recorders.exchange.lerobot_tables import (
+    language_row,
+    number_column,
+    picture_row,
+    values_in_a_row,
+)
 from recorders.exchange.parquet_repair import is_whole, repair
 from recorders.store_errors import StoreError
 
@@ -79,7 +84,8 @@ def _rows(folder: Path, info: layout.Info, lost: list[str]) -> "dict[int, pa.Tab
     found: dict[int, Any] = {}
     for path in table_files(folder / "data"):
         try:
-            tables = [read_table(path)] if is_whole(path) else _mended(path, info, lost)
+            tables = ([read_table(path)] if is_whole(path) else
+                      _mended(path, _template(folder, info), lost))
         except (StoreError, ValueError) as error:
             lost.append(f"{path.relative_to(folder)}: {error}")
             continue
@@ -92,16 +98,16 @@ def _rows(folder: Path, info: layout.Info, lost: list[str]) -> "dict[int, pa.Tab
     return found
 
 
-def _mended(path: Path, info: layout.Info, lost: list[str]) -> "list[pa.Table]":
+def _mended(path: Path, template: "pa.Table", lost: list[str]) -> "list[pa.Table]":
     """The row groups of a file without a footer."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     with tempfile.TemporaryDirectory() as scratch:
         mended = Path(scratch) / "mended.parquet"
-        report = repair(path, _template(info), _values_per_row(info), mended)
+        report = repair(path, template, mended)
         if report.lost_bytes:
-            lost.append(f"{path.name}: its last {report.lost_bytes} bytes are half a group of rows")
+            lost.append(f"{path.name}: its last {report.lost_bytes} bytes are no whole group of rows")
         tables: list[Any] = []
         for number in range(len(report.rows)):
             try:
@@ -111,36 +117,27 @@ def _mended(path: Path, info: layout.Info, lost: list[str]) -> "list[pa.Table]":
         return tables
 
 
-def _template(info: layout.Info) -> "pa.Table":
-    """One row as LeRobot's recorder writes it."""
+def _template(folder: Path, info: layout.Info) -> "pa.Table":
+    """One row: of a table that is whole, or else as LeRobot's recorder and our export write it."""
     import pyarrow as pa
 
+    for path in table_files(folder / "data"):
+        if is_whole(path) and (table := read_table(path)).num_rows:
+            return table.slice(0, 1)
     made: dict[str, Any] = {}
     for key, feature in info.features.items():
         if feature["dtype"] == "video":
             continue
         if feature["dtype"] == "image":
-            made[key] = pa.array([{"bytes": b"", "path": ""}], pa.struct(
-                [pa.field("bytes", pa.binary()), pa.field("path", pa.string())]))
+            made[key] = pa.array([{"bytes": b"", "path": ""}], picture_row())
         elif feature["dtype"] == "string":
             made[key] = pa.array([""], pa.string())
         elif feature["dtype"] == "language":
-            raise ValueError("its language columns have rows of any length, and LeRobot's recorder "
-                             "writes none: take the copy from before the annotation")
+            made[key] = pa.array([[]], pa.list_(language_row(key == layout.PERSISTENT)))
         else:
             made[key] = number_column(
                 np.zeros((1, values_in_a_row(feature)), feature["dtype"]), feature)
     return pa.table(made)
-
-
-def _values_per_row(info: layout.Info) -> list[int]:
-    counts: list[int] = []
-    for feature in info.features.values():
-        if feature["dtype"] == "image":
-            counts += [1, 1]                        # its bytes, its path
-        elif feature["dtype"] != "video":
-            counts.append(1 if feature["dtype"] == "string" else values_in_a_row(feature))
-    return counts
 
 
 def _complete(rows: "pa.Table") -> bool:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from recorders.exchange import thrift_compact as thrift
+from recorders.exchange.parquet_levels import Leaf, leaves_of, rows_in_page
 from recorders.exchange.thrift_compact import I32, I64, LIST, STRUCT, NotThriftError, Struct
 
 if TYPE_CHECKING:
@@ -34,10 +35,11 @@ _VALUES, _UNCOMPRESSED, _COMPRESSED, _DATA_OFFSET, _DICTIONARY_OFFSET = 5, 6, 7,
 
 
 class Page(msgspec.Struct, frozen=True):
-    """A page in a file: its kind, where it begins and ends, and what it holds."""
+    """A page in a file: its kind, where its header, its body and its end are, what it holds."""
 
     kind: int
     begin: int
+    body: int
     end: int
     values: int
     unpacked: int           # bytes, header included, before compression
@@ -66,13 +68,12 @@ def is_whole(path: Path) -> bool:
         return file.read(4) == MAGIC
 
 
-def repair(path: Path, template: "pa.Table", values_per_row: Sequence[int], to: Path) -> Repaired:
+def repair(path: Path, template: "pa.Table", to: Path) -> Repaired:
     """Write a whole file with all the row groups that a file without a footer holds.
 
     Args:
         path: the file without a footer.
         template: a table with at least one row and with the file's schema.
-        values_per_row: for every leaf column, how many values a row has.
         to: the new file.
 
     Raises:
@@ -82,24 +83,20 @@ def repair(path: Path, template: "pa.Table", values_per_row: Sequence[int], to: 
     if data[:4] != MAGIC:
         raise ValueError(f"{path} is no Parquet file")
     footer = _footer_of(template, to)
-    groups: list[list[list[Page]]] = []
-    pages = pages_in(data)
+    pages = _Pages(data, leaves_of(template.schema))
+    groups: list[tuple[int, list[list[Page]]]] = []
     at = 0
-    while (found := _row_group(pages, at, values_per_row)) is not None:
-        group, at = found
-        groups.append(group)
-    end = pages[at - 1].end if at else 4
+    while (found := pages.row_group(at)) is not None:
+        rows, group, at = found
+        groups.append((rows, group))
+    end = pages.all[at - 1].end if at else 4
     model = footer[_ROW_GROUPS][1][1][0]
-    if len(model[_COLUMNS][1][1]) != len(values_per_row):
-        raise ValueError(f"{path}: {len(values_per_row)} columns were said, and the schema has "
-                         f"{len(model[_COLUMNS][1][1])}")
-    made = [_group(model, group, values_per_row, ordinal) for ordinal, group in enumerate(groups)]
-    rows = tuple(group[_GROUP_ROWS][1] for group in made)
+    made = [_group(model, group, rows, ordinal) for ordinal, (rows, group) in enumerate(groups)]
     footer[_ROW_GROUPS] = (LIST, (STRUCT, made))
-    footer[_NUM_ROWS] = (I64, sum(rows))
+    footer[_NUM_ROWS] = (I64, sum(rows for rows, _ in groups))
     told = thrift.written(footer)
     to.write_bytes(b"".join([data[:end], told, len(told).to_bytes(4, "little"), MAGIC]))
-    return Repaired(rows=rows, lost_bytes=len(data) - end)
+    return Repaired(rows=tuple(rows for rows, _ in groups), lost_bytes=len(data) - end)
 
 
 def pages_in(data: bytes) -> list[Page]:
@@ -128,51 +125,72 @@ def _page(header: Struct, begin: int, body: int) -> Page | None:
         return None
     holds = header[where[kind]][1]
     encoding = holds[4][1] if kind == DATA_PAGE_V2 else holds[2][1]
-    return Page(kind, begin, body + packed, holds[1][1], body - begin + unpacked, encoding)
+    return Page(kind, begin, body, body + packed, holds[1][1], body - begin + unpacked, encoding)
 
 
-def _row_group(pages: list[Page], at: int, values_per_row: Sequence[int]
-               ) -> tuple[list[list[Page]], int] | None:
-    """The pages of the columns of one row group, and where the next begins; None if cut short.
+class _Pages:
+    """The pages of a file, to be read as row groups.
 
-    The first column says how many rows there are. If it has several pages, that is not known
-    before the other columns agree: a shorter reading is tried first.
+    Attributes:
+        all: in order.
     """
-    first: list[Page] = []
-    values = 0
-    while at < len(pages):
-        page = pages[at]
-        if page.kind == DICTIONARY_PAGE and first:
-            break                                   # the next column's
-        first.append(page)
-        at += 1
-        if page.kind == DICTIONARY_PAGE:
-            continue
-        values += page.values
-        if values % values_per_row[0]:
-            continue
-        rest = _columns(pages, at, values // values_per_row[0], values_per_row[1:])
-        if rest is not None:
-            return [first, *rest[0]], rest[1]
-    return None
 
+    def __init__(self, data: bytes, leaves: Sequence[Leaf]) -> None:
+        self.all, self._data, self._leaves = pages_in(data), data, leaves
+        self._rows: dict[tuple[int, int], int] = {}     # of a page, by its place and depth
 
-def _columns(pages: list[Page], at: int, rows: int, values_per_row: Sequence[int]
-             ) -> tuple[list[list[Page]], int] | None:
-    columns: list[list[Page]] = []
-    for per_row in values_per_row:
-        column: list[Page] = []
-        left = rows * per_row
-        while left > 0:
-            if at == len(pages) or (pages[at].kind == DICTIONARY_PAGE and column):
-                return None
-            column.append(pages[at])
-            left -= pages[at].values if pages[at].kind != DICTIONARY_PAGE else 0
+    def row_group(self, at: int) -> tuple[int, list[list[Page]], int] | None:
+        """Rows, the columns' pages, and where the next group begins; None if it is cut short.
+
+        The first column says how many rows there are. If it has several pages, that is not known
+        before the other columns agree: a shorter reading is tried first.
+        """
+        first: list[Page] = []
+        leaf, held = self._leaves[0], 0
+        while at < len(self.all):
+            page = self.all[at]
+            if page.kind == DICTIONARY_PAGE and first:
+                return None                                 # the next column's
+            first.append(page)
             at += 1
-        if left:
-            return None
-        columns.append(column)
-    return columns, at
+            if page.kind == DICTIONARY_PAGE:
+                continue
+            held += self._held(page, leaf)
+            rows, over = divmod(held, leaf.per_row or 1)
+            if not over and (rest := self._columns(at, rows)) is not None:
+                return rows, [first, *rest[0]], rest[1]
+        return None
+
+    def _columns(self, at: int, rows: int) -> tuple[list[list[Page]], int] | None:
+        columns: list[list[Page]] = []
+        for leaf in self._leaves[1:]:
+            column: list[Page] = []
+            left = rows * (leaf.per_row or 1)
+            while left > 0:
+                if at == len(self.all) or (self.all[at].kind == DICTIONARY_PAGE and column):
+                    return None
+                column.append(self.all[at])
+                if self.all[at].kind != DICTIONARY_PAGE:
+                    left -= self._held(self.all[at], leaf)
+                at += 1
+            if left:
+                return None
+            columns.append(column)
+        return columns, at
+
+    def _held(self, page: Page, leaf: Leaf) -> int:
+        """Values of a page where rows have as many each, else rows; none if it is another's."""
+        if leaf.per_row:
+            return page.values
+        key = page.begin, leaf.deep
+        if key not in self._rows:
+            try:
+                self._rows[key] = rows_in_page(
+                    self._data[page.body:page.end], page.unpacked - (page.body - page.begin),
+                    page.values, leaf.deep)
+            except ValueError:
+                self._rows[key] = 0
+        return self._rows[key]
 
 
 def _footer_of(template: "pa.Table", scratch: Path) -> Struct:
@@ -189,12 +207,9 @@ def _footer_of(template: "pa.Table", scratch: Path) -> Struct:
     return footer
 
 
-def _group(model: Struct, columns: list[list[Page]], values_per_row: Sequence[int], ordinal: int
-           ) -> Struct:
+def _group(model: Struct, columns: list[list[Page]], rows: int, ordinal: int) -> Struct:
     kept = model[_COLUMNS][1][1]
     chunks = [_chunk(chunk[_META][1], pages) for chunk, pages in zip(kept, columns, strict=True)]
-    rows = sum(page.values for page in columns[0]
-               if page.kind != DICTIONARY_PAGE) // values_per_row[0]
     unpacked = sum(page.unpacked for pages in columns for page in pages)
     return {_COLUMNS: (LIST, (STRUCT, chunks)), _GROUP_BYTES: (I64, unpacked),
             _GROUP_ROWS: (I64, rows), _GROUP_OFFSET: (I64, columns[0][0].begin),
@@ -214,5 +229,3 @@ def _chunk(model: Struct, pages: list[Page]) -> Struct:
     if dictionary:
         meta[_DICTIONARY_OFFSET] = (I64, dictionary[0].begin)
     return {_FILE_OFFSET: (I64, 0), _META: (STRUCT, meta)}
-
-
