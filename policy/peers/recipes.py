@@ -26,6 +26,7 @@ from policy.peers.lerobot_training import PeerTrainer
 from policy.peers.mlp import MlpDescription, MlpNetwork
 from policy.peers.mlp_lessons import PictureLessons, StateLessons
 from policy.peers.object_picker import ObjectPlaces
+from policy.runs.latencies import LATENCY, cameras_latencies
 from policy.runs.run_folder import RunFolder, require_free
 from policy.training.chance import chance_of
 from policy.training.loop import Ending, Trainer
@@ -102,6 +103,7 @@ def begin(
     torch.manual_seed(chance_of(seed, _FIRST_WEIGHTS))
     facts = {"name": kind, "seed": seed, "budget": msgspec.to_builtins(budget),
              "stores": [msgspec.to_builtins(mark_store(store)) for store in stores],
+             LATENCY: cameras_latencies(stores, CAMERAS),
              "code": msgspec.to_builtins(mark_code())}
     if kind in ("mlp", "mlp-state"):
         return _begin_mlp(kind == "mlp", stores, folder, budget, seed, picture_size, device, facts)

@@ -18,6 +18,7 @@ from policy.errors import CheckpointError, TrainingError
 from policy.interfaces import PolicySpec
 from policy.network.building import DualDescription, build
 from policy.runs.checkpoints import find_checkpoint, run_of, weights_of
+from policy.runs.latencies import LATENCY, cameras_latencies
 from policy.runs.run_folder import RunFolder, read_state, require_free
 from policy.training.chance import chance_of
 from policy.training.configs import Recipe
@@ -212,6 +213,7 @@ def _config(name: str, description: DualDescription, train: TrainConfig, seed: i
         "robot": lessons.robot.get("name", ""),
         "joint_names": list(lessons.robot.get("joint_names", ())),
         "cameras": description.spec.cameras,
+        LATENCY: cameras_latencies(stores, description.spec.cameras),
         "stores": [msgspec.to_builtins(mark_store(store)) for store in stores],
         "episodes": len(lessons.demonstrations), "held_out": len(lessons.held_out),
         "code": msgspec.to_builtins(mark_code()),

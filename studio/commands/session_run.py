@@ -54,10 +54,14 @@ def run_and_tell(screen: Screen, request: "SessionRequest", what: str,
     with (screen.progress(what, len(request.plan.tasks)) as progress,
           _session_keys(request, screen) as keys):
         narrator = Narrator(progress, outcomes)
+        remarks: set[str] = set()
 
         def on_snapshot(snapshot: Snapshot) -> None:
             narrator.on_snapshot(snapshot)
             keys.seen(snapshot.mode)
+            if snapshot.policy and (remark := snapshot.policy.remark) not in ("", *remarks):
+                remarks.add(remark)
+                screen.say(remark)
 
         return run_session(request, on_outcome=narrator.on_outcome, on_snapshot=on_snapshot,
                            say=screen.say, on_start=keys.attach, on_turn=keys.send)

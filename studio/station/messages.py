@@ -209,6 +209,7 @@ class PolicyHealth(msgspec.Struct, frozen=True, kw_only=True):
     refused: int = 0                    # chunks of another epoch, scene or robot
     dry_ticks: int = 0                  # the chunk was over and nothing followed
     problem: str = ""                   # for the operator
+    remark: str = ""                    # what is not as it was in training; it drives all the same
     words: tuple[str, ...] = ()         # that a sub-task may be made of; none: there are none
     subtasks: tuple[str, ...] = ()      # that System 2 was taught, as far as that is known
 

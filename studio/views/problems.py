@@ -24,6 +24,7 @@ def problems_of(snapshot: Snapshot | None, state: DeskState | None, silent: bool
         said += snapshot.problems
         said += [snapshot.recorder.error] if snapshot.recorder.error else []
         said += [silence(snapshot)] if silence(snapshot) else []
+        said += [snapshot.policy.remark] if snapshot.policy and snapshot.policy.remark else []
     return tuple(dict.fromkeys(map(sentence, said)))
 
 

@@ -23,7 +23,7 @@ from studio.station.loop.safety import SafetyLimits
 from studio.station.messages import PolicyHealth
 from studio.station.serving.policy_feed import PolicyFeed, Shown
 from studio.station.serving.policy_link import spread
-from studio.station.serving.policy_loading import loaded, require_fit
+from studio.station.serving.policy_loading import loaded, remark_on, require_fit
 from studio.station.serving.policy_process import PolicyChoice
 from studio.station.serving.vocabulary import vocabulary_of
 from studio.station.station import Station
@@ -41,6 +41,7 @@ class PolicyInProcess:
 
     Attributes:
         name: of its checkpoint, if it has one.
+        remark: see `PolicyHealth`.
         speeds, player: what they count is for the report.
 
     Raises:
@@ -58,6 +59,7 @@ class PolicyInProcess:
                                   1 / loop.spec.rate_hz, join)
         self._feed = PolicyFeed(policy.spec, (loop.spec, *info.streams), self._see)
         self._note, self._said, self.name, self._subtask = note, "", "", loop.subtask
+        self.remark, self._remarked = "", -1        # and the scene in which that was noted
         self._scene, self._seed, self._now_ns, self._policy = -1, 0, 0, policy
         self._rewinds = 0
         self._newest: Shown | None = None
@@ -68,6 +70,9 @@ class PolicyInProcess:
     def on_tick(self, tick: TickRecord) -> None:
         """See what is new, and have what is ready played from the next tick on."""
         self._now_ns = tick.stamp_ns
+        if self.remark and tick.assignment.scene != self._remarked:
+            self._remarked = tick.assignment.scene
+            self._note("policy", remark=self.remark)
         self._feed.on_tick(tick)
         self._offer()
         latent = self.speeds.buffer.newest
@@ -95,7 +100,8 @@ class PolicyInProcess:
         taken, refused, dry_ticks, first = (
             now - before for now, before in zip(self._counts(), self._before, strict=True))
         return PolicyHealth(
-            alive=True, name=self.name, weights_version=self._policy.weights_version,
+            alive=True, name=self.name, remark=self.remark,
+            weights_version=self._policy.weights_version,
             subtask="" if latent is None else latent.subtask,
             understood=latent is None or latent.understood,
             latent_age_ms=math.nan if latent is None else (now_ns - latent.observation_ns) / 1e6,
@@ -146,6 +152,7 @@ def drive_in_process(choice: PolicyChoice, station: Station, delays: Delays) -> 
     driver = PolicyInProcess(station.loop, policy, choice.pace, delays,
                              join=choice.join, note=station.feed.event)
     driver.name = choice.policy
+    driver.remark = remark_on(choice.policy, (station.loop.spec, *station.loop.robot.info.streams))
     station.health.policy = driver.health
     station.loop.alerts.calibration = Calibration.load(Path(choice.policy))
     return driver

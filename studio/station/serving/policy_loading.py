@@ -14,6 +14,7 @@ from policy.errors import CheckpointError
 from policy.interfaces import Choosy, Policy
 from policy.monitoring.calibration import Calibration
 from policy.runs.checkpoints import find_checkpoint, run_of
+from policy.runs.latencies import LATENCY, other_latencies
 from policy.versions.misfit import robot_misfit
 from recorders.streams import StreamSpec
 from studio.devices.interfaces import DeviceError, RobotInfo
@@ -100,6 +101,21 @@ def loaded(loader: str, folder: str, device: str, policy_map: Sequence[str] = ()
             raise DeviceError(f"{folder} holds a policy without flow steps: leave --steps away")
         policy.flow_steps = flow_steps      # pyright: ignore[reportAttributeAccessIssue]
     return policy
+
+
+def remark_on(folder: str, streams: Sequence[StreamSpec]) -> str:
+    """What is not here as it was when a run of ours learned, in a sentence; empty if nothing is.
+
+    Args:
+        folder: of the run or of one of its checkpoints.
+        streams: the robot's, and the station's `tick`.
+    """
+    try:
+        config = run_of(find_checkpoint(Path(folder))).config
+    except CheckpointError:
+        return ""           # no run of ours: nobody noted it
+    rate_hz = next((one.rate_hz for one in streams if one.name == "tick"), 100.0)
+    return other_latencies(config.get(LATENCY, {}), streams, 1000 / rate_hz)
 
 
 def require_fit(policy: Policy, robot: RobotInfo, streams: Sequence[StreamSpec]) -> None:

@@ -41,6 +41,7 @@ from studio.station.serving.policy_loading import (
     PolicyConfig,
     calibration_of,
     load,
+    remark_on,
     require_fit,
     require_for,
 )
@@ -78,7 +79,7 @@ class PolicyDesk:
         self._loading: tuple[str, Future[Policy], Callable[[Reply], None]] | None = None
         self._arriving: tuple[Policy, str, Callable[[Reply], None]] | None = None
         self._before: tuple[Policy, str] | None = None      # the last swap
-        self._problem = ""
+        self._problem = self._remark = ""
         self._calibration = calibration_of(told.policy)
 
     def attach(self, links: Endpoints, rate_hz: float) -> str:
@@ -98,6 +99,7 @@ class PolicyDesk:
             return str(mistake)
         warm_up(self._policy, streams)
         self._robot, self._streams, self._turns = info, streams, turns
+        self._remark = remark_on(self._name, streams)
         self._link = PolicyEnd(self._context, links,
                                {spec.name: spec.row_dtype for spec in streams})
         self._heard_ns = self._clock.now_ns()
@@ -140,8 +142,9 @@ class PolicyDesk:
     def _say(self) -> None:
         assert self._turns is not None and self._link is not None
         status, self._said_ns = self._turns.status(), self._clock.now_ns()
-        self._link.say(msgspec.structs.replace(status, calibration=self._calibration,
-                                                join=self._told.join))
+        health = msgspec.structs.replace(status.health, remark=self._remark)
+        self._link.say(msgspec.structs.replace(
+            status, health=health, calibration=self._calibration, join=self._told.join))
         if status.health.problem not in ("", self._problem):
             print(status.health.problem, file=sys.stderr, flush=True)
         self._problem = status.health.problem
@@ -208,6 +211,7 @@ class PolicyDesk:
             return
         self._before = self._policy, self._name
         self._policy, self._name = policy, name
+        self._remark = remark_on(name, self._streams)
         self._calibration = calibration_of(name) or self._calibration
         answer(Reply(True, value=str(policy.weights_version)))
 

@@ -59,7 +59,7 @@ class RemotePolicy:
         self._incarnation = ""          # who speaks; see `PolicyEnd`
         self._unconfirmed = False
         self._scene, self._since_ns, self._heard_ns = -1, 0, -ALIVE_NS
-        self._said = self._damage = ""
+        self._said = self._damage = self._remarked = ""
         self._before = (0, 0, 0, 0)     # of the player's counts, when the scene began
         self._numbers = ("", 0, 0)      # who counts chunks, from where on, and how far they are
         self._latency = (0, Spread())
@@ -72,6 +72,7 @@ class RemotePolicy:
         if tick.assignment.scene != self._scene:
             self._scene, self._since_ns = tick.assignment.scene, tick.stamp_ns
             self._before, self._latency = self._counts(), (0, Spread())
+            self._remarked = ""         # every episode has it
         try:
             if self._link.heard():
                 self._heard_ns, self._damage = tick.stamp_ns, ""
@@ -100,6 +101,9 @@ class RemotePolicy:
             if said != self._said:
                 self._said = said
                 self._note("policy", says=said)
+            if health.remark != self._remarked:
+                self._remarked = health.remark
+                self._note("policy", remark=health.remark)
 
     def expect(self, name: str) -> None:
         """A policy of that name serves from now on; an empty one: none does."""
