@@ -7,15 +7,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from doubles.learned_toys import learned_toys
 from doubles.toy_demonstrations import make_store
 
 from policy.errors import CheckpointError
 from policy.runs.run_folder import RunFolder, RunState
-from policy.training.configs import changed, recipe_of
 from policy.training.curves import read_reports
-from policy.training.dual_training import DualTraining
 from policy.training.progress import Grown, HeldOut, Learned, Problem
-from policy.training.schedule import Budget
 from policy.versions.ledger import latest_of, read_ledger, versions_of
 from recorders.clock import NS_PER_S, SystemClock
 from studio.station.desk.processes import DeskConfig, gate_worker, trainer_worker
@@ -144,15 +142,7 @@ def test_memory_that_ran_out_is_known_wherever_it_was_noticed(error):
 @pytest.fixture(scope="module")
 def parent(tmp_path_factory) -> tuple[Path, Path]:
     """A run that has learned a little, and its store."""
-    folder = tmp_path_factory.mktemp("trainer")
-    store = make_store(folder / "toys")
-    recipe = changed(recipe_of("compact"), ["train.pairs=2", "spec.picture_size=[64,96]"])
-    recipe = msgspec.structs.replace(
-        recipe, spec=msgspec.structs.replace(recipe.spec, cloud_points=0))
-    training = DualTraining.begin(folder / "runs" / "x", [store], recipe, name="compact", seed=0,
-                                  budget=Budget(steps=2))
-    training.trainer(SystemClock()).train()
-    return folder / "runs" / "x", store
+    return learned_toys(tmp_path_factory.mktemp("trainer"))
 
 
 class Training:

@@ -2,13 +2,19 @@
 
 from studio.console.seen import Seen, Ui
 from studio.console.toolkit import dpg
-from studio.station.training.training_link import Promote, StartTraining, StopTraining
+from studio.station.training.training_link import (
+    LEARNED,
+    Promote,
+    StartTraining,
+    StopTraining,
+)
 from studio.views.icons import icon
 from studio.views.keymap import key_for
 from studio.views.training_words import (
     METHODS,
     VersionRow,
     roll_back_refusal,
+    telling,
     training_words,
     version_rows,
 )
@@ -29,7 +35,7 @@ class TrainingPanel:
             with dpg.group(horizontal=True):
                 self._method = dpg.add_combo([words for _, words in METHODS], width=300,
                                              default_value=METHODS[0][1])
-                self._minutes = dpg.add_input_float(default_value=3.0, min_value=0.1, width=130,
+                self._minutes = dpg.add_input_float(default_value=3.0, min_value=0.1, width=164,
                                                     min_clamped=True, step=1.0, format="%.1f min")
                 self.start = dpg.add_button(label="", width=110, callback=self._start_or_stop)
                 self.resume = dpg.add_button(label=f"{icon('play')}  Go on", callback=lambda:
@@ -50,11 +56,12 @@ class TrainingPanel:
                     with dpg.child_window(border=False, height=-1):
                         self._decision = dpg.add_text("", wrap=0)
                         self._reason = dpg.add_input_text(
-                            hint="Reason to overrule the gate; empty: the gate decides", width=-12)
+                            hint="Reason to let it drive all the same", width=-12, show=False)
                         self._lines = [self._line(number) for number in range(_ROWS)]
                     with dpg.plot(width=-1, height=-1, no_menus=True, no_box_select=True,
                                   no_mouse_pos=True) as self._plot:
-                        dpg.add_plot_legend(location=dpg.mvPlot_Location_NorthEast)
+                        dpg.add_plot_legend(location=dpg.mvPlot_Location_North, horizontal=True,
+                                            outside=True)
                         self._x = dpg.add_plot_axis(dpg.mvXAxis, label="min", auto_fit=True)
                         self._y = dpg.add_plot_axis(dpg.mvYAxis, auto_fit=True)
         self._series: dict[str, int | str] = {}
@@ -134,13 +141,15 @@ class TrainingPanel:
                     if decided else "")
         shown.settings(self._decision, show=bool(decided))
         shown.theme(self._decision, themes.said["warning" if bad else "idle"])
+        shown.settings(self._reason, show=bad or bool(dpg.get_value(self._reason)))
         self._rows = version_rows(state)
         for line, row in zip(self._lines, [*self._rows[:_ROWS], *[None] * _ROWS], strict=False):
             group, use, words, figures = line
             shown.settings(group, show=row is not None)
             if row is None:
                 continue
-            shown.settings(use, enabled=not row.drives)
+            shown.settings(use, enabled=not row.drives,
+                           label="Drives" if row.drives else "Let it drive")
             shown.theme(use, themes.off if row.drives else themes.plain_button)
             shown.value(words, f"{icon(row.icon)} {row.words}, {row.standing.lower()}")
             shown.theme(words, themes.said[row.tone])
@@ -148,7 +157,7 @@ class TrainingPanel:
             shown.theme(figures, themes.muted)
 
     def _show_curves(self, seen: Seen) -> None:
-        curves = seen.state.training.trainer.curves if seen.state is not None else ()
+        curves, _ = telling(seen.state.training.trainer.curves if seen.state is not None else ())
         if not dpg.is_item_visible(self._plot):
             return
         themes = self._ui.themes
@@ -156,8 +165,8 @@ class TrainingPanel:
             dpg.delete_item(self._series.pop(name))
         for number, curve in enumerate(curves):
             if curve.name not in self._series:
-                self._series[curve.name] = dpg.add_line_series([], [], label=curve.name,
-                                                               parent=self._y)
+                self._series[curve.name] = dpg.add_line_series(
+                    [], [], label=curve.name.removeprefix(LEARNED), parent=self._y)
             series = self._series[curve.name]
             dpg.bind_item_theme(series, themes.lines[number % len(themes.lines)])
             self._ui.shown.array(series, [list(curve.minutes), list(curve.values)])

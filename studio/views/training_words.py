@@ -5,10 +5,13 @@ may, and what was decided of each. Knows states; refuses to know a screen, and w
 good enough: the gate says so.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from policy.versions.ledger import Version
 from studio.station.desk.link import DeskState
+from studio.station.training.training_link import LEARNED, DrawnCurve
 from studio.views.words import counted, duration, sentence
 
 METHODS: tuple[tuple[str, str], ...] = (
@@ -112,14 +115,23 @@ def _facts(state: DeskState) -> tuple[tuple[str, str], ...]:
     trainer = state.training.trainer
     facts = [("Method", trainer.method), ("Steps", f"{trainer.step:,}"),
              ("Trained", f"{trainer.minutes:.1f} min"
-              + f", {duration(trainer.left_s)} to go" * state.training.running),
+              + f", {duration(trainer.left_s)} to go" * (state.training.running
+                                                         and trainer.left_s > 0)),
              ("Learns from", f"{counted(trainer.episodes, 'episode')}, {trainer.corrected} "
                              f"corrected in {trainer.operator_s:.0f} s"),
-             ("Grown by", counted(trainer.grown, "episode")),
+             *[("Grown by", counted(trainer.grown, "episode"))] * bool(trainer.grown),
              ("Published", counted(trainer.published, "version"))]
     facts += [(name.replace("_", " ").capitalize(), f"{value:.4g}")
               for name, value in trainer.held_out.items()]
     return tuple(facts)
+
+
+def telling(curves: Sequence[DrawnCurve]) -> tuple[list[DrawnCurve], list[DrawnCurve]]:
+    """What tells whether it gets better (the loss, and errors on held-out episodes), and the rest:
+    the loss's parts.
+    """
+    parts = [one for one in curves if one.name.startswith(LEARNED) and one.name != f"{LEARNED}loss"]
+    return [one for one in curves if one not in parts], parts
 
 
 def badge_of(state: DeskState | None, said: str) -> str:

@@ -12,7 +12,7 @@ from studio.views.alert_lamp import AlertLamp
 from studio.views.dialogue import Line
 from studio.views.lamps import Lamp
 from studio.views.policy_words import PolicyWords
-from studio.views.training_words import TrainingWords, VersionRow
+from studio.views.training_words import TrainingWords, VersionRow, telling
 from studio.web.pieces import facts, glyph, notice, text
 
 _WIDTH, _HEIGHT = 320, 110      # of a curve, in its own units
@@ -69,10 +69,13 @@ def training(shown: TrainingWords, curves: Sequence[DrawnCurve]) -> str:
     """How a training goes, with its curves."""
     bar = (f'<progress max="1" value="{shown.share:.3f}"></progress>'
            if shown.share > 0 else "")
+    main, parts = (f'<div class="curves">{"".join(map(curve, some))}</div>'
+                   for some in telling(curves))
     return (f'<p class="toned tone-{escape(shown.tone)}">{glyph(shown.icon)} '
             f"<b>{escape(shown.word)}</b> {text(shown.detail, 300)}</p>{bar}"
-            + facts((name, text(value)) for name, value in shown.facts)
-            + '<div class="curves">' + "".join(map(curve, curves)) + "</div>")
+            + facts((name, text(value)) for name, value in shown.facts) + main
+            + (f"<details><summary>Parts of the loss</summary>{parts}</details>"
+               if "<figure" in parts else ""))
 
 
 def curve(shown: DrawnCurve) -> str:
@@ -89,7 +92,12 @@ def curve(shown: DrawnCurve) -> str:
     return (f'<figure class="curve"><figcaption>{text(shown.name)} <b>{values[-1]:.4g}</b>'
             f"</figcaption><svg viewBox=\"-4 -4 {_WIDTH + 8} {_HEIGHT + 8}\" role=\"img\" "
             f'aria-label="{escape(shown.name)}"><polyline points="{points}"/></svg>'
-            f"<span>{low:.3g} to {high:.3g}, minute {first:.1f} to {last:.1f}</span></figure>")
+            f"<span>{low:.3g} to {high:.3g}, {_minutes(first)} to {_minutes(last)} min</span>"
+            "</figure>")
+
+
+def _minutes(value: float) -> str:
+    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 
 
 def versions(rows: Sequence[VersionRow], known: VersionsState | None) -> str:

@@ -5,7 +5,9 @@ pictures show the place as a bright square in that colour. Small, but each colum
 means in the real robot's streams, so what is learned here is learned the same way.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,24 +43,26 @@ SIM = StreamSpec(name="sim", rate_hz=100.0, columns=(
 CAMERAS = tuple(StreamSpec(name=name, rate_hz=30.0, images=(
     ImageField(name="rgb", height=HEIGHT, width=WIDTH, encoding="jpeg"),))
     for name in ("front", "wrist"))
+ROBOT = {"name": "toy", "joint_names": list(JOINTS)}
 STREAMS = (TICK, ARM, CONTACT, SIM, *CAMERAS)
 
 
-def make_store(path: Path, episodes: int = 6, perturbed: bool = True, first: int = 0) -> Path:
+def make_store(path: Path, episodes: int = 6, perturbed: bool = True, first: int = 0,
+               robot: Mapping[str, Any] = ROBOT) -> Path:
     """Write a store, or more into it; every second episode goes to red, the others to blue."""
     with DemoStore.open(path, write=True, create=True) as store:
         for number in range(first, first + episodes):
-            _record(store, number, perturbed)
+            _record(store, number, perturbed, robot)
     return path
 
 
-def _record(store: DemoStore, number: int, perturbed: bool) -> None:
+def _record(store: DemoStore, number: int, perturbed: bool, robot: Mapping[str, Any]) -> None:
     colour = ("red", "blue")[number % 2]
     wall_ns = START_WALL_NS + number * 10 * NS_PER_S
     writer = store.begin(EpisodeHeader(
         episode=new_episode_id(wall_ns, f"{number:08x}"), task="toy",
         instruction=f"go to the {colour} place", seed=number, operator="script", practice=False,
-        robot={"name": "toy", "joint_names": list(JOINTS)}, model_xml="", started_mono_ns=START_NS,
+        robot=dict(robot), model_xml="", started_mono_ns=START_NS,
         started_wall_ns=wall_ns, streams=STREAMS, software={}))
     for spec in (TICK, ARM, CONTACT, SIM):
         writer.append(Batch(spec.name, numbers(spec, number, colour, perturbed)))

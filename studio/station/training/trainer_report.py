@@ -10,7 +10,13 @@ import msgspec
 from policy.data.correction_weights import corrections_in
 from policy.data.demonstrations import Demonstration
 from policy.training.progress import Grown, HeldOut, Learned, Problem, Report, Saved
-from studio.station.training.training_link import CURVE_POINTS, DrawnCurve, TrainerState
+from studio.station.training.training_link import (
+    CURVE_POINTS,
+    HELD_OUT,
+    LEARNED,
+    DrawnCurve,
+    TrainerState,
+)
 
 
 class TrainerReport:
@@ -43,11 +49,11 @@ class TrainerReport:
             case Learned():
                 self._change(share=report.share, left_s=max(report.left_s, 0.0),
                              samples_per_s=report.samples_per_s, losses=report.losses)
-                self._draw({f"learned/{name}": value for name, value in report.losses.items()},
+                self._draw({f"{LEARNED}{name}": value for name, value in report.losses.items()},
                            report.minutes)
             case HeldOut():
                 self._change(held_out=report.metrics)
-                self._draw({f"held out/{name}": value for name, value in report.metrics.items()},
+                self._draw({f"{HELD_OUT}{name}": value for name, value in report.metrics.items()},
                            report.minutes)
             case Saved():
                 self._change(published=self.state.published + 1)

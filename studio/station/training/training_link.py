@@ -10,6 +10,7 @@ from policy.versions.gate import GateBounds
 from policy.versions.ledger import Version
 
 TRAINING = "training"       # topic of TrainerState on the link `training`
+LEARNED, HELD_OUT = "learned/", "held out/"     # what a curve's name begins with
 CURVE_POINTS = 120          # of a curve that is drawn; longer ones are thinned
 
 
