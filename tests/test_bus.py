@@ -265,6 +265,27 @@ def test_a_client_hears_the_reply(context: zmq.Context, keep: Keep, links: Endpo
     thread.join()
 
 
+@pytest.mark.parametrize(("name", "heard"), [
+    ("", ""), ("desktop-4711", "desktop-4711"), ("x" * 500, "x" * 60)])
+def test_a_server_hears_who_asks_if_they_say_so(
+        context: zmq.Context, keep: Keep, links: Endpoints, name: str, heard: str) -> None:
+    server = keep(CommandServer[Command, Reply](context, links.command))
+    who: list[str] = []
+
+    def serve() -> None:
+        assert server.wait(PATIENCE_MS)
+        for _, answer in server.poll():
+            who.append(server.asked_by)
+            answer(Reply(True))
+
+    thread = threading.Thread(target=serve, name="server")
+    thread.start()
+    client = keep(CommandClient[Command, Reply](context, links.command, name=name))
+    assert client.call(Arm(), PATIENCE_MS / 1000).accepted
+    thread.join()
+    assert who == [heard]
+
+
 def test_rubbish_is_refused_with_a_reason_and_never_reaches_the_station(
         context: zmq.Context, keep: Keep, links: Endpoints) -> None:
     server = keep(CommandServer[Command, Reply](context, links.command))

@@ -255,6 +255,7 @@ def _is_ready(desk: "Desk", state: "DeskState") -> bool:
 def _ask_for_web(screen: Screen, links: Any) -> Answer:
     """Let the running desk serve its web console; returns when its address is known."""
     from recorders.clock import NS_PER_S, SystemClock
+    from studio.station.commands import TERMINAL
     from studio.station.desk.client import DeskClient
     from studio.station.desk.link import OpenWeb
     from studio.station.processes.endpoints import open_context
@@ -262,7 +263,7 @@ def _ask_for_web(screen: Screen, links: Any) -> Answer:
     clock = SystemClock()
     deadline_ns = clock.now_ns() + 60 * NS_PER_S
     with open_context() as context:
-        client = DeskClient(context, links, clock)
+        client = DeskClient(context, links, clock, TERMINAL)
         try:
             while clock.now_ns() < deadline_ns:
                 reply = client.ask_desk(OpenWeb())

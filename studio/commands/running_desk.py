@@ -28,6 +28,7 @@ def at_desk(otherwise: str) -> "Iterator[DeskClient]":
         UsersMistakeError: none runs.
     """
     from recorders.clock import SystemClock
+    from studio.station.commands import TERMINAL
     from studio.station.desk.address import find_desk
     from studio.station.desk.client import DeskClient
     from studio.station.processes.endpoints import open_context
@@ -35,7 +36,7 @@ def at_desk(otherwise: str) -> "Iterator[DeskClient]":
     if (links := find_desk()) is None:
         raise UsersMistakeError(f"no desk runs: {otherwise}")
     with open_context() as context:
-        client = DeskClient(context, links, SystemClock())
+        client = DeskClient(context, links, SystemClock(), TERMINAL)
         try:
             yield client
         finally:

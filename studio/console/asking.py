@@ -11,7 +11,7 @@ import threading
 import zmq
 
 from recorders.clock import NS_PER_S, Clock
-from studio.station.commands import Command, Reply, ResetScene
+from studio.station.commands import DESKTOP, Command, Reply, ResetScene
 from studio.station.desk.link import ConsoleHere, ConsoleLeft, DeskRequest
 from studio.station.processes.bus import CommandClient, Endpoints, StationSilent
 
@@ -32,6 +32,7 @@ class Asker:
 
     def __init__(self, context: zmq.Context, links: Endpoints, name: str, clock: Clock) -> None:
         self._context, self._links, self._name = context, links, name
+        self._by = desktop_named(name)
         self._clock, self._here_ns = clock, -NS_PER_S
         self._chains: queue.Queue[tuple[Asked, ...] | None] = queue.Queue()
         self._answers: queue.Queue[tuple[Asked, Reply]] = queue.Queue()
@@ -61,9 +62,9 @@ class Asker:
 
     def _run(self) -> None:
         station: CommandClient[Command, Reply] = CommandClient(
-            self._context, self._links.command, Reply)
+            self._context, self._links.command, Reply, name=self._by)
         desk: CommandClient[DeskRequest, Reply] = CommandClient(
-            self._context, self._links.desk, Reply, "the desk")
+            self._context, self._links.desk, Reply, "the desk", self._by)
         try:
             while True:
                 self._say_here(desk)
@@ -103,3 +104,8 @@ class Asker:
             self.answered.set()
             if not reply.accepted:
                 return
+
+
+def desktop_named(console: str) -> str:
+    """What the record calls a console: "desktop" for the desk's own window, "desktop-4711"."""
+    return DESKTOP + console.removeprefix("console")

@@ -61,7 +61,7 @@ class Console:
         self._clock, self.events = clock, events
         self._client = DeskClient(context, links, clock)
         self._asker = Asker(context, links, name, clock)
-        self.keys = KeyThread(context, links, clock)
+        self.keys = KeyThread(context, links, clock, name=name)
         self._library = Library()
         self._operator = OperatorState(clock, self._asker, events, settings, folder, task=task,
                                        complaint=complaint)

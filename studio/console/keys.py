@@ -13,6 +13,7 @@ from collections.abc import Callable
 import zmq
 
 from recorders.clock import NS_PER_S, Clock
+from studio.console.asking import desktop_named
 from studio.console.x11 import Hands, X11Hands
 from studio.station.commands import Command, Keys, Reply, Stop
 from studio.station.processes.bus import CommandClient, Endpoints, StationSilent
@@ -33,6 +34,7 @@ class KeyThread:
         links: of the desk.
         clock: the machine's.
         open_hands: opens what looks at the hands; X11's by default.
+        name: of the console.
 
     Attributes:
         typing: the window says that somebody types into it.
@@ -44,9 +46,9 @@ class KeyThread:
     """
 
     def __init__(self, context: zmq.Context, links: Endpoints, clock: Clock,
-                 open_hands: Callable[[], X11Hands] = X11Hands) -> None:
+                 open_hands: Callable[[], X11Hands] = X11Hands, name: str = "console") -> None:
         self._context, self._links, self._clock = context, links, clock
-        self._open_hands = open_hands
+        self._open_hands, self._by = open_hands, desktop_named(name)
         self._actions: queue.Queue[str] = queue.Queue()
         self._stop_asked, self._ending = threading.Event(), threading.Event()
         self._quiet_until_ns = self._say_ns = 0
@@ -76,7 +78,7 @@ class KeyThread:
     def _run(self) -> None:
         hands = self._open_hands()
         station: CommandClient[Command, Reply] = CommandClient(
-            self._context, self._links.command, Reply)
+            self._context, self._links.command, Reply, name=self._by)
         edges, before = KeyEdges(), Hands(False, frozenset(), (0, 0, 0))
         deadline_ns = self._clock.now_ns()
         try:

@@ -178,6 +178,9 @@ AboutEpisode = (LabelEpisode | RelabelEpisode | TrashEpisode | RestoreEpisode
                 | SettleInterrupted)
 """What is said of episodes that are not open; the recorder does it, in the order of asking."""
 
+DESKTOP, PAGE, TERMINAL, SCRIPT, SESSION = "desktop", "page", "command line", "script", "session"
+"""Who asks, as the record calls them. A second window is "desktop-" and its process."""
+
 Command = (Arm | Disarm | Stop | Rearm | Pause | SetSpeed | ResetScene | StartEpisode | StartPolicy
            | JoinPolicy | NoteVersion | Rewind | SetSharing | EndEpisode | DiscardEpisode
            | SetInstruction | SetSubtask | Keys | AnswerAlert | Shutdown | AboutEpisode

@@ -15,7 +15,7 @@ import zmq
 
 from policy.driving.two_speeds import Delays
 from recorders.clock import NS_PER_S, ManualClock, SystemClock
-from studio.station.commands import Command, Reply, Shutdown
+from studio.station.commands import TERMINAL, Command, Reply, Shutdown
 from studio.station.messages import Snapshot
 from studio.station.processes.bus import CommandClient, Endpoints, StationSilent, private_endpoints
 from studio.station.processes.endpoints import open_context
@@ -214,7 +214,8 @@ def _run_live(request: SessionRequest, links: Endpoints, supervisor: Supervisor,
                 name="rerun", role="rerun", restart=True, config=RerunConfig(
                     links=links, rate_hz=request.rate_hz, policy=request.policy is not None)))
         watcher = Watcher(context, links)
-        commands: CommandClient[Command, Reply] = CommandClient(context, links.command, Reply)
+        commands: CommandClient[Command, Reply] = CommandClient(
+            context, links.command, Reply, name=TERMINAL)
         listener.on_start(commands.call)
         try:
             _watch(watcher, supervisor, listener, progress, look_after)

@@ -14,8 +14,11 @@ import msgspec
 from recorders.clock import NS_PER_S
 from studio.sim.edits import Edits
 from studio.station.commands import (
+    SESSION,
     Arm,
+    Command,
     EndEpisode,
+    Reply,
     ResetScene,
     SetInstruction,
     Shutdown,
@@ -145,7 +148,7 @@ class Session:
         if self._stopped and self._plan.attended:
             return                                      # until it is re-armed
         if self._simulated:
-            reply = self._station.handle(ResetScene(self._task, self._seed))
+            reply = self._ask(ResetScene(self._task, self._seed))
             if not reply.accepted:
                 self._give_up(reply.reason)
                 return
@@ -163,7 +166,7 @@ class Session:
             return
         words = self._plan.instruction.strip()
         if self._simulated and words and words != self._station.loop.instruction:
-            self._station.handle(SetInstruction(words))
+            self._ask(SetInstruction(words))
         silent = self._wanted - set(tick.latest)
         if silent:
             if self._elapsed_s(tick) > FIRST_SAMPLE_S:
@@ -182,7 +185,7 @@ class Session:
     def _armed(self) -> bool:
         """What held the arm may still be there: a person says when it is not."""
         if not self._left_to_person:
-            return self._station.handle(Arm()).accepted
+            return self._ask(Arm()).accepted
         self._station.health.hints["session"] = (
             "the last episode ended while the arm was held: arm to go on")
         return self._station.loop.ownership.may_move
@@ -190,11 +193,11 @@ class Session:
     def _ready(self, tick: TickRecord) -> None:
         if self._plan.attended and not (self._plan.policy or tick.human.enabled):
             return
-        reply = self._station.handle(StartEpisode(
+        reply = self._ask(StartEpisode(
             task=self._task, instruction=self._plan.instruction, seed=self._seed,
             operator=self._plan.operator, practice=self._plan.practice))
         if reply.accepted and self._may_start_policy(tick):
-            refusal = self._station.handle(StartPolicy())
+            refusal = self._ask(StartPolicy())
             reply = reply if refusal.accepted else refusal
         if not reply.accepted:
             self._give_up(reply.reason)
@@ -225,14 +228,14 @@ class Session:
         if number := int(tick.row["intervention"][0]):
             self._stepped_in[number] = self._stepped_in.get(number, 0) + 1
         if words := self._edits.new_words(tick.latest, self._station.loop.instruction):
-            self._station.handle(SetInstruction(words))
+            self._ask(SetInstruction(words))
         if self._station.detected() == "success":
             self._success_ns = self._success_ns or tick.stamp_ns
         settled = self._success_ns and tick.stamp_ns - self._success_ns >= LINGER_S * NS_PER_S
         overdue = self._elapsed_s(tick) >= self._plan.max_duration_s
         held = self._held_too_long(tick)
         if settled or overdue or held:
-            self._station.handle(EndEpisode())
+            self._ask(EndEpisode())
             self._note(tick, self._station.loop.ownership.reason if held else "")
 
     def _held_too_long(self, tick: TickRecord) -> bool:
@@ -265,10 +268,13 @@ class Session:
             return
         if len(self.outcomes) == len(self._plan.tasks):
             self._step = Step.DONE
-            self._station.handle(Shutdown())
+            self._ask(Shutdown())
         else:
             self._go(Step.RESET, tick)
 
     def _give_up(self, problem: str) -> None:
         self.problem, self._step = problem, Step.DONE
-        self._station.handle(Shutdown())
+        self._ask(Shutdown())
+
+    def _ask(self, command: Command) -> Reply:
+        return self._station.handle(command, SESSION)

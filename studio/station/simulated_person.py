@@ -7,7 +7,7 @@ drive again. Knows commands and modes; knows no scene.
 """
 
 from studio.sim.overseer import Overseer
-from studio.station.commands import Arm, Rewind, StartPolicy
+from studio.station.commands import SCRIPT, Arm, Command, Rewind, StartPolicy
 from studio.station.loop.control_loop import TickRecord
 from studio.station.messages import Mode
 from studio.station.station import Station
@@ -25,14 +25,17 @@ class SimulatedPerson:
         mode, overseer = self._station.loop.ownership.mode, self._overseer
         if not self._station.feed.open:
             if self._station.health.hints.get("session"):       # it waits for somebody to arm
-                self._station.handle(Arm())
+                self._ask(Arm())
         elif seconds := overseer.wants_back_s:
-            self._station.handle(Rewind(seconds))       # refused or not, the hand comes next
+            self._ask(Rewind(seconds))       # refused or not, the hand comes next
             overseer.went_back()
         elif mode is Mode.HOLD and overseer.wants_the_arm:
-            self._station.handle(Arm())
+            self._ask(Arm())
         elif mode is Mode.ARMED and not overseer.wants_the_arm:
-            self._station.handle(StartPolicy())
+            self._ask(StartPolicy())
+
+    def _ask(self, command: Command) -> None:
+        self._station.handle(command, SCRIPT)
 
 
 def attend(station: Station) -> None:

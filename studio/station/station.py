@@ -44,9 +44,9 @@ from studio.station.loop.ownership import Event
 from studio.station.loop.rewinding import go_back
 from studio.station.loop.safety import SafetyLimits
 from studio.station.loop.shared_control import Sharing, refusal_of_sharing
-from studio.station.messages import Snapshot
+from studio.station.messages import Mode, Snapshot
 from studio.station.recording.closed_episodes import refusal_of
-from studio.station.recording.episode_feed import EpisodeFeed, RecordSink
+from studio.station.recording.episode_feed import EpisodeFeed, RecordSink, asked
 from studio.station.recording.long_texts import refusal_of_text
 from studio.station.recording.made_with import title_of
 from studio.station.recording.scene_notes import SceneNotes
@@ -73,13 +73,28 @@ class Station:
         self.policy: RemotePolicy | None = None
         """The process that drives in AUTO, where there may be one."""
         self._mode = self.loop.ownership.mode
+        self._mode_by = ""          # whose command changed it since the last tick
+        self._keys_by = ""          # whose keys were held last
         self._sink, self._software = sink, software or {}
         self._scenes = SceneSetup(self.loop, self.feed, self.health, sink.health)
         self.loop.subscribers += [self.feed, SceneNotes(self.feed), self.health, self]
 
-    def handle(self, command: Command) -> Reply:
-        """Obey, or say why not."""
-        return self._obey(command)
+    def handle(self, command: Command, by: str = "") -> Reply:
+        """Obey, or say why not.
+
+        Args:
+            command: what is asked.
+            by: who asks, for the record; empty if they do not say.
+        """
+        before, self.feed.asked_by = self.loop.ownership.mode, by
+        try:
+            reply = self._obey(command)
+            self._tell(self.loop.number)
+        finally:
+            self.feed.asked_by = ""
+        if self.loop.ownership.mode is not before:
+            self._mode_by = by
+        return reply
 
     def run(self) -> None:
         """Tick until told to shut down, then close the open episode."""
@@ -97,23 +112,25 @@ class Station:
         """Note changes of mode; hold when the recorder is gone: data nobody keeps is none."""
         ownership = self.loop.ownership
         if ownership.mode is not self._mode:
+            hand = self._keys_by if ownership.mode in (Mode.HUMAN, Mode.SHARED) else ""
             self.feed.event("mode", before=self._mode.name, after=ownership.mode.name,
-                            why=ownership.reason)
+                            why=ownership.reason, **asked(self._mode_by or hand))
             self._mode = ownership.mode
+        self._mode_by = ""
         if self.feed.open and not self.feed.practice and not self.health.recorder.alive:
             ownership.on(Event.TROUBLE, "the recorder has died: what it acknowledged is safe; "
                          "it is being restarted, arm again when it is back")
         if self.feed.open and self.health.recorder.cut_short == self.feed.episode:
             self.feed.end("", "", "")       # the recorder says why; the arm is free to go on
-        self._tell_alerts()
-        for fields in self.loop.subtask.news():
-            self.feed.event(KIND, tick=tick.number, instruction_id=self.loop.instruction_id,
-                            **fields)
+        self._tell(tick.number)
         self._scenes.go_on()
 
-    def _tell_alerts(self) -> None:
+    def _tell(self, tick: int) -> None:
+        """Note what became of alerts, and of what a person says is to be done."""
         for kind, fields in self.loop.alerts.news():
             self.feed.event(kind, **fields)
+        for fields in self.loop.subtask.news():
+            self.feed.event(KIND, tick=tick, instruction_id=self.loop.instruction_id, **fields)
 
     def detected(self) -> str:
         """The scene's verdict on its task: "success", "failure", or "" if it has none."""
@@ -267,7 +284,7 @@ class Station:
         if not self.feed.open:
             return Reply(False, "no episode is open")
         self.loop.alerts.close()
-        self._tell_alerts()
+        self._tell(self.loop.number)
         self.feed.end(self.detected(), command.label, command.note)
         return ACCEPTED
 
@@ -308,6 +325,7 @@ class Station:
         if feed_keys is None:
             return Reply(False, f"{self.loop.teleop.name} takes no keys")
         feed_keys(frozenset(command.held), command.stamp_ns)
+        self._keys_by = self.feed.asked_by if command.held else self._keys_by
         return ACCEPTED
 
     @_obey.register

@@ -82,7 +82,7 @@ def run(config: bytes, life: Life) -> None:
 
         def between_ticks() -> None:
             for command, answer in server.poll():
-                answer(station.handle(command))
+                answer(station.handle(command, server.asked_by))
             if life.stopping and not station.ending:
                 station.handle(Shutdown())
             life.beat()

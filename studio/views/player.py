@@ -59,7 +59,8 @@ def mark_of(at_s: float, event: Mapping[str, object]) -> Mark:
     else:
         said = event.get("text") or event.get("why") or ""
         what = f"{kind.capitalize()}: {said}" if said else kind.capitalize()
-    return Mark(round(at_s, 3), plain(what))
+    by = f" ({event['by']})" if event.get("by") else ""
+    return Mark(round(at_s, 3), plain(what + by))
 
 
 def trim_sentence(trim: TrimProposal) -> str:

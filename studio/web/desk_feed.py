@@ -16,7 +16,7 @@ import numpy as np
 
 from recorders.clock import NS_PER_S, Clock
 from recorders.streams import StreamSpec
-from studio.station.commands import Command, Reply
+from studio.station.commands import PAGE, Command, Reply
 from studio.station.desk.client import DeskClient
 from studio.station.desk.link import ConsoleHere, DeskRequest, DeskState
 from studio.station.messages import Snapshot
@@ -102,7 +102,7 @@ class DeskFeed:
                 life.beat()
             return
         with open_context() as context:
-            client = DeskClient(context, self._links, self._clock)
+            client = DeskClient(context, self._links, self._clock, PAGE)
             while not life.stopping:
                 self._carry_out(client)
                 self._listen(client)

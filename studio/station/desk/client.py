@@ -14,7 +14,7 @@ import zmq
 from recorders.clock import NS_PER_S, Clock
 from recorders.streams import Batch, StreamSpec
 from studio.devices.interfaces import RobotInfo
-from studio.station.commands import Command, Reply
+from studio.station.commands import SCRIPT, Command, Reply
 from studio.station.desk.link import DESK_STATE, DeskRequest, DeskState
 from studio.station.messages import BATCHES, SNAPSHOT, Snapshot, tick_stream
 from studio.station.processes.bus import CommandClient, Endpoints, LatestSubscriber, StationSilent
@@ -34,6 +34,7 @@ class DeskClient:
         context: of this process.
         links: of the desk.
         clock: the machine's.
+        name: who asks, for the record.
 
     Attributes:
         snapshot: the newest of the station; None before the first one.
@@ -45,14 +46,16 @@ class DeskClient:
         missed: ticks that this console was too slow for.
     """
 
-    def __init__(self, context: zmq.Context, links: Endpoints, clock: Clock) -> None:
+    def __init__(self, context: zmq.Context, links: Endpoints, clock: Clock,
+                 name: str = SCRIPT) -> None:
         self._context, self._links, self._clock = context, links, clock
         self._snapshots = LatestSubscriber(context, links.watch, SNAPSHOT)
         self._batches = LatestSubscriber(context, links.watch, BATCHES, capacity=BACKLOG)
         self._states = LatestSubscriber(context, links.desk_state, DESK_STATE)
-        self._station: CommandClient[Command, Reply] = CommandClient(context, links.command, Reply)
+        self._station: CommandClient[Command, Reply] = CommandClient(
+            context, links.command, Reply, name=name)
         self._desk: CommandClient[DeskRequest, Reply] = CommandClient(
-            context, links.desk, Reply, "the desk")
+            context, links.desk, Reply, "the desk", name)
         self._heard_ns = 0
         self._dtypes: dict[str, np.dtype] = {}
         self.snapshot: Snapshot | None = None

@@ -26,7 +26,8 @@ class StationView:
 
     def __init__(self, context: zmq.Context, links: Endpoints) -> None:
         self._snapshots = LatestSubscriber(context, links.watch, SNAPSHOT)
-        self._commands: CommandClient[Command, Reply] = CommandClient(context, links.command, Reply)
+        self._commands: CommandClient[Command, Reply] = CommandClient(
+            context, links.command, Reply, name="desk")
         self._snapshot: Snapshot | None = None
         self.scene: tuple[str, int] = ("", 0)
         """Task and seed of the scene that was set up last, by whomever."""

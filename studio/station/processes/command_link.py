@@ -15,6 +15,7 @@ from studio.station.commands import Command, Reply
 from studio.station.processes.endpoints import open_socket, receive_message
 from studio.station.processes.wire import WireError, pack, unpack
 
+NAME_LETTERS = 60           # of who asks
 _LOOK_MS = 50               # between two looks whether the server still lives
 
 
@@ -30,6 +31,10 @@ class CommandServer[C, R]:
         address: of the link; bound.
         requests: type of a request (a tagged union of structs).
         refusal: makes the reply to something that is no request.
+
+    Attributes:
+        asked_by: who asked the request that `poll` gave last, as they call themselves; may be
+            empty.
     """
 
     def __init__(self, context: zmq.Context, address: str, requests: Any = Command,
@@ -37,11 +42,12 @@ class CommandServer[C, R]:
         self._socket = open_socket(context, zmq.ROUTER, address, bind=True, LINGER=500)
         self._decoder = msgspec.msgpack.Decoder(requests)
         self._refusal = refusal
+        self.asked_by = ""
 
     def poll(self) -> Iterator[tuple[C, Callable[[R], None]]]:
         """Requests that wait, each with the function that answers it. Never blocks."""
         while (parts := receive_message(self._socket)) is not None:
-            if len(parts) != 3:
+            if len(parts) not in (3, 4):
                 continue    # not a CommandClient: there is no number to answer under
             address = [bytes(parts[0]), bytes(parts[1])]
 
@@ -53,6 +59,7 @@ class CommandServer[C, R]:
             except WireError as error:
                 self._socket.send_multipart([*address, pack(self._refusal(str(error)))])
                 continue
+            self.asked_by = bytes(b"".join(parts[3:])).decode(errors="replace")[:NAME_LETTERS]
             yield request, answer
 
     def wait(self, timeout_ms: int) -> bool:
@@ -72,13 +79,15 @@ class CommandClient[C, R]:
         address: of the link.
         replies: type of a reply.
         whom: what the operator calls the other side.
+        name: who asks, for the record.
     """
 
     def __init__(self, context: zmq.Context, address: str, replies: Any = Reply,
-                 whom: str = "the station") -> None:
+                 whom: str = "the station", name: str = "") -> None:
         self._socket = open_socket(context, zmq.DEALER, address, bind=False, IMMEDIATE=1)
         self._decoder = msgspec.msgpack.Decoder(replies)
         self._whom = whom
+        self._name = [name.encode()] if name else []
         self._number = 0
 
     def call(self, command: C, timeout_s: float = 2.0, connect_s: float | None = None) -> R:
@@ -99,7 +108,7 @@ class CommandClient[C, R]:
         if not self._socket.poll(waits_ms, zmq.POLLOUT):
             raise self._silent(command, "it has ended or was not started")
         try:
-            self._socket.send_multipart([number, pack(command)], zmq.NOBLOCK)
+            self._socket.send_multipart([number, pack(command), *self._name], zmq.NOBLOCK)
         except zmq.Again:           # it ended since the line before
             raise self._silent(command, "it has ended") from None
         for _ in range(max(1, int(timeout_s * 1000) // _LOOK_MS)):

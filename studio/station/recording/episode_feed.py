@@ -61,6 +61,8 @@ class EpisodeFeed:
         self._closing: tuple[str, str, str] | None = None
         self._afterwards: list[AboutEpisode] = []
         self.episode = ""
+        self.asked_by = ""
+        """Who asked for what is being done; stands in each event of it, as `by`."""
         self.practice = False
         self.discarded = False
         """Whether the last episode was thrown away."""
@@ -103,7 +105,7 @@ class EpisodeFeed:
     def event(self, kind: str, **fields: Any) -> None:
         """Note something that happened now."""
         if self.open and not self.practice:
-            self._sink.event(self._clock.now_ns(), kind, **fields)
+            self._sink.event(self._clock.now_ns(), kind, **(asked(self.asked_by) | fields))
 
     def end(self, detector: str, label: str, note: str) -> None:
         """Close the episode as of now, as soon as its last pictures are in."""
@@ -153,6 +155,11 @@ class EpisodeFeed:
         self.episode, self._closing = "", None
         while self._afterwards:
             self._sink.say(self._afterwards.pop(0))
+
+
+def asked(by: str) -> dict[str, str]:
+    """The field of an event that says who asked for it, where somebody said who they are."""
+    return {"by": by} if by else {}
 
 
 class NoRecorder:

@@ -19,6 +19,7 @@ from studio.sim.instructions import Goal
 from studio.sim.robot import SimRobot
 from studio.station.chunks.player import ChunkPlayer
 from studio.station.commands import (
+    SCRIPT,
     Arm,
     Command,
     DiscardEpisode,
@@ -190,7 +191,7 @@ class ProvingGround:
         self._loop.tick()
 
     def _do(self, command: Command) -> str:
-        reply = self._station.handle(command)
+        reply = self._station.handle(command, SCRIPT)
         if not reply.accepted:
             raise DeviceError(reply.reason)
         return reply.value
