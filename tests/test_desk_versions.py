@@ -17,9 +17,11 @@ from policy.versions.gate import GateFigures
 from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
 from studio import cli
-from studio.station.commands import Arm, EndEpisode, StartEpisode, StartPolicy
+from studio.station.commands import Arm, EndEpisode, Pause, StartEpisode, StartPolicy
 from studio.station.desk.address import announce
+from studio.station.desk.link import UsePolicy
 from studio.station.messages import Mode
+from studio.station.recording.rollout_rules import check_rollout
 from studio.station.training.training_link import Promote, RollBack, StartTraining, StopTraining
 
 pytestmark = [pytest.mark.alone, pytest.mark.gl, pytest.mark.timeout(300)]
@@ -170,3 +172,28 @@ def test_the_command_line_speaks_to_the_running_desk(seat, tmp_path, monkeypatch
         assert capsys.readouterr().out.strip() == "version 5 drives again"
         assert cli.main(["promote", "9"]) == 1
         assert cli.main(["promote", "4"]) == 2
+
+
+def test_a_policy_that_joins_in_the_middle_of_an_episode_leaves_its_chunks_in_it(seat):
+    seat.until(lambda: bool(seat.client.snapshot) and seat.snapshot.task == TASK
+               and bool(seat.state.versions.driving))
+    before = seat.state.policy.folder
+    seat.client.ask(Pause())
+    assert seat.asked(UsePolicy("")).accepted
+    seat.until(lambda: seat.snapshot.policy is None)
+    seat.arm()
+    episode = seat.do(StartEpisode(task=TASK, seed=5001))
+    assert seat.asked(UsePolicy(before)).accepted
+    seat.until(lambda: bool(seat.snapshot.policy and seat.snapshot.policy.alive))
+    seat.until(lambda: seat.client.ask(StartPolicy()).accepted)
+    seat.until(lambda: bool(seat.snapshot.policy and seat.snapshot.policy.taken >= 2))
+    seat.do(EndEpisode(label="success"))
+    seat.until(lambda: seat.snapshot.recorder.last_episode == episode)
+    with DemoStore.open(seat.state.store) as store:
+        kept = EpisodeReader(store.episode_path(episode))
+    named = set(kept["tick"]["chunk_id"][:].tolist()) - {0}
+    assert named and named <= set(kept["chunk"]["chunk_id"][:].tolist())
+    assert kept["tick"]["chunk_id"][0] == 0             # nobody's, before it joined
+    kinds = [event["kind"] for event in kept.events]
+    assert kinds.index("policy joined") < kinds.index("start_policy")
+    assert check_rollout(kept).findings == ()
