@@ -8,8 +8,6 @@ second; the arm goes on. A `.bag` recording plays in a camera's place, at its ow
 Knows librealsense; refuses to know robots.
 """
 
-from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,19 +16,17 @@ import numpy as np
 
 from recorders.clock import NS_PER_S, Clock
 from recorders.clock_map import CLOCK_COLUMNS, ClockMap
-from recorders.images import encode
-from recorders.picture_pair import encode_colours
-from recorders.reduced_pictures import with_reduced
-from recorders.streams import TAKEN, Batch, Column, Encoding, ImageField, StreamSpec
+from recorders.streams import TAKEN, Column, Encoding, StreamSpec
+from studio.devices.camera_thread import CameraThread, image_fields
 from studio.devices.columns import POSE
 from studio.devices.interfaces import DeviceError
-from studio.devices.reader import RETRY_S
 
 TYPE = "realsense"      # in `--cameras`; LeRobot's own is "intelrealsense"
 FIRST_MS = 3000         # a camera that has just been opened measures its exposure first
 FRAME_MS = 400          # silent for so long: gone, and looked for
 _NEAR = 0.75            # of a period: sensors that are not in step lie up to half of one apart
-KEPT = 8                # frames that wait for whoever takes them
+_REMEDY = ("see that it is plugged into USB 3 and that no other program uses it; "
+           "`lerobot-find-cameras realsense` lists what is there")
 DOMAINS = ("hardware_clock", "system_time", "global_time")      # librealsense's, in its order
 _COLUMNS = (
     Column(name="world_from_camera", dtype="<f8", shape=(7,), unit="m", names=POSE),
@@ -74,20 +70,14 @@ class _Profile(msgspec.Struct, frozen=True):
     depth_scale: float
 
 
-class RealSenseCamera:
-    """One camera; `step` is one round of its thread, as a `LerobotCamera`'s.
+class RealSenseCamera(CameraThread):
+    """One camera.
 
     Args:
         clock: stamps what arrives.
         name: of the stream.
         config: which one.
         encoding: of the colour pictures.
-
-    Attributes:
-        spec: of the stream.
-        fault: empty, or one sentence on what is wrong and what to do.
-        connected: whether it is open.
-        refused: whether trying again to open it is of no use.
 
     Raises:
         DeviceError: it cannot be opened to be asked for its depth's scale and its size.
@@ -97,58 +87,23 @@ class RealSenseCamera:
                  ) -> None:
         if len(config.world_from_camera) not in (0, 7):
             raise DeviceError(f"camera '{name}': world_from_camera is 7 numbers, x y z qw qx qy qz")
-        self.fault, self.connected, self.refused = "", False, False
-        self._clock, self._name, self._config = clock, name, config
-        self._pipeline: Any = None
-        self._align: Any = None
-        self._batches: deque[Batch] = deque(maxlen=KEPT)
+        which = config.file or config.serial or "the only one"
+        super().__init__(clock, name, f"RealSense, {which}", _REMEDY)
+        self._config, self._align = config, None
         self._map, self._first = ClockMap(), True
         self._seq, self._from_number, self._number, self._newest_ns = -1, 0, -1, 0
         try:
-            self._profile = self._open()
+            self._profile = seen = self._open()
         except Exception as error:      # librealsense raises RuntimeError for all there is
             raise DeviceError(self._trouble("cannot be opened", error)) from error
         finally:
             self.release()
-        height, width = self._profile.height, self._profile.width
-        images = [*with_reduced(ImageField(name="rgb", height=height, width=width,
-                                           encoding=encoding))]
-        if config.depth:
-            images.append(ImageField(name="depth", height=height, width=width, encoding="zstd",
-                                     unit=f"{self._profile.depth_scale:g} m"))
-        self.spec = StreamSpec(name=name, rate_hz=self._profile.fps, images=tuple(images),
-                               columns=_COLUMNS)
+        unit = f"{seen.depth_scale:g} m" if config.depth else ""
+        self.spec = StreamSpec(name=name, rate_hz=seen.fps, columns=_COLUMNS, images=image_fields(
+            seen.height, seen.width, encoding, unit))
 
-    def take(self) -> list[Batch]:
-        """What arrived since the last call."""
-        return [self._batches.popleft() for _ in range(len(self._batches))]
-
-    # ---- in its own thread -----------------------------------------------------------------------
-
-    def step(self) -> float:
-        """One round: open it, or wait for its next frames; returns the pause in s."""
-        try:
-            if not self.connected:
-                self._open()
-            came, frames = self._pipeline.try_wait_for_frames(
-                FIRST_MS if self._first else FRAME_MS)
-            now_ns = self._clock.now_ns()
-            if not came:
-                raise TimeoutError("no frame in time")
-            self._keep(now_ns, frames)
-            return 0.0
-        except Exception as error:      # the worker's outermost edge: drivers raise what they like
-            trouble = "gives no pictures" if self.connected else "cannot be opened"
-            self.fault = self._trouble(trouble, error)
-            self.release()
-            return RETRY_S
-
-    def release(self) -> None:
-        """Let go of the camera."""
-        pipeline, self._pipeline, self.connected = self._pipeline, None, False
-        if pipeline is not None:
-            with suppress(RuntimeError):        # one that is unplugged, or a recording at its end
-                pipeline.stop()
+    def _close(self, device: Any) -> None:
+        device.stop()       # raises for one that is unplugged, or a recording at its end
 
     def _open(self) -> _Profile:
         import pyrealsense2 as rs
@@ -162,7 +117,7 @@ class RealSenseCamera:
             asked.enable_stream(rs.stream.color, *size, rs.format.rgb8, config.fps)
             if config.depth:
                 asked.enable_stream(rs.stream.depth, *size, rs.format.z16, config.fps)
-        self._pipeline = pipeline = rs.pipeline()
+        self._device = pipeline = rs.pipeline()
         started = pipeline.start(asked)
         if config.exposure and not config.file:
             sensor = started.get_device().first_color_sensor()
@@ -172,12 +127,16 @@ class RealSenseCamera:
         inside = seen.get_intrinsics()
         scale = _depth_scale(started.get_device(), rs) if config.depth else float("nan")
         self._align = rs.align(rs.stream.color) if config.depth else None
-        self.connected, self._first = True, True
+        self._first = True
         # librealsense counts the middle of the first pixel as 0, the studio its edge.
         return _Profile(seen.height(), seen.width(), float(seen.fps()), (
             inside.fx, inside.fy, inside.ppx + 0.5, inside.ppy + 0.5), scale)
 
-    def _keep(self, now_ns: int, frames: Any) -> None:
+    def _wait_for_frame(self) -> None:
+        came, frames = self._device.try_wait_for_frames(FIRST_MS if self._first else FRAME_MS)
+        now_ns = self._clock.now_ns()
+        if not came:
+            raise TimeoutError("no frame in time")
         colour = frames.get_color_frame()
         depth = frames.get_depth_frame() if self._config.depth else None
         if not colour or (self._config.depth and not (depth and self._together(colour, depth))):
@@ -188,10 +147,8 @@ class RealSenseCamera:
         if self._align is not None:
             frames = self._align.process(frames)
             colour = frames.get_color_frame()
-        row = np.zeros(1, self.spec.row_dtype)
-        row["seq"] = self._numbered(number, now_ns)
+        row = self._row(self._numbered(number, now_ns), now_ns)
         device_ns = round(colour.get_timestamp() * 1e6)         # in ms
-        row["t_mono_ns"], row["t_wall_ns"] = now_ns, self._clock.wall_ns()
         row["t_device_ns"], row[TAKEN] = device_ns, self._map.taken_ns(device_ns, now_ns)
         row["clock_drift_ppm"] = self._map.fit.drift_ppm
         row["clock_drift_error_ppm"] = self._map.fit.error_ppm
@@ -199,11 +156,8 @@ class RealSenseCamera:
         row["world_from_camera"] = self._config.world_from_camera or np.nan
         row["intrinsics"], row["depth_scale"] = self._profile.intrinsics, self._profile.depth_scale
         row["depth_seq"] = depth_number
-        images = encode_colours(np.array(colour.get_data()), "rgb", self.spec.images)
-        if depth is not None:
-            counts = np.array(frames.get_depth_frame().get_data())
-            images["depth"] = encode(counts.astype("<u2"), "zstd")
-        self._batches.append(Batch(self.spec.name, row, (images,)))
+        self._keep(row, np.array(colour.get_data()), None if depth is None else
+                   np.array(frames.get_depth_frame().get_data()))
         self.fault, self._newest_ns = "", now_ns
 
     def _together(self, colour: Any, depth: Any) -> bool:
@@ -221,13 +175,6 @@ class RealSenseCamera:
             self._from_number, self._first = following - number, False
         self._number, self._seq = number, self._from_number + number
         return self._seq
-
-    def _trouble(self, trouble: str, error: Exception) -> str:
-        which = self._config.file or self._config.serial or "the only one"
-        why = " ".join(str(error).split())[:200] or type(error).__name__
-        return (f"camera '{self._name}' (RealSense, {which}) {trouble} ({why}): see that it is "
-                "plugged into USB 3 and that no other program uses it; `lerobot-find-cameras "
-                "realsense` lists what is there")
 
 
 def _plugged_in(serial: str, rs: Any) -> str:
