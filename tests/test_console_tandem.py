@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from doubles.desktop import missing, open_desktop, running_desk, virtual_screen
+from doubles.low_limits import limited
 from doubles.random_checkpoint import write_random_run
 
 from recorders.episode_reader import EpisodeReader
@@ -24,6 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_policy_is_chosen_drives_shares_the_arm_and_is_judged_from_the_window(folder: Path):
     run, store = write_random_run(folder / "run"), folder / "store"
+    limited(tracking=1e-6).save(run)                 # an arm that moves at all lags more
     with (virtual_screen(folder, SIZE) as screen, running_desk(folder, store) as links,
           open_desktop(folder, links, screen, SIZE) as desktop):
         desktop.click("tandem tab")
@@ -46,6 +48,9 @@ def test_a_policy_is_chosen_drives_shares_the_arm_and_is_judged_from_the_window(
         desktop.tap("t")
         desktop.hear("answer", command="StartPolicy", accepted=True)
         desktop.hear("banner", word="Policy drives")
+        desktop.hear("cue", cue="alert")
+        desktop.click("alert fine")
+        desktop.hear("answer", command="AnswerAlert", accepted=True)
         screen.hands("keydown", "a")
         desktop.hear("banner", word="Shared")
         screen.hands("keyup", "a")
@@ -65,6 +70,12 @@ def test_a_policy_is_chosen_drives_shares_the_arm_and_is_judged_from_the_window(
     with DemoStore.open(store) as kept:
         (episode,) = kept.episodes()
         assert episode.label == "failure"
+        events = EpisodeReader(kept.episode_path(episode.episode)).events
+        answers = [event for event in events if event["kind"] == "alert answered"]
+        assert (answers[0]["answer"], answers[0]["by"]) == ("false alarm", "desktop")
+        assert [event["by"] for event in events if event["kind"] == "instruction"] == ["desktop"]
+        shares = [event for event in events if event.get("after") == "SHARED"]
+        assert shares and all(event["by"] == "desktop" for event in shares)     # its keys
         rows = EpisodeReader(kept.episode_path(episode.episode))["tick"]
         shared = np.asarray(rows["mode"]) == Mode.SHARED
         assert shared.any()

@@ -38,7 +38,7 @@ class ConsoleConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Of the desk."""
     task: str = ""
     """The task to begin with; the last one, if empty."""
-    name: str = "desktop console"
+    name: str = "console"
     """What the desk calls it."""
     folder: str = ""
     """Where settings and layouts are kept; the user's own folder, if empty."""
