@@ -33,6 +33,7 @@ from studio.devices.mapping import RAW_WIDTH, bounded_axes
 from studio.devices.reader import RETRY_S
 
 _NS_PER_MS = 1_000_000
+OPEN_TRIES = 3              # LeRobot gives up opening when one packet is lost
 _LISTEN_S = 0.05
 _OPEN_TIMEOUT_S = 60.0      # importing LeRobot alone takes 5 s, far more on a busy machine
 _END_TIMEOUT_S = 4.0        # less than DeviceReader waits for its thread
@@ -71,6 +72,7 @@ class LerobotLeader(PolledDevice):
         self._command = command
         self._config = config
         self._settled = False       # the process has said whether it could open the device
+        self._tries = 0             # of opening it that failed
         self._refused = False       # it never will
         self._order = config.joints
         self._reading: _Reading | None = None       # replaced whole, so readers need no lock
@@ -89,7 +91,7 @@ class LerobotLeader(PolledDevice):
         Raises:
             DeviceError: naming valid types, wrong fields, or what the bus said.
         """
-        self._settled = self._refused = False
+        self._settled, self._refused, self._tries = False, False, 0
         self._open_by_polling(
             f"{self.name}: LeRobot has not answered within {_OPEN_TIMEOUT_S:.0f} s; see "
             "whether `python -c 'import lerobot.teleoperators'` ends",
@@ -168,7 +170,8 @@ class LerobotLeader(PolledDevice):
         else:
             self._lose(f"{self.name} does not answer ({report.lost}): check its cable, its power "
                        "and its port")
-            self._settled = True
+            self._tries += 1
+            self._settled = self._settled or self._tries >= OPEN_TRIES
 
     def _refuse(self, reason: str) -> None:
         """What was asked for can never be had."""
