@@ -128,7 +128,7 @@ def test_versions_pass_the_gate_or_not_while_the_policy_drives(seat):
     assert [(event["what"], event["version"], event["before"]) for event in events] == [
         ("promoted", 5, 3), ("refused", 8, 5), ("promoted", 8, 5), ("rolled back", 5, 8),
         ("refused", 9, 5)]
-    assert events[2]["reason"] == "it must go round the post"
+    assert events[2]["reason"] == "it must go round the post" and events[2]["by"] == "script"
     assert events[1]["figures"]["position_m"] == 0.2
     entries = [entry for entry in ledger.read_ledger(run_at(seat)) if entry.what != "measured"]
     assert [(entry.what, entry.version) for entry in entries] == [

@@ -139,6 +139,7 @@ def test_a_version_is_trained_let_drive_and_taken_back_by_mouse_in_the_window(pl
     assert [(entry.what, entry.version) for entry in entries] == [
         ("refused", number), ("promoted", number), ("rolled back", number)]
     assert entries[1].reason == "look 2" and not entries[0].reason
+    assert {entry.by for entry in entries} == {"desktop"}
 
 
 @pytest.mark.skipif(not chromium(), reason="no chromium: run .ci/setup")
@@ -163,9 +164,12 @@ def test_a_version_is_trained_let_drive_and_taken_back_in_the_page(place: Place)
         page.locator("#version input").click()
         page.get_by_role("option", name=f"Version {number},").click()
         page.locator("#promote").click()
-        place.until(lambda now: now.versions.driving == number)
+        run = place.until(lambda now: now.versions.driving == number).versions.driving_run
         browser.shows("#versions", f"version {number} drives")
         page.locator("#roll-back").click()
         place.until(lambda now: now.versions.driving == 2)
         browser.shows("#versions", "version 2 drives again")
         assert browser.mistakes == []
+    decided = [entry for entry in read_ledger(Path(run)) if entry.what != "measured"]
+    assert [(entry.what, entry.by) for entry in decided] == [
+        ("promoted", "page"), ("rolled back", "page")]

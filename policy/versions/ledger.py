@@ -32,6 +32,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         figures: that were compared, where some were.
         says: objections, in one line; of a promotion, those that were overruled.
         reason: the operator's, to overrule them or to go back.
+        by: who asked for it: a window, the page, the command line; empty if they did not say.
         swap_ms: how long it took until the policy drove with it.
         to_run, to_version: of "rolled back": what drives instead.
     """
@@ -42,6 +43,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     figures: GateFigures | None = None
     says: str = ""
     reason: str = ""
+    by: str = ""
     swap_ms: float | None = None
     to_run: str = ""
     to_version: int = 0

@@ -125,6 +125,7 @@ class NoteVersion(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     before: int = 0             # the version that drove
     says: str = ""              # what spoke against it
     reason: str = ""            # the operator's
+    by: str = ""                # who asked for it
     figures: dict[str, Any] = {}
 
 

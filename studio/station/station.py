@@ -258,7 +258,7 @@ class Station:
     def _(self, command: NoteVersion) -> Reply:
         self.feed.event("version", what=command.what, version=command.version, run=command.run,
                         before=command.before, says=command.says, reason=command.reason,
-                        figures=command.figures)
+                        figures=command.figures, **asked(command.by))
         return ACCEPTED
 
     @_obey.register

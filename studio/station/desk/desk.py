@@ -178,7 +178,7 @@ class Desk:
         if refusal := self._not_now():
             return Reply(False, refusal)
         try:
-            require_robot(request.robot)
+            require_robot(request.robot, request.robot_options)
             require_operator(request.teleop, request.robot)
         except DeviceError as refusal:
             return Reply(False, str(refusal))
@@ -228,7 +228,7 @@ class Desk:
 
     @_obey.register
     def _(self, request: StartTraining | StopTraining | Promote | RollBack) -> Reply:
-        return self._learning.obey(request, self.config)
+        return self._learning.obey(request, self.config, self._requests.asked_by)
 
     @_obey.register
     def _(self, request: OpenWeb) -> Reply:

@@ -49,8 +49,8 @@ class LearningAtDesk:
         self.training = TrainingAtDesk(links, context, supervisor)
         self.versions = VersionsAtDesk(self._asking, supervisor, clock, drives, station.note)
 
-    def obey(self, request: TrainingRequest, desk: DeskConfig) -> Reply:
-        """Do it, begin it, or refuse it with a reason."""
+    def obey(self, request: TrainingRequest, desk: DeskConfig, by: str = "") -> Reply:
+        """Do it, begin it, or refuse it with a reason; `by` is who asks, for the record."""
         if isinstance(request, StopTraining):
             return self.training.stop()
         try:
@@ -59,11 +59,11 @@ class LearningAtDesk:
                 case StartTraining():
                     return self.training.start(request, desk, driving)
                 case RollBack():
-                    return self.versions.roll_back(request, driving)
+                    return self.versions.roll_back(request, driving, by)
                 case Promote():
                     stores = self.training.stores or ((desk.store,) if desk.store else ())
                     return self.versions.promote(request, driving, stores, trials_for(
-                        request, desk, self._station.scene[0]))
+                        request, desk, self._station.scene[0]), by)
         except (CheckpointError, OSError) as refused:
             return Reply(False, str(refused))
 

@@ -50,6 +50,7 @@ class VersionsAtDesk:
         self._work: Work | None = None
         self._before: Version | None = None     # what drove before the last promotion
         self._untold, self._listed = "", ("", 0, 0, 0)
+        self._by = ""                           # who asked for what is being done
         self.state = VersionsState()
 
     def driving(self, folder: str, number: int) -> Version:
@@ -94,7 +95,7 @@ class VersionsAtDesk:
         self._change(before_run="", before=0)
 
     def promote(self, request: Promote, driving: Version, stores: tuple[str, ...],
-                trials: dict[str, Any] | None) -> Reply:
+                trials: dict[str, Any] | None, by: str = "") -> Reply:
         """Let a version drive, if it passes the gate.
 
         Args:
@@ -102,6 +103,7 @@ class VersionsAtDesk:
             driving: what it takes over from.
             stores: to measure it on, if nobody has.
             trials: simulated scenes to try both in, as plain values of `Trials`; None for none.
+            by: who asks, for the record.
         """
         if self._work is not None:
             return Reply(False, f"wait: {self.state.doing}")
@@ -115,10 +117,10 @@ class VersionsAtDesk:
         if (version.run, version.number) == (driving.run, driving.number):
             return Reply(False, f"version {version.number} drives already")
         self._take_on(f"version {version.number} is being looked at",
-                      self._promotion(request, version, driving, stores, trials))
+                      self._promotion(request, version, driving, stores, trials), by)
         return ACCEPTED
 
-    def roll_back(self, request: RollBack, driving: Version) -> Reply:
+    def roll_back(self, request: RollBack, driving: Version, by: str = "") -> Reply:
         """Let the version before drive again."""
         if self._work is not None:
             return Reply(False, f"wait: {self.state.doing}")
@@ -126,7 +128,7 @@ class VersionsAtDesk:
             return Reply(False, "there is no version to go back to: none was promoted here")
         before = self._before
         self._take_on(f"version {before.number} is being brought back",
-                      self._return(request, driving, before))
+                      self._return(request, driving, before), by)
         return ACCEPTED
 
     def go_on(self) -> str:
@@ -144,8 +146,8 @@ class VersionsAtDesk:
 
     # ---- works ----------------------------------------------------------------------------------
 
-    def _take_on(self, doing: str, work: Work) -> None:
-        self._work = work
+    def _take_on(self, doing: str, work: Work, by: str) -> None:
+        self._work, self._by = work, by
         self._change(doing=doing)
         self._untold = self.go_on()         # at once: somebody may be waiting at the arm
 
@@ -220,11 +222,12 @@ class VersionsAtDesk:
                      before_run=before.run if before else "", before=before.number if before else 0)
 
     def _write(self, version: Version, driving: Version, entry: Entry, **fields: Any) -> None:
-        entry = msgspec.structs.replace(entry, wall_ns=self._clock.wall_ns(), **fields)
+        entry = msgspec.structs.replace(entry, wall_ns=self._clock.wall_ns(), by=self._by,
+                                        **fields)
         ledger.append(Path(version.run), entry)
         acts = entry.to_version if entry.what == "rolled back" else entry.version
         self._note(NoteVersion(
-            what=entry.what, version=acts, before=driving.number, says=entry.says,
+            what=entry.what, version=acts, before=driving.number, says=entry.says, by=entry.by,
             run=Path(entry.to_run or version.run).name, reason=entry.reason,
             figures={} if entry.figures is None else msgspec.to_builtins(entry.figures)))
 
