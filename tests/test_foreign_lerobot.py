@@ -18,7 +18,7 @@ from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
 from studio import cli
 from studio.sim.robot import SimRobot
-from studio.station.messages import tick_stream
+from studio.station.messages import Owner, tick_stream
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -92,6 +92,32 @@ def test_it_drives_a_rollout_and_its_chunks_are_recorded(folders, tmp_path, caps
         episode = EpisodeReader(store.episode_path(kept.episode))
     assert len(episode["chunk"]) > 3
     assert (episode["tick"]["owner"][:, 0] == 2).any()          # Owner.POLICY
+
+
+def test_a_person_takes_the_arm_from_it_and_gives_it_back_without_a_jump(folders, tmp_path, capsys):
+    """It never learned anything and gets nowhere: the simulated overseer steps in, and lets go."""
+    store = str(tmp_path / "store")
+    code = cli.main(["rollout", "--policy", str(folders / "act"), "--fast", "--max-s", "20",
+                     "--teleop", "overseer", "--image-size", "64", "64", "--record", store,
+                     "--json"])
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["problem"] == "" and answer["interventions"] >= 1, (code, answer)
+    assert cli.main(["data", "check", store, "--json"]) == 0     # the rules of rollouts among it
+    with DemoStore.open(store) as opened:
+        (kept,) = opened.episodes()
+        tick = EpisodeReader(opened.episode_path(kept.episode))["tick"]
+    owner = np.array(tick["owner"])[:, 0]
+    drivers = owner[np.isin(owner, [Owner.HUMAN, Owner.POLICY])]
+    changes = [Owner(who) for who in drivers[np.flatnonzero(np.diff(drivers, prepend=-1))]]
+    assert changes[:3] == [Owner.POLICY, Owner.HUMAN, Owner.POLICY]
+    person = np.array(tick["intervention"]) > 0
+    assert person[owner == Owner.HUMAN].all() and not person[owner == Owner.POLICY].all()
+    info = SimRobot(ManualClock(NS_PER_S), render=False).info
+    sent = np.array(tick["sent"])
+    velocity = np.diff(sent, axis=0) * 100
+    acceleration = np.diff(velocity, axis=0) * 100
+    assert (np.abs(velocity) <= np.array(info.max_velocity) * 1.001).all()
+    assert (np.abs(acceleration) <= np.array(info.max_acceleration) * 1.001).all()
 
 
 def fitting(policy: FolderPolicy, joints: tuple[str, ...] | None = None) -> str:
