@@ -11,7 +11,7 @@ import gradio as gr
 from studio.station.commands import Stop
 from studio.views.icons import icon
 from studio.web.parts import Parts, show_reply
-from studio.web.tabs import devices, episodes, export, monitor, rollout, train
+from studio.web.tabs import bring_in, devices, episodes, export, monitor, rollout, train
 from studio.web.widgets import QUIET, button, html, place
 
 TABS: tuple[tuple[str, str, Callable[[Parts, gr.State], None]], ...] = (
@@ -21,6 +21,7 @@ TABS: tuple[tuple[str, str, Callable[[Parts, gr.State], None]], ...] = (
     ("Train", "dumbbell", train.build),
     ("Devices", "gamepad-2", devices.build),
     ("Export", "package", export.build),
+    ("Import", "inbox", bring_in.build),
 )
 HEAD = ('<link rel="stylesheet" href="/look/style.css">'
         '<link rel="stylesheet" href="/look/web/desk.css">'

@@ -5,6 +5,7 @@ from typing import Any
 import gradio as gr
 
 from studio.views.icons import icon
+from studio.web.jobs import Jobs
 
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """For every event: nobody calls it from outside, and nothing flickers."""
@@ -22,6 +23,30 @@ def html(value: str = "", **options: Any) -> gr.HTML:
 def place(name: str, tag_class: str = "", **options: Any) -> gr.HTML:
     """Where desk.js puts the piece `name` of /live/status."""
     return html(f'<div class="{tag_class}" data-live="{name}"></div>', elem_id=name, **options)
+
+
+_ON_JOBS = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-cancel]');
+  if (button) trigger('cancel', { number: button.dataset.cancel });
+});
+"""
+
+
+def jobs_place(jobs: Jobs, name: str) -> None:
+    """Where long work is listed, the newest first, each with a button that cancels it.
+
+    Args:
+        jobs: where it is done.
+        name: of this list; several tabs have one.
+    """
+    shown = html('<div class="jobs" data-live="jobs"></div>', elem_id=name, js_on_load=_ON_JOBS)
+
+    def end(event: gr.EventData) -> None:
+        if jobs.cancel(int(event.number)):
+            gr.Info("It is being cancelled", duration=4)
+
+    shown.cancel(end, **QUIET)
 
 
 def button(icon_name: str, words: str, name: str, **options: Any) -> gr.Button:
