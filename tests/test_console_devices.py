@@ -2,14 +2,19 @@
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from doubles.desktop import Desktop, VirtualScreen, missing, open_desktop, virtual_screen
-from doubles.seat import Seat, seated
+from doubles.feetech_bus import write_calibration
+from doubles.seat import BLIND, Seat, seated
+from doubles.servo_arm_process import ServoArmProcess
 
 from recorders.episode import EpisodeSummary
 from recorders.episode_reader import EpisodeReader
@@ -29,10 +34,11 @@ def screen(tmp_path: Path) -> Iterator[VirtualScreen]:
 
 
 @contextmanager
-def window(folder: Path, screen: VirtualScreen, store: Path | None = None
-           ) -> Iterator[tuple[Seat, Desktop]]:
-    """A desk with cameras, and a window on it that shows its devices."""
-    with (seated(task=TASK, robot_options={}, stays=True, store=str(store or "")) as seat,
+def window(folder: Path, screen: VirtualScreen, store: Path | None = None,
+           robot_options: dict[str, Any] | None = None) -> Iterator[tuple[Seat, Desktop]]:
+    """A desk with cameras, if nothing else is said, and a window on it that shows its devices."""
+    with (seated(task=TASK, robot_options=robot_options or {}, stays=True,
+                 store=str(store or "")) as seat,
           open_desktop(folder, seat.links, screen, SIZE) as desktop):
         desktop.until(lambda: desktop.client.snapshot is not None and desktop.snapshot().task,
                       "the first scene")
@@ -99,15 +105,58 @@ def test_a_leader_arm_is_asked_for_by_what_is_typed_and_typing_drives_nothing(tm
         desktop.click("leader type")
         began = desktop.snapshot().tool_pose
         screen.hands("type", "--delay", "150", "so 101 eee")     # Space would be the software stop
-        desktop.click("leader port")
+        desktop.click("leader fields")
         screen.hands("type", "--delay", "150", "/dev/x")
         assert np.allclose(desktop.snapshot().tool_pose, began, atol=1e-3)
         desktop.click("use devices")
         asked = desktop.hear("do", action="devices")["value"]
-        assert (asked["teleop"], asked["leader_type"], asked["leader_port"]) == (
+        assert (asked["teleop"], asked["leader_type"], asked["leader_fields"]) == (
             "leader", "so 101 eee", "/dev/x")
         assert not [line for line in desktop.said if line["kind"] == "answer"
                     and line["command"] == "Stop"]
+
+
+def test_a_leader_in_a_line_and_a_real_arm_out_of_a_station_file_take_over_a_running_desk(
+        tmp_path, screen):
+    with tempfile.TemporaryDirectory(prefix="d") as short, ExitStack() as ending:
+        folder = Path(short)                    # what is typed is drawn letter by letter
+        for name in ("leader", "follower"):
+            write_calibration(folder, name)
+        leader, follower = (ServoArmProcess(folder / name) for name in ("l", "f"))
+        ending.callback(leader.close)
+        ending.callback(follower.close)
+        told = {"calibration_dir": short}
+        (folder / "s.yaml").write_bytes(msgspec.yaml.encode({
+            "robot": {"type": "so101_follower", "port": f"{short}/f", "id": "follower"} | told,
+            "teleop": {"type": "so101_leader", "port": f"{short}/l", "id": "leader"} | told}))
+        with window(tmp_path, screen, robot_options=BLIND) as (_, desktop):
+            write(desktop, {"device leader": "", "leader type": "so101_leader",
+                            "leader fields": "prot=x"})
+            use(desktop)
+            said = desktop.hear("notice", bad=True)["text"]
+            assert "valid are " in said and "port" in said and said.endswith("sim and keyboard")
+
+            write(desktop, {"station file": "", "station path": f"{short}/s.yaml"})
+            desktop.click("station read")
+            desktop.until(lambda: "station read" not in desktop.places, "the file was read")
+            use(desktop)
+            state = desktop.client.state
+            assert state is not None and not state.refused
+            assert (state.robot, state.teleop) == ("so101_follower", "leader:so101_leader")
+            desktop.until(lambda: len(desktop.snapshot().position) == 6
+                          and desktop.snapshot().human_status == 1, "the other arm and its leader")
+            arm(desktop)
+            leader.call("place", {"1": 2400})
+            desktop.until(lambda: follower.call("position", 1) > 2100, "the arm follows the leader")
+
+
+def write(desktop: Desktop, places: dict[str, str]) -> None:
+    """Click on places, and type where there is something to type, over what stands there."""
+    for place, text in places.items():
+        desktop.click(place)
+        if text:
+            desktop.screen.hands("key", "ctrl+a")
+            desktop.screen.hands("type", "--delay", "100", text)
 
 
 def test_a_station_that_died_is_shown_as_old_and_brought_back_in_the_window(tmp_path, screen):

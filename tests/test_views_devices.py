@@ -1,13 +1,21 @@
 """What the devices panel offers, asks for and shows; and what is old when the station is silent."""
 
+import inspect
+
 import msgspec
 import pytest
 from doubles.snapshots import STREAMS, desk, snapshot
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
+from studio.commands.device_options import gathered
 from studio.devices.interfaces import DeviceError, DeviceStatus
+from studio.devices.lerobot_robot import LerobotRobot
 from studio.sim.gym.metaworld import MetaworldWorld
 from studio.sim.gym.pusht import PushTWorld
 from studio.sim.scene import CAMERA_NAMES
+from studio.station.desk.link import UseDevices
+from studio.station.given_devices import ROBOTS_OWN, cameras_in, cameras_line, fields_in, line_of
 from studio.station.messages import StreamHealth
 from studio.station.robots import cameras_of, require_operator
 from studio.views.camera_words import caption, why_old
@@ -20,11 +28,13 @@ from studio.views.device_choices import (
     operator_words,
     operators,
     robots,
+    with_camera,
     with_robot,
 )
 from studio.views.device_values import UNKNOWN, device_of
 from studio.views.health_bar import gauges
 from studio.views.icons import ICONS
+from studio.views.station_file import choice_in, keep
 
 SPACEMOUSE = desk(teleop="spacemouse")
 
@@ -37,7 +47,7 @@ def test_who_is_offered_can_sit_at_that_robot_and_has_words_and_an_icon(robot):
         require_operator("leader:so101_leader" if name == LEADER_ARM else name, robot)
         words, sign = operator_words(name)
         assert words and sign in ICONS
-    assert {"keyboard", "spacemouse", "gamepad", LEADER_ARM, "none"} < set(operators(robot))
+    assert {"keyboard", "spacemouse", "gamepad", LEADER_ARM, "none"} <= set(operators(robot))
 
 
 def test_a_script_is_offered_only_where_it_knows_the_tasks():
@@ -84,14 +94,111 @@ def test_another_device_keeps_the_robots_options_and_leaves_the_old_devices_behi
     assert (request.teleop, request.teleop_options) == ("keyboard", {})
 
 
-def test_a_leader_arm_is_asked_for_by_its_type_and_port():
-    choice = Choice(teleop=LEADER_ARM, leader_type=" so101_leader ", leader_port="/dev/ttyACM0",
-                    cameras=("front", "wrist"))
+def test_a_leader_arm_is_asked_for_by_its_type_and_fields():
+    choice = Choice(teleop=LEADER_ARM, leader_type=" so101_leader ", cameras=("front", "wrist"),
+                    leader_fields="/dev/ttyACM0 unit=rad")
     request = changed(choice, desk())
     assert request.teleop == "leader:so101_leader" and request.robot_options == {}
-    assert request.teleop_options == {"fields": {"port": "/dev/ttyACM0"}}
+    assert request.teleop_options == {"fields": {"port": "/dev/ttyACM0"}, "unit": "rad"}
     assert choice_of(desk(teleop=request.teleop, teleop_options=request.teleop_options)) \
-        == msgspec.structs.replace(choice, leader_type="so101_leader")
+        == msgspec.structs.replace(choice, leader_type="so101_leader",
+                                   leader_fields="port=/dev/ttyACM0 unit=rad")
+
+
+def test_a_robots_options_of_ours_are_those_that_it_is_opened_with():
+    ours = set(inspect.signature(LerobotRobot).parameters)
+    assert ours - {"clock", "robot_type", "fields", "cameras"} == set(ROBOTS_OWN)
+
+
+def test_nobody_leaves_a_real_robot_to_a_script():
+    assert "so101_follower" in robots()
+    assert not {"scripted", "expert"} & set(operators("so101_follower"))
+    assert {"keyboard", LEADER_ARM, "none"} <= set(operators("so101_follower"))
+
+
+_NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
+_VALUES = st.one_of(st.booleans(), st.integers(-9999, 9999), st.floats(-1e3, 1e3), st.none(),
+                    st.text(st.characters(exclude_categories=("C", "Z")), max_size=12),
+                    st.sampled_from(["0123", "1e3", "no", "/dev/tty ACM0", "a;b", "it's", "{x"]),
+                    st.lists(st.integers(0, 9), max_size=3),
+                    st.dictionaries(_NAMES, st.integers(0, 9), max_size=2))
+_FIELDS = st.dictionaries(_NAMES, _VALUES, max_size=4)
+
+
+@settings(max_examples=40, deadline=None, phases=(Phase.generate,))
+@given(_FIELDS, st.dictionaries(_NAMES, _FIELDS.map(lambda of: {"type": "opencv"} | {
+    name: value for name, value in of.items() if name != "type"}), max_size=3))
+def test_a_line_of_fields_or_cameras_says_what_it_was_made_of(fields, cameras):
+    assert fields_in(line_of(fields), "robot") == fields
+    assert cameras_in(cameras_line(cameras)) == cameras
+
+
+@pytest.mark.parametrize(("line", "why"), [
+    ("port", "'port' is no field of the robot: write NAME=VALUE"), ("port=", "no field"),
+    ("port=a port=b", "port of the robot is said twice"),
+    ("id='mine", "the fields of the robot cannot be read: No closing quotation")])
+def test_a_line_that_cannot_be_read_says_which_word(line, why):
+    with pytest.raises(DeviceError, match=why):
+        fields_in(line, "robot")
+
+
+def test_a_camera_is_added_by_its_type_and_a_line_that_lacks_one_names_them():
+    line = with_camera(with_camera("", "opencv"), "realsense")
+    assert list(cameras_in(line)) == ["front", "wrist"]
+    assert cameras_in(line)["wrist"]["type"] == "realsense"
+    with pytest.raises(DeviceError, match="types are realsense, intelrealsense, opencv"):
+        cameras_in("front")
+    with pytest.raises(DeviceError, match="two cameras of the name 'front'"):
+        cameras_in("front opencv; front opencv")
+
+
+# ---- a station file ----
+
+def test_a_station_file_says_what_the_command_line_makes_of_it_and_keeps_its_other_lines(tmp_path):
+    path = tmp_path / "desk.yaml"
+    (tmp_path / "latency.yaml").write_text("front: 21.5\n")
+    path.write_text("""
+robot: {type: so101_follower, port: /dev/ttyACM0, id: mine, max_velocity: 1.5}
+teleop: {type: so101_leader, port: /dev/ttyACM1}
+cameras:
+  front: {type: realsense, serial: "0123", fps: 30}
+latency: latency.yaml
+store: /data/mine
+""")
+    choice = choice_in(str(path))
+    request = changed(choice, desk())
+    assert request == UseDevices(
+        robot="so101_follower", teleop="leader:so101_leader", robot_options={
+            "fields": {"port": "/dev/ttyACM0", "id": "mine"}, "max_velocity": 1.5,
+            "cameras": {"front": {"type": "realsense", "serial": "0123", "fps": 30}},
+            "latency_ms": {"front": 21.5}}, teleop_options={"fields": {"port": "/dev/ttyACM1"}})
+    keep(str(path), msgspec.structs.replace(choice, robot_fields="port=/dev/ttyACM2"))
+    again = choice_in(str(path))
+    assert (again.robot_fields, again.cameras_line) == ("port=/dev/ttyACM2", choice.cameras_line)
+    assert again.more == {"latency_ms": {"front": 21.5}}
+    assert "store: /data/mine" in path.read_text()
+    words = gathered(["--station", str(path)])
+    assert words[words.index("--robot") + 1] == "so101_follower"
+
+
+@pytest.mark.parametrize("choice", [
+    Choice(cameras=("front",)), Choice(robot="gym:pusht", teleop="expert", cameras=("front",)),
+    Choice(teleop="gamepad", cameras=("front", "wrist"), teleop_more={"layout": "ds"})])
+def test_what_is_kept_in_a_new_station_file_is_read_again(tmp_path, choice):
+    assert choice_in(keep(str(tmp_path / "new.yaml"), choice)) == choice
+
+
+@pytest.mark.parametrize(("text", "why"), [
+    (None, "cannot be read"), ("- 1", "is no station file: it must say"),
+    ("robot: {port: 3}", "has a type"), ("robot: [", "is no value"),
+    ("cameras: 5", "cameras of a station file")])
+def test_a_file_that_is_no_station_file_is_one_line(tmp_path, text, why):
+    path = tmp_path / "desk.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(DeviceError, match=why) as refusal:
+        choice_in(str(path))
+    assert "\n" not in str(refusal.value)
 
 
 def test_what_is_missing_in_a_choice_is_said():

@@ -13,6 +13,8 @@ import httpx
 import numpy as np
 import pytest
 from doubles.browser import PATIENCE_MS, Browser, chromium, open_browser
+from doubles.feetech_bus import write_calibration
+from doubles.servo_arm_process import ServoArmProcess
 
 from recorders.clock import SystemClock
 from recorders.store import DemoStore
@@ -58,13 +60,13 @@ def web_desk(store: Path, **config: object) -> Iterator[str]:
 
 
 @contextmanager
-def running_web(folder: Path, store: Path) -> Iterator[dict[str, str]]:
+def running_web(folder: Path, store: Path, *words: str) -> Iterator[dict[str, str]]:
     """`tandem web` in a folder of its own, so that nobody's own desk is met; its addresses."""
     runtime = folder / "r"
     runtime.mkdir(mode=0o700)
     desk = subprocess.Popen(
         [sys.executable, "-m", "studio.cli", "web", "--store", str(store), "--teleop", "keyboard",
-         "--port", "0", "--json"], cwd=ROOT, stdout=subprocess.PIPE,
+         "--port", "0", "--json", *words], cwd=ROOT, stdout=subprocess.PIPE,
         env=os.environ | {"XDG_RUNTIME_DIR": str(runtime)})
     assert desk.stdout is not None
     try:
@@ -192,6 +194,33 @@ def test_on_a_desk_the_arm_is_watched_judged_and_stopped_and_nobody_else_is_call
         browser.page.locator("#use-devices").click()
         browser.shows("#devices", "Nobody sits here")
     assert browser.hosts == {"127.0.0.1"} and browser.mistakes == []
+
+
+def test_a_leader_arm_is_chosen_by_type_and_fields_and_mistakes_are_said(tmp_path, browser):
+    write_calibration(tmp_path)
+    leader = ServoArmProcess(tmp_path / "l")
+    try:
+        with running_web(tmp_path, tmp_path / "none", "--practice", "--headless",
+                         "--cameras", "[wrist]") as said:
+            page = browser.page
+            browser.open(said["web_url"])
+            browser.tab("Devices")
+            browser.shows("#devices", "Keyboard")
+            page.wait_for_function("document.querySelector('#teleop input').value === 'Keyboard'")
+            page.locator("#teleop input").click()
+            page.get_by_role("option", name="Leader arm").click()
+            page.locator("#leader-type input").fill("so101_leader")
+            page.locator("#leader-type input").press("Enter")
+            fields = page.locator("#leader-fields textarea, #leader-fields input")
+            fields.fill("nonsense")
+            page.locator("#use-devices").click()
+            browser.shows(".toast-body", "write NAME=VALUE")
+            fields.fill(f"port={leader.port} id=leader calibration_dir={tmp_path}")
+            page.locator("#use-devices").click()
+            browser.shows("#devices", "Leader so101_leader: works")
+        assert browser.mistakes == []
+    finally:
+        leader.close()
 
 
 def colours_of_the_middle(browser: Browser) -> int:

@@ -19,13 +19,13 @@ from studio.web.library import Library
 from studio.web.live import banner_for_onlookers, camera_tiles, phase_of, problems_of, status_of
 from studio.web.page import TABS
 from studio.web.style import style_sheet
-from studio.web.tabs.devices import request_of, shown
+from studio.web.tabs.devices import Given, request_of, shown
 from studio.web.tabs.export import (
     EVERYTHING,
     PICKED,
     SUCCESSES,
     chosen,
-    export_words,
+    lerobot_words,
     rerun_words,
 )
 
@@ -120,33 +120,42 @@ def test_a_running_job_can_be_cancelled_and_says_its_command():
 
 
 def test_devices_are_asked_for_with_their_options_and_shown_as_they_are():
-    request = request_of("sim", "keyboard", "", "", ["front"], '{"depth": false}', "")
+    given = Given("sim", cameras=["front"], teleop="keyboard", robot_options='{"depth":false}')
+    request = request_of(given)
     assert request == UseDevices(robot="sim", teleop="keyboard",
                                  robot_options={"depth": False, "cameras": ["front"]})
-    assert shown(desk(robot_options=request.robot_options)) == [
-        "sim", "keyboard", "", "", ["front"], '{"depth":false}', ""]
-    assert shown(None)[:2] == ["", ""]
+    assert shown(desk(robot_options=request.robot_options)) == given
+    assert shown(None) == Given()
 
 
-def test_a_leader_arm_is_asked_for_by_type_and_port_and_shown_as_it_is():
-    both = ["front", "wrist"]
-    request = request_of("sim", "leader", "so101_leader", "/dev/ttyACM0", both, "", "")
-    assert request == UseDevices(robot="sim", teleop="leader:so101_leader",
-                                 teleop_options={"fields": {"port": "/dev/ttyACM0"}})
-    used = shown(desk(teleop=request.teleop, teleop_options=request.teleop_options))
-    assert used[:5] == ["sim", "leader", "so101_leader", "/dev/ttyACM0", both]
-    assert request_of(*used) == request
+def test_real_devices_are_asked_for_in_lines_and_shown_as_they_are():
+    given = Given("so101_follower", "port=/dev/ttyACM0 id=mine model=arm.xml",
+                  "front opencv index_or_path=0 fps=30", [], "leader", "so101_leader",
+                  "port=/dev/ttyACM1", '{"latency_ms":{"front":20}}')
+    request = request_of(given)
+    assert request == UseDevices(
+        robot="so101_follower", teleop="leader:so101_leader",
+        robot_options={"fields": {"port": "/dev/ttyACM0", "id": "mine"}, "model": "arm.xml",
+                       "cameras": {"front": {"type": "opencv", "index_or_path": 0, "fps": 30}},
+                       "latency_ms": {"front": 20}},
+        teleop_options={"fields": {"port": "/dev/ttyACM1"}})
+    used = shown(desk(robot=request.robot, robot_options=request.robot_options,
+                      teleop=request.teleop, teleop_options=request.teleop_options))
+    assert used == given
 
 
 @pytest.mark.parametrize(("given", "said"), [
-    (("", "keyboard", "", "", [], "", ""), "Choose"), (("sim", "", "", "", [], "", ""), "Choose"),
-    (("sim", "keyboard", "", "", [], "", ""), "at least one camera"),
-    (("sim", "leader", "", "/dev/ttyACM0", ["front"], "", ""), "so101_leader"),
-    (("sim", "keyboard", "", "", ["front"], "no json", ""), "robot"),
-    (("sim", "keyboard", "", "", ["front"], "", "[1]"), "teleoperator")])
+    (Given("", teleop="keyboard"), "Choose"), (Given("sim"), "Choose"),
+    (Given("sim", teleop="keyboard"), "at least one camera"),
+    (Given("sim", teleop="leader", cameras=["front"]), "so101_leader"),
+    (Given("sim", "port=/dev/x", "", ["front"], "keyboard"), "sim is simulated"),
+    (Given("so101_follower", "nonsense", teleop="keyboard"), "NAME=VALUE"),
+    (Given("so101_follower", "", "front", teleop="keyboard"), "types are realsense, "),
+    (Given("sim", "", "", ["front"], "keyboard", robot_options="no json"), "robot"),
+    (Given("sim", "", "", ["front"], "keyboard", teleop_options="[1]"), "teleoperator")])
 def test_options_that_are_none_are_said(given, said):
     with pytest.raises(ValueError, match=said):
-        request_of(*given)
+        request_of(given)
 
 
 def test_an_export_takes_the_episodes_that_were_meant_and_none_from_the_trash(tmp_path):
@@ -161,15 +170,14 @@ def test_an_export_takes_the_episodes_that_were_meant_and_none_from_the_trash(tm
 
 
 def test_an_export_is_a_command_that_a_person_could_type():
-    assert export_words("/s", ["a"], "/t", 20, " 96x128 ", sharp=True) == [
-        "data", "export", "/s", "a", "--lerobot", "/t", "--fps", "20", "--size", "96x128",
-        "--sharp"]
+    assert lerobot_words("/s", ["a"], "/t", 20, " 96x128 ", True) == [
+        "data", "export", "/s", "a", "--to", "/t", "--fps", "20", "--size", "96x128", "--sharp"]
     assert rerun_words("/s", ["a", "b"]) == ["data", "rrd", "/s", "a", "b"]
 
 
 def test_without_a_desk_a_command_is_refused_in_words():
-    reply = DeskFeed(None, SystemClock()).ask_desk(request_of("sim", "keyboard", "", "", ["front"],
-                                                                 "", ""))
+    reply = DeskFeed(None, SystemClock()).ask_desk(
+        request_of(Given("sim", cameras=["front"], teleop="keyboard")))
     assert not reply.accepted and "tandem" in reply.reason
 
 

@@ -6,10 +6,8 @@ understands; the rest makes of that what a robot and a teleoperator are opened w
 says the same in YAML. Knows words and names; refuses to open anything.
 """
 
-import inspect
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields as fields_of
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +65,10 @@ def _options_of(robot: str, robot_fields: str, cameras: str) -> dict[str, Any]:
             raise UsersMistakeError(f"--robot.{next(iter(given))} is for real robots: {robot} has "
                                     "no such field")
         return {"cameras": _own_cameras(robot, cameras)} if cameras else {}
-    from studio.devices.lerobot_robot import LerobotRobot
+    from studio.station.given_devices import FIELDS, ROBOTS_OWN, apart
 
-    ours = set(inspect.signature(LerobotRobot).parameters) - {"clock", "robot_type", "fields"}
-    ours.discard("cameras")     # LeRobot's own field of that name is understood as well
-    options: dict[str, Any] = {name: given.pop(name) for name in list(given) if name in ours}
-    return options | {"fields": given} | ({"cameras": parsed(cameras)} if cameras else {})
+    options: dict[str, Any] = {FIELDS: {}} | apart(given, ROBOTS_OWN)
+    return options | ({"cameras": parsed(cameras)} if cameras else {})
 
 
 def teleop_options(teleop: str, teleop_fields: str) -> dict[str, Any]:
@@ -80,11 +76,9 @@ def teleop_options(teleop: str, teleop_fields: str) -> dict[str, Any]:
     given = _values(teleop_fields)
     if not teleop.startswith(LEADER):
         return given
-    from studio.devices.leader_mapping import LeaderConfig
+    from studio.station.given_devices import LEADERS_OWN, apart
 
-    ours = {field.name for field in fields_of(LeaderConfig)} - {"teleop_type", "fields"}
-    options = {name: given.pop(name) for name in list(given) if name in ours}
-    return options | ({"fields": given} if given else {})
+    return apart(given, LEADERS_OWN)
 
 
 def operator_of(teleop: str) -> str:

@@ -220,6 +220,9 @@ class Actions:
         self._operator.say(f"Changing to {request.robot} and {request.teleop}")
         self._operator.ask(request)
 
+    def _do_kept_station(self, path: Any) -> None:
+        self._operator.say(f"Kept in {path}")
+
     def _do_web(self, _value: Any) -> None:
         url = self._client.state.web_url if self._client.state else ""
         self._operator.say(f"The web console is at {url}" if url else "Starting the web console")

@@ -180,7 +180,8 @@ class Console:
         if state is None or state.busy or client.snapshot is None or client.silent:
             return
         self.keys.keyboard_drives = state.teleop == "keyboard"
-        if self._robot_of != (state.robot, state.robot_options) and client.learn_robot():
+        another = client.robot is None or self._robot_of != (state.robot, state.robot_options)
+        if another and client.learn_robot():
             self._robot_of = (state.robot, state.robot_options)
             self._day_begun = False
             names = task_names(state.robot)

@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 
 from studio.console.axis_bars import AxisBars
+from studio.console.device_lines import DeviceLines
 from studio.console.seen import Seen, Ui
+from studio.console.station_dialog import WIDTH, StationDialog
 from studio.console.toolkit import dpg
 from studio.views import device_choices
-from studio.views.device_choices import LEADER_ARM, Choice
+from studio.views.device_choices import Choice
 from studio.views.device_values import device_of
 from studio.views.icons import icon
 from studio.views.words import sentence, shortened
@@ -27,7 +29,9 @@ class DevicesPanel:
     def __init__(self, ui: Ui) -> None:
         self._ui = ui
         self._used = device_choices.choice_of(None)
+        self._used_of: tuple[Any, ...] = ()     # what of the desk's state that was worked out from
         self._choice: Choice | None = None      # while it is not asked for yet
+        self._complaint = ""                    # of that choice
         with dpg.tab(label=f"{icon('joystick')}  Devices") as self.tab, dpg.child_window(
                 border=False), dpg.table(header_row=False,
                                          policy=dpg.mvTable_SizingStretchProp) as self._table:
@@ -65,15 +69,11 @@ class DevicesPanel:
             self._small(icon("camera"))
             self._cameras = [dpg.add_checkbox(label="", callback=self._look_from)
                              for _ in range(_CAMERAS)]
-        with dpg.group() as self._leader:
-            self._type = dpg.add_input_text(
-                hint="LeRobot type: so101_leader", width=-1,
-                callback=lambda _, text: self._change(leader_type=text))
-            self._port = dpg.add_input_text(
-                hint="Port: /dev/ttyACM0", width=-1,
-                callback=lambda _, text: self._change(leader_port=text))
-        self._use = dpg.add_button(label=f"{icon('plug')}  Use these", width=-1, height=_TALL,
-                                   callback=self._ask)
+        self._lines = DeviceLines(self._ui, self._change)
+        with dpg.group(horizontal=True):
+            self._use = dpg.add_button(label=f"{icon('plug')}  Use these", height=_TALL,
+                                       width=-WIDTH - 10, callback=self._ask)
+            self._station = StationDialog(self._ui, lambda: self._wanted, self._choose, _TALL)
         with dpg.tooltip(self._use, delay=0.3):
             self._tip = dpg.add_text("")
         self._said = dpg.add_text("", wrap=0)
@@ -89,15 +89,15 @@ class DevicesPanel:
     @property
     def texts(self) -> tuple[int | str, ...]:
         """The items into which somebody may type."""
-        return self._type, self._port
+        return *self._lines.texts, self._station.text
 
     @property
     def items(self) -> dict[str, int | str]:
         """Widgets by name, for tests that drive a real mouse."""
         operators = zip(device_choices.operators(self._wanted.robot), self._operators, strict=False)
         cameras = zip(device_choices.cameras(self._wanted.robot), self._cameras, strict=False)
-        return ({"devices tab": self.tab, "use devices": self._use, "leader type": self._type,
-                 "leader port": self._port}
+        return ({"devices tab": self.tab, "use devices": self._use, "robot": self._robot}
+                | self._lines.items | self._station.items
                 | {f"device {name}": item for name, item in operators}
                 | {f"camera {name}": item for name, item in cameras})
 
@@ -109,6 +109,7 @@ class DevicesPanel:
 
     def _choose(self, choice: Choice) -> None:
         self._choice = choice if choice != self._used else None
+        self._complaint = choice.complaint
         self._ui.shown.changed = True
 
     def _change(self, **changes: Any) -> None:
@@ -129,8 +130,10 @@ class DevicesPanel:
 
     def show(self, seen: Seen) -> None:
         """Draw what is chosen, what is used, and what it says."""
-        if seen.state is not None:
-            self._used = device_choices.choice_of(seen.state)
+        if (state := seen.state) is not None:
+            of = (state.robot, state.robot_options, state.teleop, state.teleop_options)
+            if of != self._used_of:
+                self._used_of, self._used = of, device_choices.choice_of(state)
         if self._choice == self._used:
             self._choice = None
         self._ui.shown.theme(self._table, self._ui.themes.compact)
@@ -151,20 +154,17 @@ class DevicesPanel:
         for item, name in _slots(self._cameras, names):
             shown.settings(item, show=bool(name), label=name.capitalize())
             shown.value(item, name in wanted.cameras)
-        shown.settings(self._leader, show=wanted.teleop == LEADER_ARM)
-        for item, text in ((self._type, wanted.leader_type), (self._port, wanted.leader_port)):
-            if not dpg.is_item_active(item):
-                shown.typed(item)
-                if dpg.get_value(item) != text:
-                    shown.value(item, text)
-        refusal = seen.controls.devices or wanted.complaint
+        self._lines.show(wanted)
+        self._station.show()
+        complaint = self._complaint if self._choice is not None else ""
+        refusal = seen.controls.devices or complaint
         shown.settings(self._use, enabled=not refusal)
         shown.theme(self._use, themes.off if refusal else
                     themes.primary if self._choice is not None else themes.plain_button)
         shown.value(self._tip, refusal or "The processes are started anew; the arm holds meanwhile "
                                           "and is not armed afterwards")
         refused = seen.state.refused if seen.state is not None and self._choice is None else ""
-        said = refused or (wanted.complaint if self._choice is not None else "")
+        said = refused or complaint
         shown.value(self._said, f"{icon('triangle-alert')}  {shortened(sentence(said), 300)}"
                     if said else "")
         shown.theme(self._said, themes.said["warning"])

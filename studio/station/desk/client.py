@@ -6,6 +6,7 @@ for a console. Knows the links; refuses to know what is drawn.
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,7 +20,7 @@ from studio.station.desk.link import DESK_STATE, DeskRequest, DeskState
 from studio.station.messages import BATCHES, SNAPSHOT, Snapshot, tick_stream
 from studio.station.processes.bus import CommandClient, Endpoints, LatestSubscriber, StationSilent
 from studio.station.processes.remote_robot import described_robot
-from studio.station.processes.wire import decode_batches, unpack
+from studio.station.processes.wire import WireError, decode_batches, unpack
 
 _snapshots = msgspec.msgpack.Decoder(Snapshot)
 _states = msgspec.msgpack.Decoder(DeskState)
@@ -78,23 +79,33 @@ class DeskClient:
     def look(self) -> Sequence[Batch]:
         """Take what arrived; returns the rows since the last look, without pictures' bytes twice.
 
-        Pictures are left in `pictures`. Never waits.
+        Pictures are left in `pictures`. What another robot shows is thrown away until `learn_robot`
+        was called: `robot` is None then. Never waits.
         """
         if (frames := self._states.newest()) is not None:
-            self.state = unpack(frames[0], _states)
+            before, self.state = self.state, unpack(frames[0], _states)
+            if before is not None and _robot_of(before) != _robot_of(self.state):
+                self._forget_robot()
         if (frames := self._snapshots.newest()) is not None:
             self.snapshot, self._heard_ns = unpack(frames[0], _snapshots), self._clock.now_ns()
         if not self._dtypes:
             for _ in self._batches.drain():
                 pass                    # nobody knows yet what they mean
             return []
-        batches = [batch for message in self._batches.drain()
-                   for batch in decode_batches(message, self._dtypes)]
+        try:
+            batches = [batch for message in self._batches.drain()
+                       for batch in decode_batches(message, self._dtypes)]
+        except WireError:       # another robot is there already; the desk's word of it comes later
+            self._forget_robot()
+            return []
         for batch in batches:
             if batch.images and "rgb" in batch.images[-1]:
                 self.cameras[batch.stream] = batch.rows[-1]
                 self.pictures[batch.stream] = bytes(batch.images[-1]["rgb"])
         return batches
+
+    def _forget_robot(self) -> None:
+        self.robot, self.streams, self._dtypes = None, (), {}
 
     def learn_robot(self) -> bool:
         """Ask the robot's process what it is; whether it is known. Waits up to a second or so.
@@ -128,3 +139,7 @@ class DeskClient:
         """Let go of the links."""
         for link in (self._snapshots, self._batches, self._states, self._station, self._desk):
             link.close()
+
+
+def _robot_of(state: DeskState) -> tuple[str, dict[str, Any]]:
+    return state.robot, state.robot_options
