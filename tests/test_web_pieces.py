@@ -25,7 +25,7 @@ from studio.web.tabs.export import (
     PICKED,
     SUCCESSES,
     chosen,
-    lerobot_words,
+    export_words,
     rerun_words,
 )
 
@@ -170,8 +170,9 @@ def test_an_export_takes_the_episodes_that_were_meant_and_none_from_the_trash(tm
 
 
 def test_an_export_is_a_command_that_a_person_could_type():
-    assert lerobot_words("/s", ["a"], "/t", 20, " 96x128 ", True) == [
-        "data", "export", "/s", "a", "--to", "/t", "--fps", "20", "--size", "96x128", "--sharp"]
+    assert export_words("/s", ["a"], "/t", 20, " 96x128 ", sharp=True) == [
+        "data", "export", "/s", "a", "--lerobot", "/t", "--fps", "20", "--size", "96x128",
+        "--sharp"]
     assert rerun_words("/s", ["a", "b"]) == ["data", "rrd", "/s", "a", "b"]
 
 
