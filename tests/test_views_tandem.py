@@ -209,6 +209,16 @@ def test_instructions_and_answers_become_lines_once_each():
     assert all(line.icon in ICONS for line in said.lines)
 
 
+def test_whoever_looks_is_you_and_other_consoles_are_called_by_name():
+    said = Dialogue(me="desktop").follow(driving(instruction="one", instruction_by="desktop"))
+    said = said.follow(driving(instruction="two", instruction_by="page"))
+    said = said.follow(driving(instruction="two", instruction_by="page", subtask="grasp blue cube",
+                               subtask_by="desktop-4711"))
+    people = [line for line in said.lines if line.who != "System 2"]
+    assert [line.who for line in people] == ["You", "Page", "Desktop-4711"]
+    assert {line.tone for line in people} == {"ready"}
+
+
 def test_a_question_is_answered_with_what_system_2_said_last_and_when():
     said = Dialogue().asked(driving())
     assert said.lines[0].words == QUESTION

@@ -47,7 +47,9 @@ def episode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EpisodeReader]
         desk.begin()
         desk.ticks(30)
         ask(SetInstruction(WORDS), PAGE)
+        assert (desk.station.loop.instruction_by, desk.station.loop.subtask.by) == (PAGE, "")
         ask(SetSubtask("carry green cube for bin"), "desktop-4711")
+        assert desk.station.loop.subtask.by == "desktop-4711"
         ask(SetSubtask(""), DESKTOP)
         ask(SetSpeed(0.5), "")
         ask(Keys(("a",), desk.clock.now_ns()), DESKTOP)

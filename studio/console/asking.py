@@ -28,11 +28,15 @@ class Asker:
         links: of the desk.
         name: of this console, as the desk shall know it.
         clock: the machine's.
+
+    Attributes:
+        by: what the record calls who asks here.
+        answered: set whenever something was answered.
     """
 
     def __init__(self, context: zmq.Context, links: Endpoints, name: str, clock: Clock) -> None:
         self._context, self._links, self._name = context, links, name
-        self._by = desktop_named(name)
+        self.by = desktop_named(name)
         self._clock, self._here_ns = clock, -NS_PER_S
         self._chains: queue.Queue[tuple[Asked, ...] | None] = queue.Queue()
         self._answers: queue.Queue[tuple[Asked, Reply]] = queue.Queue()
@@ -62,9 +66,9 @@ class Asker:
 
     def _run(self) -> None:
         station: CommandClient[Command, Reply] = CommandClient(
-            self._context, self._links.command, Reply, name=self._by)
+            self._context, self._links.command, Reply, name=self.by)
         desk: CommandClient[DeskRequest, Reply] = CommandClient(
-            self._context, self._links.desk, Reply, "the desk", self._by)
+            self._context, self._links.desk, Reply, "the desk", self.by)
         try:
             while True:
                 self._say_here(desk)

@@ -52,7 +52,7 @@ class OperatorState:
                          countdown_s=settings.countdown_s, limit_s=settings.limit_s,
                          operator=settings.operator)
         self.flow = Flow()
-        self.dialogue = Dialogue()
+        self.dialogue = Dialogue(me=asker.by)
         self._scene_asked_ns = -SCENE_NS
         self._notice = Notice(sentence(complaint), "warning", "triangle-alert")
         self._noticed_ns = clock.now_ns()

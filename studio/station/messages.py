@@ -263,5 +263,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     hand_back: bool = True              # and whether letting go hands the arm back
     alert: Alert | None = None          # the policy needs help, or may
     subtask: str = ""                   # that a person says in System 2's place
+    instruction_by: str = ""            # who edited the words; empty: nobody, or nobody says so
+    subtask_by: str = ""                # who said the sub-task, or took it back
     signals: tuple[float, ...] = ()     # as the tick's; NaN: not known
     signal_limits: tuple[float, ...] = ()       # infinite: never too much; empty: not calibrated

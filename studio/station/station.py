@@ -300,7 +300,8 @@ class Station:
         if refusal := refusal_of_text("an instruction", command.text):
             return Reply(False, refusal)
         before = self.loop.instruction
-        self.loop.edit_instruction(command.text.strip(), flush=command.flush)
+        self.loop.edit_instruction(command.text.strip(), flush=command.flush,
+                                   by=self.feed.asked_by)
         self.feed.event("instruction", before=before, after=self.loop.instruction,
                         instruction_id=self.loop.instruction_id, tick=self.loop.number,
                         flush=command.flush)
@@ -316,7 +317,7 @@ class Station:
         if refusal := refusal_of_text("a sub-task", command.text):
             return Reply(False, refusal)
         refusal = self.loop.subtask.ask(
-            command.text, self.health.policy(self.loop.clock.now_ns()))
+            command.text, self.health.policy(self.loop.clock.now_ns()), self.feed.asked_by)
         return Reply(not refusal, refusal)
 
     @_obey.register

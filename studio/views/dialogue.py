@@ -25,7 +25,7 @@ class Line(msgspec.Struct, frozen=True):
 
     Attributes:
         stamp_ns: when, monotonic.
-        who: "You" or "System 2".
+        who: "You", "System 2", or another console or program.
         words: what.
         time: of the open episode, or empty.
         instruction: whether it is one, and can be said again.
@@ -40,30 +40,34 @@ class Line(msgspec.Struct, frozen=True):
     @property
     def icon(self) -> str:
         """Of whoever spoke."""
-        return "message-square" if self.who == "You" else "brain"
+        return "brain" if self.who == "System 2" else "message-square"
 
     @property
     def tone(self) -> str:
         """Of whoever spoke."""
-        return "ready" if self.who == "You" else "policy"
+        return "policy" if self.who == "System 2" else "ready"
 
 
 class Dialogue(msgspec.Struct, frozen=True):
-    """What was said so far, oldest first, and what was last heard of either."""
+    """What was said so far, oldest first, and what was last heard of either; `me` is what the
+    record calls whoever looks.
+    """
 
     lines: tuple[Line, ...] = ()
     instruction: str = ""
     answer: str = ""
     subtask: str = ""
+    me: str = ""
 
     def follow(self, snapshot: Snapshot) -> "Dialogue":
         """After a snapshot; itself if nothing new was said."""
         said = self
         if snapshot.instruction and snapshot.instruction != self.instruction:
-            said = said._with(snapshot, "You", snapshot.instruction, instruction=True)
+            said = said._with(snapshot, self._who(snapshot.instruction_by), snapshot.instruction,
+                              instruction=True)
         if snapshot.subtask != self.subtask:
-            said = said._with(snapshot, "You", f"{TOLD}: {snapshot.subtask}" if snapshot.subtask
-                              else UNTOLD)
+            said = said._with(snapshot, self._who(snapshot.subtask_by),
+                              f"{TOLD}: {snapshot.subtask}" if snapshot.subtask else UNTOLD)
         answer = "" if snapshot.policy is None else answer_of(snapshot.policy)
         if answer and answer != self.answer:
             said = said._with(snapshot, "System 2", answer)
@@ -79,6 +83,9 @@ class Dialogue(msgspec.Struct, frozen=True):
         said = (line.words for line in reversed(self.lines) if line.instruction)
         return tuple(dict.fromkeys(said))
 
+    def _who(self, by: str) -> str:
+        return "You" if by in ("", self.me) else by.capitalize()
+
     def _with(self, snapshot: Snapshot, who: str, words: str, *, instruction: bool = False
               ) -> "Dialogue":
         time = duration(snapshot.episode_s) if snapshot.episode else ""
@@ -87,7 +94,7 @@ class Dialogue(msgspec.Struct, frozen=True):
             (*self.lines, line)[-MOST_LINES:],
             snapshot.instruction if instruction else self.instruction,
             answer_of(snapshot.policy) if who == "System 2" and snapshot.policy else self.answer,
-            snapshot.subtask)
+            snapshot.subtask, self.me)
 
 
 def full_answer(snapshot: Snapshot) -> str:

@@ -124,7 +124,7 @@ class ControlLoop:
         self.between_ticks: Callable[[], None] = lambda: None
         self.player: Player | None = None
         self.speed_scale = 1.0
-        self.task, self.instruction = "", ""
+        self.task, self.instruction, self.instruction_by = "", "", ""
         self.instruction_id = self.scene = self.seed = 0
         self.latest: dict[str, np.void] = {}
         self.number = 0
@@ -190,6 +190,7 @@ class ControlLoop:
         """What was planned before means nothing any more."""
         self.task, self.instruction, self.seed = task, instruction, seed
         self.instruction_id, self.scene = 0, self.scene + 1
+        self.instruction_by = ""
         self.arbiter.begin()
         self.way_back.begin()
         self.alerts.begin()
@@ -197,9 +198,10 @@ class ControlLoop:
         if self.player is not None:
             self.player.begin()
 
-    def edit_instruction(self, text: str, *, flush: bool) -> None:
+    def edit_instruction(self, text: str, *, flush: bool, by: str = "") -> None:
         """Other words from this tick on; `flush` drops what was planned for the old ones."""
         self.instruction, self.instruction_id = text, self.instruction_id + 1
+        self.instruction_by = by
         self.subtask.end("the instruction is another")
         if self.player is not None and flush:
             self.player.flush(self.instruction_id)

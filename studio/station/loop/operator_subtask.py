@@ -19,18 +19,20 @@ class OperatorSubtask:
 
     Attributes:
         text: the words, or empty: System 2 says what is to be done.
+        by: who said so, or took it back; empty if nobody did, or did not say who they are.
     """
 
     def __init__(self) -> None:
-        self.text = ""
+        self.text = self.by = ""
         self._news: list[dict[str, Any]] = []
 
-    def ask(self, text: str, health: PolicyHealth | None) -> str:
+    def ask(self, text: str, health: PolicyHealth | None, by: str = "") -> str:
         """This is to be done from now on, or, if empty, what System 2 says.
 
         Args:
             text: as somebody typed it.
             health: what the policy said of itself last; None where there is none.
+            by: who asks.
 
         Returns:
             Why not, or an empty string.
@@ -44,12 +46,13 @@ class OperatorSubtask:
                 "text": said, "instead_of": "" if health is None else health.subtask})
         else:
             self.end("the operator took it back")
+        self.by = by
         return ""
 
     def end(self, why: str) -> None:
         """System 2 says what is to be done again."""
         if self.text:
-            self.text = ""
+            self.text = self.by = ""
             self._news.append({"text": "", "why": why})
 
     def hear(self, said: str) -> None:
