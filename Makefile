@@ -29,8 +29,9 @@ setup:              ## install what is missing (see .ci/setup); quick when nothi
 bench: setup        ## every benchmark, both sides in one run; minutes
 	@$(PYTHON) tests/bench/run_all.py
 
+# TO=docs/results/interop keeps the rows there; RESUME=1 goes on; RUN=FOLDER: of a trained policy.
 interop: setup      ## every path of data in and out, the other program run for real; minutes
-	@$(PYTHON) tests/bench/interop $(if $(TO),--to $(TO))
+	@$(PYTHON) tests/bench/interop $(if $(TO),--to $(TO)) $(if $(RESUME),--resume) $(if $(RUN),--run $(RUN))
 
 torture: setup      ## kill processes at random moments, at least 200 times; minutes
 	@$(PYTHON) tests/torture/store_kill.py

@@ -107,7 +107,8 @@ def _mended(path: Path, template: "pa.Table", lost: list[str]) -> "list[pa.Table
         mended = Path(scratch) / "mended.parquet"
         report = repair(path, template, mended)
         if report.lost_bytes:
-            lost.append(f"{path.name}: its last {report.lost_bytes} bytes are no whole group of rows")
+            lost.append(f"{path.name}: its last {report.lost_bytes} bytes are no whole group of "
+                        f"rows")
         tables: list[Any] = []
         for number in range(len(report.rows)):
             try:

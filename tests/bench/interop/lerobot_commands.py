@@ -28,7 +28,7 @@ def run(work: Path) -> list[Row]:
 
 def _record(work: Path) -> Row:
     to = work / "by-lerobot-record"
-    seconds, problem = _run("record", [
+    seconds, problem = run_lerobot("record", [
         *ROBOT, "--teleop.type=tandem_scripted", "--dataset.repo_id=tandem/recorded",
         f"--dataset.root={to}", "--dataset.no_stamp=true", "--dataset.single_task=put it in",
         "--dataset.num_episodes=1", f"--dataset.episode_time_s={SECONDS}",
@@ -43,24 +43,35 @@ def _record(work: Path) -> Row:
 
 
 def _teleoperate(work: Path) -> Row:
-    packages = work / "shim"
-    done = subprocess.run(
-        [Path(sys.executable).with_name("uv"), "pip", "install", "--quiet", "--no-deps", "--python",
-         sys.executable, "--target", packages, SHIM], capture_output=True, text=True, timeout=200)
-    if done.returncode:
-        return Row(path="lerobot-teleoperate", rows=0, frames=0, seconds=0, ok=False,
-                   check=f"lerobot_robot_tandem was not built: {done.stderr.strip()[-200:]}")
-    seconds, problem = _run("teleoperate", [
+    packages = shim(work)
+    seconds, problem = run_lerobot("teleoperate", [
         "--robot.type=tandem_sim", "--teleop.type=tandem_scripted", f"--fps={FPS}",
         f"--teleop_time_s={SECONDS}"], {"PYTHONPATH": str(packages)})
     return Row(path="lerobot-teleoperate: found by lerobot_robot_tandem", rows=SECONDS * FPS,
                frames=0, seconds=seconds, ok=not problem, check=problem or "it ran to its end")
 
 
+def shim(work: Path) -> Path:
+    """A folder with the small distribution installed; installed once.
+
+    Raises:
+        RuntimeError: it could not be built.
+    """
+    packages = work / "shim"
+    if not packages.exists():
+        done = subprocess.run(
+            [Path(sys.executable).with_name("uv"), "pip", "install", "--quiet", "--no-deps",
+             "--python", sys.executable, "--target", packages, SHIM],
+            capture_output=True, text=True, timeout=200)
+        if done.returncode:
+            raise RuntimeError(f"lerobot_robot_tandem was not built: {done.stderr.strip()[-200:]}")
+    return packages
+
+
 def _evaluate(work: Path) -> Row:
     policy = lerobot_train.trained(work) / "checkpoints/last/pretrained_model"
     to = work / "by-lerobot-eval"
-    seconds, problem = _run("eval", [
+    seconds, problem = run_lerobot("eval", [
         f"--policy.path={policy}", "--env.type=tandem", f"--env.discover_packages_path={PLUGIN}",
         f"--env.episode_length={FRAMES}", "--eval.n_episodes=1", "--eval.batch_size=1",
         f"--output_dir={to}"])
@@ -72,20 +83,20 @@ def _evaluate(work: Path) -> Row:
 
 def _roll_out(work: Path) -> Row:
     policy = lerobot_train.trained(work) / "checkpoints/last/pretrained_model"
-    seconds, problem = _run("rollout", [
+    seconds, problem = run_lerobot("rollout", [
         f"--policy.path={policy}", *ROBOT, "--strategy.type=base", f"--duration={SECONDS}",
         f"--fps={FPS}", "--task=put it in", *SILENT])
     return Row(path="lerobot-rollout: ACT on tandem_sim", rows=SECONDS * FPS, frames=0,
                seconds=seconds, ok=not problem, check=problem or "it ran to its end")
 
 
-def _run(command: str, words: Sequence[str], more: dict[str, str] | None = None
-         ) -> tuple[float, str]:
-    """How long a command took, and what went wrong."""
+def run_lerobot(command: str, words: Sequence[str], more: dict[str, str] | None = None
+                ) -> tuple[float, str]:
+    """How long a command of LeRobot took, and what went wrong."""
     with timed() as timer:
         done = subprocess.run(
             [sys.executable, "-m", f"lerobot.scripts.lerobot_{command}", *words],
             env={**os.environ, "HF_HUB_OFFLINE": "1", **(more or {})}, capture_output=True,
-            text=True, timeout=300)
+            text=True, timeout=600)
     lines = done.stderr.strip().splitlines() or [""]
     return timer.seconds, f"exit code {done.returncode}: {lines[-1]}" if done.returncode else ""

@@ -1,10 +1,11 @@
 """Out to diffusion_policy and UMI, read with the zarr and the codecs that they pin.
 
-Their zarr is older than anything beside LeRobot may be, so it gets a throw-away environment of its
-own; where that cannot be made, the row says so. The codec is imagecodecs' of that time behind the
-signature of UMI's class.
+Their zarr is older than anything beside LeRobot may be, so each gets a throw-away environment of
+its own with the Python and the packages that its conda_environment.yaml pins; where that cannot be
+made, the row says so. The codec is imagecodecs' of that time behind the signature of UMI's class.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +16,14 @@ from recorders.exchange.replay_buffer import Kind, export_replay_buffer
 from recorders.exchange.replay_buffer_import import import_replay_buffer
 from recorders.store import DemoStore
 
-PINNED = ("zarr==2.16.1", "numcodecs==0.11.0", "numpy==1.24.4", "imagecodecs==2023.9.18",
-          "setuptools<70")
-_READ = """
-import sys, zarr, numpy, imagecodecs, numcodecs
+PYTHON = "3.9"
+PINNED: dict[Kind, tuple[str, ...]] = {
+    "diffusion_policy": ("zarr==2.12.0", "numcodecs==0.10.2", "numpy==1.23.3",
+                         "imagecodecs==2022.9.26", "setuptools<70"),
+    "umi": ("zarr==2.16.1", "numcodecs==0.11.0", "numpy==1.24.4", "imagecodecs==2023.9.18",
+            "setuptools<70")}
+_CODEC = """
+import numcodecs
 from imagecodecs.numcodecs import Jpegxl
 
 class JpegXl(Jpegxl):
@@ -30,6 +35,9 @@ class JpegXl(Jpegxl):
         super().__init__(numthreads=numthreads)
 
 numcodecs.register_codec(JpegXl)
+"""
+_READ = """
+import sys, zarr, numpy, numcodecs
 path = sys.argv[1]
 store = zarr.ZipStore(path, mode="r") if path.endswith(".zip") else zarr.DirectoryStore(path)
 root = zarr.group(store)
@@ -44,21 +52,21 @@ for key, value in root["data"].items():
         frames += value.shape[0]
     else:
         assert numpy.isfinite(value[:]).all(), key
-print(len(ends), int(ends[-1]), frames, *sorted(root["data"].keys()))
+print(len(ends), int(ends[-1]), frames, *sorted(root["data"].keys()),
+      "by zarr", zarr.__version__, "numcodecs", numcodecs.__version__)
 """
 
 
 def run(work: Path) -> list[Row]:
     """Export both, read both with what they pin, and import both."""
-    python = _environment(work / "pinned")
     rows: list[Row] = []
     names: dict[Kind, str] = {"diffusion_policy": "buffer.zarr", "umi": "umi.zarr.zip"}
     for kind, name in names.items():
         store, to = recorded(work), work / name
         with timed() as timer, DemoStore.open(store) as opened:
             done = export_replay_buffer(opened, episodes_of(store), to, kind)
-        said = _read(python, to)
-        rows.append(Row(path=f"store → {kind} → zarr 2.16.1", rows=done.frames,
+        said = _read(kind, _environment(work / f"pinned-{kind}", PINNED[kind]), to)
+        rows.append(Row(path=f"store → {kind} → its pinned {PINNED[kind][0]}", rows=done.frames,
                         frames=done.frames * len(done.cameras), seconds=timer.seconds,
                         ok=said.split()[:3] == [str(done.episodes), str(done.frames),
                                                 str(done.frames * len(done.cameras))],
@@ -72,19 +80,23 @@ def run(work: Path) -> list[Row]:
     return rows
 
 
-def _environment(folder: Path) -> Path | None:
-    uv = Path(sys.executable).with_name("uv")
-    python = folder / "bin/python"
-    for words in (["venv", "--quiet", "--python", "3.11", str(folder)],
-                  ["pip", "install", "--quiet", "--python", str(python), *PINNED]):
-        if subprocess.run([uv, *words], capture_output=True, timeout=200).returncode:
-            return None
-    return python
+def _environment(folder: Path, packages: tuple[str, ...]) -> Path | None:
+    uv, python = Path(sys.executable).with_name("uv"), folder / "bin/python"
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    for one in (*sorted(pyenv.glob(f"versions/{PYTHON}.*/bin/python")), PYTHON):
+        made = [subprocess.run([uv, *words], capture_output=True, timeout=200).returncode == 0
+                for words in (["venv", "--quiet", "--no-python-downloads", "--clear", "--python",
+                               str(one), str(folder)],
+                              ["pip", "install", "--quiet", "--python", str(python), *packages])]
+        if all(made):
+            return python
+    return None
 
 
-def _read(python: Path | None, path: Path) -> str:
+def _read(kind: Kind, python: Path | None, path: Path) -> str:
     if python is None:
-        return "not read: no Python 3.11 with " + " ".join(PINNED)
-    done = subprocess.run([python, "-c", _READ, str(path)], capture_output=True, text=True,
+        return f"not read: no Python {PYTHON} with {' '.join(PINNED[kind])}"
+    code = _CODEC + _READ if kind == "umi" else _READ       # diffusion_policy's pictures need none
+    done = subprocess.run([python, "-c", code, str(path)], capture_output=True, text=True,
                           timeout=100)
     return done.stdout.strip() or done.stderr.strip().splitlines()[-1]

@@ -17,6 +17,7 @@ from recorders.frames_at_rate import Frames, frames_at_rate
 from recorders.store import DemoStore
 
 TASK, EPISODES, FPS = "put-cube-in-bin", 3, 30
+RUN = "INTEROP_RUN"         # a trained run, from `--run` to the paths that have a use for it
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,17 +42,17 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Timer:
-    """Seconds of the block that `timed` gave it to."""
+    """Seconds of the block that `timed` gave it to, and of all cores in it."""
 
-    seconds = 0.0
+    seconds = cpu_s = 0.0
 
 
 @contextlib.contextmanager
 def timed() -> Iterator[Timer]:
     """Measure a block."""
-    timer, began = Timer(), time.perf_counter()
+    timer, began, used = Timer(), time.perf_counter(), time.process_time()
     yield timer
-    timer.seconds = time.perf_counter() - began
+    timer.seconds, timer.cpu_s = time.perf_counter() - began, time.process_time() - used
 
 
 def recorded(work: Path) -> Path:
