@@ -66,8 +66,12 @@ class StartTuning:
                     progress.count(round(100 * now.training.trainer.share), 100)
                     progress.now(_line(now))
 
-                state = state_of(client, lambda now: not now.training.running,
-                                 60.0 * self.minutes + _BEYOND_S, show)
+                try:
+                    state = state_of(client, lambda now: not now.training.running,
+                                     60.0 * self.minutes + _BEYOND_S, show)
+                except KeyboardInterrupt:
+                    screen.say("the desk trains on; `tandem tune stop` ends it")
+                    raise
         return _told(screen, state)
 
 
