@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from studio.station.desk.client import DeskClient
     from studio.station.desk.link import DeskRequest, DeskState
 
-SOON_S = 5.0                # a desk speaks five times a second
+SILENT_S = 20.0             # a desk speaks five times a second, unless it stops a process
+ANSWER_S = 10.0             # a person at a terminal waits longer than a window's frame
 
 
 @contextmanager
@@ -49,14 +50,14 @@ def asked(client: "DeskClient", request: "DeskRequest") -> "Reply":
     Raises:
         UsersMistakeError: it refuses; says why.
     """
-    reply = client.ask_desk(request)
+    reply = client.ask_desk(request, ANSWER_S)
     if not reply.accepted:
         raise UsersMistakeError(reply.reason)
     return reply
 
 
 def state_of(client: "DeskClient", enough: "Callable[[DeskState], bool]" = lambda state: True,
-             patience_s: float = SOON_S,
+             patience_s: float = SILENT_S,
              meanwhile: "Callable[[DeskState], None]" = lambda state: None) -> "DeskState":
     """What the desk says of itself, once that is enough.
 
@@ -82,8 +83,9 @@ def state_of(client: "DeskClient", enough: "Callable[[DeskState], bool]" = lambd
             if enough(state):
                 return state
             meanwhile(state)
-        if now_ns > heard_ns + round(SOON_S * NS_PER_S):
-            raise UsersMistakeError(f"the desk has said nothing for {SOON_S:g} s: see its messages")
+        if now_ns > heard_ns + round(SILENT_S * NS_PER_S):
+            raise UsersMistakeError(f"the desk has said nothing for {SILENT_S:g} s: see its "
+                                    "messages")
         clock.wait_until(now_ns + NS_PER_S // 20)
     raise UsersMistakeError(f"this did not come about within {patience_s:g} s: see the desk's "
                             "messages")
