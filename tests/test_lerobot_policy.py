@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from doubles.random_checkpoint import write_random_run
+from doubles.random_checkpoint import FELT, write_random_run
 
 from policy.errors import CheckpointError
 from policy.foreign.lerobot_export import export_policy
+from policy.foreign.opening import open_policy
+from policy.interfaces import Observation
 from recorders.store_errors import StoreError
 from studio import cli
 from studio.sim.samples import JOINT_NAMES
@@ -115,6 +117,20 @@ def test_the_first_frame_is_answered_from_where_the_arm_is_and_the_same_twice(ex
     assert torch.equal(*said)
     step = torch.diff(torch.cat([home[None], said[0]]), dim=0).abs().max()
     assert 0 < float(step) < 0.2            # it moves, and never jumps
+
+
+def test_the_exported_folder_drives_our_robots_as_the_run_does(exported):
+    run, folder = open_policy(exported.parent / "run"), open_policy(exported)
+    assert folder.spec == run.spec and folder.weights_version == run.weights_version == 7
+    rng = np.random.default_rng(0)
+    seen = Observation(
+        stamp_ns=1, images={"front": rng.integers(0, 255, (96, 128, 3), np.uint8)},
+        proprioception=np.zeros(FELT, np.float32), base=np.array([0.4, 0, 0.2, 1, 0, 0, 0, 1.0]),
+        instruction="put the red cube in the bin")
+    chunks = [policy.act(seen, policy.think(seen)) for policy in (run, folder)]
+    assert np.array_equal(chunks[0].targets, chunks[1].targets)
+    with pytest.raises(CheckpointError, match="our runs know what they see"):
+        open_policy(exported, wishes=("action=joints",))
 
 
 def test_weights_that_do_not_fit_and_folders_that_are_none_are_refused(exported, tmp_path):

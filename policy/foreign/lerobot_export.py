@@ -1,22 +1,28 @@
 """A dual-system run as the folder of a LeRobot policy of the type `tandem`.
 
     export_policy(Path("runs/x"), Path("out/x"), JOINTS)
+    policy = load_exported(Path("out/x"))
 
 The folder holds what LeRobot 0.6.1 looks for: config.json, the weights in one safetensors file, and
 the two processors. LeRobot knows the type where studio/lerobot_plugin is imported. Knows runs and
 LeRobot's files; knows no robot but by the names of its joints.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
 
+from policy.driving.dual_policy import DualPolicy
 from policy.errors import CheckpointError
 from policy.foreign.lerobot_folder import CONFIG, PICTURES, WEIGHTS
 from policy.interfaces import PolicySpec
 from policy.network.building import DualDescription, build
+from policy.network.dual_system import DualSystem
 from policy.runs.checkpoints import (
     find_checkpoint,
     load_weights,
@@ -79,6 +85,44 @@ def export_policy(run: Path, to: Path, joints: Sequence[str]) -> ExportedPolicy:
             "output_features": {"action": {"type": "ACTION", "shape": (len(joints),)}},
             "description": config["dual"]}), indent=2))
     return ExportedPolicy(int(checkpoint.name), inputs)
+
+
+def is_exported(folder: Path) -> bool:
+    """Whether a folder of a LeRobot policy was written here."""
+    try:
+        return msgspec.json.decode((folder / CONFIG).read_bytes()).get("type") == TYPE
+    except (OSError, msgspec.DecodeError, AttributeError):
+        return False
+
+
+def load_exported(folder: Path, device: str = "cpu") -> DualPolicy:
+    """The policy that such a folder holds, as the run would give it; LeRobot is not needed.
+
+    Raises:
+        CheckpointError: it is damaged, or its weights do not fit.
+    """
+    try:
+        told = msgspec.json.decode((folder / CONFIG).read_bytes())
+        description = msgspec.convert(told["description"], DualDescription)
+        weights = load_file(folder / WEIGHTS, device=device)
+    except (OSError, KeyError, msgspec.MsgspecError, SafetensorError) as error:
+        raise CheckpointError(f"{folder} holds no whole policy: export it anew ({error})"
+                              ) from error
+    model = build(description).to(device)
+    load_exported_weights(model, weights, folder)
+    return DualPolicy(model, description.spec, description.normaliser,
+                      weights_version=int(told.get("weights_version", 0)),
+                      subtasks=description.subtasks)
+
+
+def load_exported_weights(model: DualSystem, weights: Mapping[str, Tensor], whose: Path) -> None:
+    """Give a network the weights of such a folder.
+
+    Raises:
+        CheckpointError: all of them do not fit.
+    """
+    load_weights(model, {name.removeprefix(MODEL): tensor for name, tensor in weights.items()},
+                 whose)
 
 
 def inputs_of(spec: PolicySpec, joints: int) -> dict[str, tuple[int, ...]]:

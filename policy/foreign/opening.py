@@ -1,5 +1,5 @@
-"""A policy from whatever a person names: a run of ours, a LeRobot policy's folder or hub id, or a
-server that speaks openpi's protocol.
+"""A policy from whatever a person names: a run of ours, also one exported for LeRobot, a LeRobot
+policy's folder or hub id, or a server that speaks openpi's protocol.
 
     policy = open_policy("outputs/act", wishes=("observation.images.top=front",))
 
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from policy.errors import CheckpointError
+from policy.foreign.lerobot_export import is_exported, load_exported
 from policy.foreign.lerobot_folder import inner_folder, is_lerobot_folder
 from policy.interfaces import Policy
 from policy.runs.checkpoints import load_policy
@@ -35,12 +36,13 @@ def open_policy(source: str | Path, device: str = "cpu", wishes: Sequence[str] =
         return _made("policy.foreign.openpi_client:ServedPolicy")(text, wishes)
     path = _fetched(text.removeprefix(HUB)) if text.startswith(HUB) else Path(source)
     inner = inner_folder(path)
-    if is_lerobot_folder(inner):
+    ours = is_exported(inner)
+    if is_lerobot_folder(inner) and not ours:
         return _made("policy.foreign.lerobot_policy:FolderPolicy")(inner, device, wishes)
     if wishes:
         raise CheckpointError(f"--policy-map is for policies of LeRobot and of servers: {source} "
                               "is neither, and our runs know what they see")
-    return load_policy(path, device)
+    return load_exported(inner, device) if ours else load_policy(path, device)
 
 
 def _made(place: str):

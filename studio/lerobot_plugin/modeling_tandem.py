@@ -17,16 +17,15 @@ from torch import Tensor, from_numpy
 from policy.driving.dual_policy import DualPolicy
 from policy.driving.two_speeds import Pace
 from policy.foreign.lerobot_export import (
-    MODEL,
     STATE,
     all_senses,
     depth_of,
     inputs_of,
+    load_exported_weights,
     senses_of,
 )
 from policy.foreign.lerobot_folder import PICTURES
 from policy.network.building import DualDescription, build
-from policy.runs.checkpoints import load_weights
 from studio.lerobot_plugin.configuration_tandem import TRAINED_BY_US, TandemConfig
 from studio.lerobot_plugin.frame_driver import Frame, FrameDriver
 from studio.sim.robot import SimRobot
@@ -60,9 +59,8 @@ class TandemPolicy(PreTrainedPolicy):
     def _load_as_safetensor(cls, model: Any, model_file: str, map_location: str, strict: bool
                             ) -> Any:
         """All weights or none: a policy with some random ones would drive, too."""
-        weights = load_file(model_file, device=str(map_location))
-        load_weights(model.model, {name.removeprefix(MODEL): tensor
-                                   for name, tensor in weights.items()}, Path(model_file))
+        load_exported_weights(model.model, load_file(model_file, device=str(map_location)),
+                              Path(model_file))
         return model
 
     def reset(self) -> None:

@@ -6,9 +6,11 @@ as JSON; with `--resume` those that lie there and went well are not run again, a
 prints what lies there. `--only lerobot_killed` runs some. Exit code 1 if a check failed.
 """
 
+import contextlib
 import importlib
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,7 +28,7 @@ import tyro
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from row import RUN, Row
+from row import RUN, Row, failed
 
 PATHS = ("lerobot_export", "lerobot_import", "lerobot_killed", "lerobot_train", "lerobot_drives",
          "lerobot_commands", "lerobot_policy", "openpi_protocol", "replay_buffers", "robomimic")
@@ -84,13 +86,17 @@ def _run(name: str, work: Path, to: Path) -> None:
     path = to / f"{name}.json"
     path.unlink(missing_ok=True)
     words = [sys.executable, str(Path(__file__).parent), INSIDE, name, str(work), str(path)]
+    child = subprocess.Popen(words, start_new_session=True)
     try:
-        code = subprocess.run(words, timeout=LONGEST_S).returncode
-        why = f"its process ended with {code}"
+        why = f"its process ended with {child.wait(LONGEST_S)}"
     except subprocess.TimeoutExpired:
         why = f"it was not done after {LONGEST_S} s"
+    finally:
+        with contextlib.suppress(ProcessLookupError):       # and those that it started
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
     if not path.exists():
-        _keep(path, [_failed(name, why)])
+        _keep(path, [failed(name, why)])
 
 
 def _rows_of(name: str, work: Path) -> list[Row]:
@@ -98,11 +104,7 @@ def _rows_of(name: str, work: Path) -> list[Row]:
         return importlib.import_module(name).run(work)
     except Exception as error:      # the edge: a path that fails is a row, and no end
         traceback.print_exc()
-        return [_failed(name, f"{type(error).__name__}: {error}")]
-
-
-def _failed(name: str, why: str) -> Row:
-    return Row(path=name, rows=0, frames=0, seconds=0, ok=False, check=f"failed: {why}")
+        return [failed(name, error)]
 
 
 def _print(found: dict[str, Kept]) -> None:

@@ -8,12 +8,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import lerobot_train
 import numpy as np
 import pyarrow.parquet as pq
-from row import Row, timed
+from row import Row, one_by_one, timed
 
 SHIM = Path(__file__).parents[3] / "lerobot_robot_tandem"
 PLUGIN, SECONDS, FPS, FRAMES = "studio.lerobot_plugin", 3, 10, 20
@@ -23,7 +24,8 @@ SILENT = ("--play_sounds=false", "--display_data=false")
 
 def run(work: Path) -> list[Row]:
     """Record, teleoperate, evaluate and roll out."""
-    return [_record(work), _teleoperate(work), _evaluate(work), _roll_out(work)]
+    return one_by_one(*(partial(step, work)
+                        for step in (_record, _teleoperate, _evaluate, _roll_out)))
 
 
 def _record(work: Path) -> Row:

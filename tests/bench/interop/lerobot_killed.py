@@ -2,9 +2,10 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
-from row import Row, timed
+from row import Row, one_by_one, timed
 
 from recorders.exchange.lerobot_import import import_lerobot
 
@@ -27,7 +28,7 @@ def run(work: Path) -> list[Row]:
         child.kill()
         child.wait(30)
     assert said == "ready\n", f"LeRobot's recorder did not come so far: {log.name}"
-    return [_row(folder, word, work) for word in WORDS]
+    return one_by_one(*(partial(_row, folder, word, work) for word in WORDS))
 
 
 def _row(folder: Path, word: str, work: Path) -> Row:

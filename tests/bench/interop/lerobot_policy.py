@@ -9,11 +9,12 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lerobot_commands
-from row import RUN, TASK, Row, timed
+from row import RUN, TASK, Row, one_by_one, timed
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from doubles.random_checkpoint import write_random_run
@@ -30,7 +31,8 @@ def run(work: Path) -> list[Row]:
         return [Row(path="tandem export-policy", rows=0, frames=0, seconds=0, ok=False,
                     check=told["error"])]
     scenes = SEEDS[1] - SEEDS[0] if trained else FEW
-    return [_evaluate(work, to, scenes, folder if trained else None), _roll_out(work, to)]
+    return one_by_one(partial(_evaluate, work, to, scenes, folder if trained else None),
+                      partial(_roll_out, work, to))
 
 
 def _evaluate(work: Path, policy: Path, scenes: int, trained: Path | None) -> Row:

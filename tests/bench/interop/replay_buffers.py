@@ -8,9 +8,10 @@ made, the row says so. The codec is imagecodecs' of that time behind the signatu
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
-from row import Row, episodes_of, recorded, timed
+from row import Row, episodes_of, one_by_one, recorded, timed
 
 from recorders.exchange.replay_buffer import Kind, export_replay_buffer
 from recorders.exchange.replay_buffer_import import import_replay_buffer
@@ -59,25 +60,25 @@ print(len(ends), int(ends[-1]), frames, *sorted(root["data"].keys()),
 
 def run(work: Path) -> list[Row]:
     """Export both, read both with what they pin, and import both."""
-    rows: list[Row] = []
-    names: dict[Kind, str] = {"diffusion_policy": "buffer.zarr", "umi": "umi.zarr.zip"}
-    for kind, name in names.items():
-        store, to = recorded(work), work / name
-        with timed() as timer, DemoStore.open(store) as opened:
-            done = export_replay_buffer(opened, episodes_of(store), to, kind)
-        said = _read(kind, _environment(work / f"pinned-{kind}", PINNED[kind]), to)
-        rows.append(Row(path=f"store → {kind} → its pinned {PINNED[kind][0]}", rows=done.frames,
-                        frames=done.frames * len(done.cameras), seconds=timer.seconds,
-                        ok=said.split()[:3] == [str(done.episodes), str(done.frames),
-                                                str(done.frames * len(done.cameras))],
-                        check=f"episodes, frames, pictures, keys: {said}"))
-        with timed() as timer:
-            back = import_replay_buffer(to, work / f"from-{kind}", 30)
-        rows.append(Row(path=f"{kind} → store", rows=back.frames,
-                        frames=back.frames * len(done.cameras), seconds=timer.seconds,
-                        ok=(back.episodes, back.frames) == (done.episodes, done.frames),
-                        check="as many episodes and frames"))
-    return rows
+    return one_by_one(partial(_out_and_in, work, "diffusion_policy", "buffer.zarr"),
+                      partial(_out_and_in, work, "umi", "umi.zarr.zip"))
+
+
+def _out_and_in(work: Path, kind: Kind, name: str) -> list[Row]:
+    store, to = recorded(work), work / name
+    with timed() as writing, DemoStore.open(store) as opened:
+        done = export_replay_buffer(opened, episodes_of(store), to, kind)
+    said = _read(kind, _environment(work / f"pinned-{kind}", PINNED[kind]), to)
+    with timed() as reading:
+        back = import_replay_buffer(to, work / f"from-{kind}", 30)
+    pictures = done.frames * len(done.cameras)
+    return [Row(path=f"store → {kind} → its pinned {PINNED[kind][0]}", rows=done.frames,
+                frames=pictures, seconds=writing.seconds,
+                ok=said.split()[:3] == [str(done.episodes), str(done.frames), str(pictures)],
+                check=f"episodes, frames, pictures, keys: {said}"),
+            Row(path=f"{kind} → store", rows=back.frames, frames=pictures, seconds=reading.seconds,
+                ok=(back.episodes, back.frames) == (done.episodes, done.frames),
+                check="as many episodes and frames")]
 
 
 def _environment(folder: Path, packages: tuple[str, ...]) -> Path | None:

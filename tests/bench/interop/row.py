@@ -7,7 +7,9 @@ in. To add one, put a file here and its name into PATHS of __main__.py.
 
 import contextlib
 import time
+import traceback
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -39,6 +41,27 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     check: str
     ok: bool
     figures: dict[str, float | str] = {}
+
+
+def failed(path: str, error: Exception | str) -> Row:
+    """The row of a path that could not be run to its end."""
+    why = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+    return Row(path=path, rows=0, frames=0, seconds=0, ok=False, check=f"failed: {why}")
+
+
+def one_by_one(*makers: "partial[Row] | partial[list[Row]]") -> list[Row]:
+    """The rows of several steps of a path; one that fails ends no other."""
+    rows: list[Row] = []
+    for maker in makers:
+        try:
+            made = maker()
+            rows += made if isinstance(made, list) else [made]
+        except Exception as error:      # the edge: a step that fails is a row, and no end
+            traceback.print_exc()
+            words = [maker.func.__module__, maker.func.__name__.strip("_"),
+                     *(one for one in maker.args if isinstance(one, str))]
+            rows.append(failed(", ".join(words), error))
+    return rows
 
 
 class Timer:
