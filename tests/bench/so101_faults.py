@@ -1,28 +1,26 @@
 """An SO-101 that breaks while a leader drives it at 100 Hz: our station beside lerobot-teleoperate.
 
-Both sides drive LeRobot's own so101_follower from LeRobot's own so101_leader over real pyserial
-and the Feetech SDK, on emulated servos that move (`doubles/servo_arm.py`) in processes of their
-own; one after the other, each fault from a fresh start. Lateness is each side's own word: ours
-counts ticks more than a period behind their deadline, LeRobot prints how long each turn of its loop
-took, and turns of more than two periods count. Emulated: no USB latency, no gravity, no load.
+    python tests/bench/so101_faults.py                 # all of it, in at most six minutes
+    python tests/bench/so101_faults.py --print         # the table of what lies there
+
+Both sides drive LeRobot's own follower from LeRobot's own leader (`so101_driving.py`) on emulated
+servos that move (`doubles/servo_arm.py`); one after the other, each fault from a fresh start. Every
+run is kept as soon as it is over, and what lies there is not run again: a second call goes on where
+the first one ended. Lateness is each side's own word: ours counts ticks more than a period behind
+their deadline, LeRobot prints how long each turn of its loop took, and turns of more than two
+periods count. Emulated: no USB latency, no gravity, no load.
 """
 
-import contextlib
-import json
 import os
 import platform
-import queue
-import re
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated
 
 import msgspec
 import psutil
@@ -33,120 +31,48 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))     # the doubles, as pytest finds them
 
-from doubles.feetech_bus import write_calibration  # noqa: E402
 from doubles.servo_arm import RAD  # noqa: E402
-from doubles.servo_arm_process import ServoArmProcess  # noqa: E402
+from so101_driving import Driving, Side  # noqa: E402
 
-Side = Literal["ours", "LeRobot"]
-PERIOD_MS = 10.0
-SWAY_STEPS, SWAY_S = 400.0, 3.0         # the hand: 0.61 rad to and fro, at most 1.3 rad/s
+SIDES: tuple[Side, ...] = ("ours", "LeRobot")
 WATCH_S = 2.5
-START_S = 300.0                         # importing LeRobot, thrice, on a busy machine
+TRIES = 3                               # of a side that does not come up
 JUMP_STEPS = 683                        # 60 degrees
-OUT = ROOT / "out/bench/so101_faults.json"
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """What one fault did to one side.
 
     Attributes:
+        number: counts the repetitions from 0.
         turns_late: of the loop, from the fault on while it ran, at most `WATCH_S`.
         longest_ms: the longest turn (LeRobot), or the worst lateness (ours).
-        noticed_s: until the side said that something is wrong, or ended; NaN: it never did.
+        noticed_s: until the side said that something is wrong, or ended; None: it never did.
         travelled_rad: how far the swaying joint went on after the fault.
         torque: whether that joint still holds.
         said: its words, or how it ended.
+        load: of the machine, over the last minute.
+        took_s: of the whole run.
     """
 
     side: Side
     fault: str
+    number: int
     turns_late: int
     longest_ms: float
-    noticed_s: float
+    noticed_s: float | None
     travelled_rad: float
     torque: bool
     said: str
+    load: float
+    took_s: float
 
 
-class Driving:
-    """One side at work, between a leader and a follower."""
+class Kept(msgspec.Struct):
+    """The file of runs."""
 
-    def __init__(self, side: Side, folder: Path) -> None:
-        self.side = side
-        for name in ("follower", "leader"):
-            write_calibration(folder, name)
-        self.follower = ServoArmProcess(folder / "follower_port")
-        self.leader = ServoArmProcess(folder / "leader_port")
-        self.lines: queue.Queue[tuple[float, str]] = queue.Queue()
-        self.process = subprocess.Popen(
-            self._command(folder), cwd=ROOT, text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=1,
-            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1",
-                              "XDG_RUNTIME_DIR": str(folder)})
-        threading.Thread(target=self._listen, name="listener", daemon=True).start()
-
-    def _command(self, folder: Path) -> list[str]:
-        told = {name: {"port": str(folder / f"{name}_port"), "id": name,
-                       "calibration_dir": str(folder)} for name in ("follower", "leader")}
-        if self.side == "ours":
-            return [sys.executable, str(ROOT / "tests/bench/so101_side.py"),
-                    json.dumps(told["follower"]), json.dumps(told["leader"])]
-        return [sys.executable, "-m", "lerobot.scripts.lerobot_teleoperate", "--fps=100",
-                *(f"--{device}.{name}={value}" for device, of in (
-                    ("robot", {"type": "so101_follower"} | told["follower"]),
-                    ("teleop", {"type": "so101_leader"} | told["leader"]))
-                  for name, value in of.items())]
-
-    def _listen(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.put((time.monotonic(), line))
-
-    @property
-    def ended(self) -> bool:
-        """Whether the side's process is gone."""
-        return self.process.poll() is not None
-
-    def start(self) -> None:
-        """Sway the leader and wait until the follower follows."""
-        self.leader.call("sway", 1, SWAY_STEPS, SWAY_S)
-        middle = self.follower.call("position", 1)
-        self._until(lambda: abs(self.follower.call("position", 1) - middle) > SWAY_STEPS / 2)
-        time.sleep(SWAY_S)
-
-    def _until(self, so: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + START_S
-        while not so():
-            if self.ended or time.monotonic() > deadline:
-                heard = "".join(line for _, line in self.heard())
-                raise RuntimeError(f"{self.side} does not drive: {heard[-2000:]}")
-            time.sleep(0.05)
-
-    def heard(self) -> list[tuple[float, str]]:
-        """Lines with their arrival in s."""
-        found = []
-        with contextlib.suppress(queue.Empty):
-            while True:
-                found.append(self.lines.get_nowait())
-        return found
-
-    def station(self) -> psutil.Process:
-        """Our station's process, or LeRobot's only one."""
-        mine = psutil.Process(self.process.pid)
-        return next((child for child in mine.children(recursive=True)
-                     if child.cmdline()[-2:] == ["station", "station"]), mine)
-
-    def close(self) -> None:
-        """End everything."""
-        if not self.ended:
-            self.process.send_signal(signal.SIGINT)
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self.follower.close()
-        self.leader.close()
+    machine: str
+    runs: list[Run] = []
 
 
 def jump_and_kill(driving: Driving, whom: Callable[[], psutil.Process]) -> None:
@@ -172,8 +98,31 @@ FAULTS: dict[str, Callable[[Driving], object]] = {
 }
 
 
-def measure(side: Side, fault: str) -> Run:
-    """One run from a fresh start."""
+@dataclass(frozen=True)
+class Config:
+    """Break an SO-101 under both sides, keep every run, and print a table."""
+
+    repeats: int = 1
+    """Of every fault and side, in turn."""
+    faults: tuple[str, ...] = tuple(FAULTS)
+    """Which."""
+    minutes: float = 6.0
+    """No run begins that would not be over by then; the next call goes on."""
+    to: Path = ROOT / "docs/results/interop/so101_faults.json"
+    """Where the runs are kept."""
+    fresh: bool = False
+    """Forget the runs that lie there."""
+    show: Annotated[bool, tyro.conf.arg(name="print")] = False
+    """Print what lies there; run nothing."""
+
+
+def measure(side: Side, fault: str, number: int) -> Run:
+    """One run from a fresh start.
+
+    Raises:
+        RuntimeError: the side does not come up.
+    """
+    began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         driving = Driving(side, Path(folder))
         try:
@@ -181,78 +130,88 @@ def measure(side: Side, fault: str) -> Run:
             before = driving.heard()
             FAULTS[fault](driving)
             since, at = time.monotonic(), driving.follower.call("position", 1)
-            ended_s, farthest = float("nan"), 0.0
+            ended_s, farthest = None, 0.0
             while (passed := time.monotonic() - since) < WATCH_S:
                 farthest = max(farthest, abs(driving.follower.call("position", 1) - at))
-                if driving.ended and ended_s != ended_s:
+                if driving.ended and ended_s is None:
                     ended_s = passed
                 time.sleep(0.01)
-            torque = driving.follower.call("torque", 1)
-            judged = ours if side == "ours" else lerobots
-            late, longest, noticed, said = judged(before, driving.heard(), since)
-            return Run(side=side, fault=fault, turns_late=late, longest_ms=longest,
-                       noticed_s=ended_s if noticed != noticed else noticed, said=said,
-                       travelled_rad=farthest / RAD, torque=torque)
+            torque, said = driving.follower.call("torque", 1), driving.said(before, since)
         finally:
             driving.close()
+    return Run(side=side, fault=fault, number=number, turns_late=said.turns_late,
+               longest_ms=said.longest_ms, torque=torque, travelled_rad=farthest / RAD,
+               noticed_s=ended_s if said.noticed_s is None else said.noticed_s, said=said.words,
+               load=os.getloadavg()[0], took_s=time.monotonic() - began)
 
 
-def ours(before: list[tuple[float, str]], after: list[tuple[float, str]], since: float
-         ) -> tuple[int, float, float, str]:
-    """Late ticks, the worst lateness, when and what the station said."""
-    def told(lines: list[tuple[float, str]]) -> list[dict[str, Any]]:
-        return [json.loads(line) for _, line in lines if line.startswith('{"at_ns"')]
+def run_all(config: Config, kept: Kept, console: Console) -> bool:
+    """Run what does not lie there yet, as far as the time goes; whether that was all."""
+    until = time.monotonic() + 60 * config.minutes
+    wanted: list[tuple[str, Side, int]] = [
+        (fault, side, number) for number in range(config.repeats) for fault in config.faults
+        for side in SIDES]
+    there = {(run.fault, run.side, run.number) for run in kept.runs}
+    left = [one for one in wanted if one not in there]
+    for count, (fault, side, number) in enumerate(left):
+        longest_s = max((run.took_s for run in kept.runs), default=20.0)
+        if time.monotonic() + longest_s > until:
+            console.print(f"{len(left) - count} runs are left: call it again")
+            return False
+        for tries in range(1, TRIES + 1):
+            try:
+                kept.runs.append(measure(side, fault, number))
+                break
+            except RuntimeError as silent:
+                console.print(f"[dim]{fault}, {side}, try {tries}: {silent}", markup=True)
+        else:
+            console.print(f"{side} did not come up for '{fault}': call it again")
+            return False
+        config.to.parent.mkdir(parents=True, exist_ok=True)
+        partial = config.to.with_suffix(".partial")
+        partial.write_bytes(msgspec.json.format(msgspec.json.encode(kept)) + b"\n")
+        partial.replace(config.to)
+        console.print(f"[dim]{count + 1}/{len(left)}  {fault}, {side}: "
+                      f"{kept.runs[-1].took_s:.0f} s")
+    return True
 
-    then = told(after)
-    if not then:
-        return 0, 0.0, float("nan"), "killed"
-    first = (told(before) or then[:1])[-1]
-    wrong = next((s for s in then if s["mode"] in ("FAULT", "HOLD", "STOP")), None)
-    noticed = wrong["at_ns"] / 1e9 - since if wrong else float("nan")
-    return (then[-1]["late"] - first["late"], max(s["worst_ms"] for s in then), noticed,
-            f"{wrong['mode']}: {wrong['reason']}" if wrong else "")
+
+def table_of(kept: Kept) -> Table:
+    """A line for every fault and side; medians."""
+    table = Table("fault", "side", "late turns", "longest ms", "noticed after s", "travelled rad",
+                  "torque", "load", "said", title="SO-101 at 100 Hz; a joint sways by 0.61 rad")
+    for fault in dict.fromkeys(run.fault for run in kept.runs):
+        for side in SIDES:
+            if of := [run for run in kept.runs if (run.fault, run.side) == (fault, side)]:
+                noticed = [run.noticed_s for run in of if run.noticed_s is not None]
+                table.add_row(
+                    fault, side, f"{statistics.median(run.turns_late for run in of):.0f}",
+                    f"{statistics.median(run.longest_ms for run in of):.0f}",
+                    f"{statistics.median(noticed):.2f}" if noticed else "–",
+                    f"{statistics.median(run.travelled_rad for run in of):.3f}",
+                    "on" if all(run.torque for run in of) else "off",
+                    f"{max(run.load for run in of):.1f}", of[-1].said[:70])
+    return table
 
 
-def lerobots(before: list[tuple[float, str]], after: list[tuple[float, str]], since: float
-             ) -> tuple[int, float, float, str]:
-    """Turns of more than two periods, the longest one, when and how it ended."""
-    turns = [float(found[1]) for _, line in after
-             if (found := re.search(r"Teleop loop time: ([\d.]+)ms", line))]
-    errors = [(at, line.strip()) for at, line in after if re.match(r"\w*(Error|error)\b", line)]
-    noticed = errors[-1][0] - since if errors else float("nan")
-    return (sum(turn > 2 * PERIOD_MS for turn in turns), max(turns, default=0.0), noticed,
-            errors[-1][1] if errors else "")
-
-
-def main(repeats: int = 1, faults: tuple[str, ...] = tuple(FAULTS)) -> None:
-    """Measure both sides and print a table.
-
-    Args:
-        repeats: of every fault and side, in turn.
-        faults: which.
-    """
-    console, runs = Console(width=160), []
-    for _ in range(repeats):
-        for fault in faults:
-            for side in ("ours", "LeRobot"):
-                runs.append(measure(side, fault))
-                console.print(f"[dim]{msgspec.json.encode(runs[-1]).decode()}")
-    table = Table("fault", "side", "late turns", "longest ms", "noticed after s",
-                  "travelled rad", "torque", "said", title="SO-101 at 100 Hz, medians")
-    for fault in faults:
-        for side in ("ours", "LeRobot"):
-            of = [run for run in runs if (run.fault, run.side) == (fault, side)]
-            table.add_row(
-                fault, side, *(f"{statistics.median(getattr(run, name) for run in of):{shape}}"
-                               for name, shape in (("turns_late", ".0f"), ("longest_ms", ".0f"),
-                                                   ("noticed_s", ".2f"), ("travelled_rad", ".3f"))),
-                "on" if all(run.torque for run in of) else "off", of[-1].said[:70])
-    console.print(table)
-    machine = f"{os.cpu_count()} x {platform.machine()}, load {os.getloadavg()[0]:.1f}"
-    console.print(f"{machine}; {repeats} runs each; faults begin while the joint sways by 0.61 rad")
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    OUT.write_bytes(msgspec.json.encode({"machine": machine, "runs": runs}))
+def main(config: Config) -> int:
+    """Run what is left, print what lies there."""
+    console = Console(width=170)
+    if unknown := set(config.faults) - set(FAULTS):
+        console.print(f"there is no fault {min(unknown)!r}: there are {', '.join(FAULTS)}")
+        return 2
+    machine = f"{os.cpu_count()} x {platform.machine()}, Python {platform.python_version()}"
+    kept = Kept(machine=machine)
+    if config.to.exists() and not config.fresh:
+        kept = msgspec.json.decode(config.to.read_bytes(), type=Kept)
+        if kept.machine != machine and not config.show:
+            console.print(f"{config.to} is of another machine ({kept.machine}): --fresh forgets it")
+            return 2
+    whole = config.show or run_all(config, kept, console)
+    console.print(table_of(kept))
+    console.print(kept.machine)
+    return 0 if whole else 1
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    sys.exit(main(tyro.cli(Config)))
