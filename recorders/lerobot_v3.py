@@ -11,7 +11,7 @@ meta/tandem.json keeps what LeRobot has no place for.
 The dataset grows in a folder beside its destination and is moved there when it is whole.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from recorders.exchange.destination import moved_when_whole
 from recorders.exchange.lerobot_language import Said, rows_of
 from recorders.exchange.lerobot_layout import PERTURBED
 from recorders.exchange.lerobot_writer import LeRobotWriter, Outgoing
+from recorders.exchange.pictures_out import DEPTH, PICTURE, colours, depths
 from recorders.exchange.videos import LEROBOT_AV1, SHARP_H264, quiet
 from recorders.frames_at_rate import Frames, frames_at_rate
 from recorders.store import DemoStore
@@ -33,7 +34,6 @@ from recorders.store_errors import StoreError
 
 __all__ = ["PERTURBED", "ExportSettings", "Exported", "export_lerobot"]
 
-PICTURE, DEPTH = "rgb", "depth"
 _SMALLEST_SIDE = 64                     # of a picture, for the AV1 encoder that LeRobot takes
 
 Progress = Callable[[str, int], None]   # an episode that is written, and how many frames it has
@@ -204,39 +204,11 @@ def _outgoing(episode: EpisodeReader, summary: EpisodeSummary, frames: Frames, s
                  layout.INTERVENTION: frames.intervention, layout.SUCCESS: success,
                  PERTURBED: frames.perturbed},
         tasks=frames.instructions, persistent=said.persistent, events=said.events,
-        pictures={layout.PICTURE + camera: _pictures(episode, camera, rows, size)
+        pictures={layout.PICTURE + camera: colours(episode, camera, rows, size)
                   for camera, rows in frames.picture_rows.items()} | {
-            layout.depth_of(camera): _depth(episode, camera, frames.picture_rows[camera], size)
+            layout.depth_of(camera): depths(episode, camera, frames.picture_rows[camera], size)
             for camera in units},
         units={layout.depth_of(camera): unit for camera, unit in units.items()})
-
-
-def _pictures(episode: EpisodeReader, camera: str, rows: np.ndarray,
-              picture_size: tuple[int, int] | None) -> Iterator[np.ndarray]:
-    reader = episode[camera].images(PICTURE)
-    for row in rows:
-        yield resized(reader[int(row)], picture_size)
-
-
-def _depth(episode: EpisodeReader, camera: str, rows: np.ndarray,
-           size: tuple[int, int] | None) -> Iterator[np.ndarray]:
-    """Pictures of depth, made smaller by leaving pixels out: a mean of two is in neither place."""
-    import cv2
-
-    reader = episode[camera].images(DEPTH)
-    for row in rows:
-        counts = reader[int(row)]
-        yield counts if size in (None, counts.shape) else cv2.resize(
-            counts, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-
-
-def resized(picture: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
-    """(H, W, 3) u1 made `size` (height, width), every pixel the mean of what it covers."""
-    if size is None or picture.shape[:2] == size:
-        return picture
-    import cv2
-
-    return cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
 
 
 def _largest(laid: Sequence[Frames]) -> dict[str, float]:

@@ -15,8 +15,9 @@ from recorders.clock import NS_PER_S
 from recorders.episode_reader import EpisodeReader
 from recorders.exchange import incoming as inc
 from recorders.exchange.lerobot_import import import_lerobot
+from recorders.exchange.pictures_out import resized
 from recorders.frames_at_rate import Frames, frames_at_rate, instructions_at
-from recorders.lerobot_v3 import ExportSettings, export_lerobot, resized
+from recorders.lerobot_v3 import ExportSettings, export_lerobot
 from recorders.store import DemoStore, StoreError
 from recorders.streams import Column, ImageField, StreamSpec
 from studio import cli

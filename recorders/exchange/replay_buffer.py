@@ -22,9 +22,10 @@ import numpy as np
 from recorders.align import latest_before
 from recorders.episode_reader import EpisodeReader
 from recorders.exchange.destination import moved_when_whole
+from recorders.exchange.pictures_out import PICTURE, resized
 from recorders.exchange.zarr_v2 import PictureArray, Sink, put_array
 from recorders.frames_at_rate import Frames, frames_at_rate
-from recorders.lerobot_v3 import PICTURE, Exported, cameras_of, depth_of, resized
+from recorders.lerobot_v3 import Exported, cameras_of, depth_of
 from recorders.store import DemoStore
 from recorders.store_errors import StoreError
 
