@@ -44,11 +44,12 @@ from studio.station.loop.ownership import Event
 from studio.station.loop.rewinding import go_back
 from studio.station.loop.safety import SafetyLimits
 from studio.station.loop.shared_control import Sharing, refusal_of_sharing
-from studio.station.messages import Mode, Snapshot
-from studio.station.recording.closed_episodes import refusal_of
+from studio.station.messages import Snapshot
 from studio.station.recording.episode_feed import EpisodeFeed, RecordSink, asked
+from studio.station.recording.episode_requests import EpisodeRequests
 from studio.station.recording.long_texts import refusal_of_text
 from studio.station.recording.made_with import title_of
+from studio.station.recording.mode_notes import ModeNotes
 from studio.station.recording.scene_notes import SceneNotes
 from studio.station.scene_setup import LATER, SceneSetup
 from studio.station.serving.remote_policy import RemotePolicy
@@ -72,12 +73,10 @@ class Station:
         self.ending = False
         self.policy: RemotePolicy | None = None
         """The process that drives in AUTO, where there may be one."""
-        self._mode = self.loop.ownership.mode
-        self._mode_by = ""          # whose command changed it since the last tick
-        self._keys_by = ""          # whose keys were held last
-        self._sink, self._software = sink, software or {}
+        self._modes = ModeNotes(self.loop.ownership, self.feed)
+        self._episodes = EpisodeRequests(self.loop, self.feed, self.health, sink, software or {})
         self._scenes = SceneSetup(self.loop, self.feed, self.health, sink.health)
-        self.loop.subscribers += [self.feed, SceneNotes(self.feed), self.health, self]
+        self.loop.subscribers += [self.feed, SceneNotes(self.feed), self.health, self._modes, self]
 
     def handle(self, command: Command, by: str = "") -> Reply:
         """Obey, or say why not.
@@ -93,7 +92,7 @@ class Station:
         finally:
             self.feed.asked_by = ""
         if self.loop.ownership.mode is not before:
-            self._mode_by = by
+            self._modes.changed_by(by)
         return reply
 
     def run(self) -> None:
@@ -109,17 +108,11 @@ class Station:
         return self._scenes.waiting
 
     def on_tick(self, tick: TickRecord) -> None:
-        """Note changes of mode; hold when the recorder is gone: data nobody keeps is none."""
-        ownership = self.loop.ownership
-        if ownership.mode is not self._mode:
-            hand = self._keys_by if ownership.mode in (Mode.HUMAN, Mode.SHARED) else ""
-            self.feed.event("mode", before=self._mode.name, after=ownership.mode.name,
-                            why=ownership.reason, **asked(self._mode_by or hand))
-            self._mode = ownership.mode
-        self._mode_by = ""
+        """Hold when the recorder is gone: data nobody keeps is none."""
         if self.feed.open and not self.feed.practice and not self.health.recorder.alive:
-            ownership.on(Event.TROUBLE, "the recorder has died: what it acknowledged is safe; "
-                         "it is being restarted, arm again when it is back")
+            self.loop.ownership.on(
+                Event.TROUBLE, "the recorder has died: what it acknowledged is safe; "
+                "it is being restarted, arm again when it is back")
         if self.feed.open and self.health.recorder.cut_short == self.feed.episode:
             self.feed.end("", "", "")       # the recorder says why; the arm is free to go on
         self._tell(tick.number)
@@ -187,44 +180,11 @@ class Station:
 
     @_obey.register
     def _(self, command: StartEpisode) -> Reply:
-        if self.feed.busy:
-            return Reply(False, f"episode {self.feed.episode} is still open: end or discard it")
-        if self.resetting:
-            return Reply(False, f"{LATER}: wait")
-        if isinstance(self.loop.robot, Resettable) and self.loop.task not in ("", command.task):
-            return Reply(False, f"the scene is set up for {self.loop.task}: set it up for "
-                         f"{command.task} first")
-        if refusal := refusal_of_text("an instruction", command.instruction):
-            return Reply(False, refusal)
-        if not command.practice and (
-                refusal := self._keeps_nothing() or self.health.recorder.unable):
-            return Reply(False, f"{refusal}: nothing would be kept")
-        self.loop.begin_scene(command.task, command.instruction or self.loop.instruction,
-                              command.seed)
-        episode = self.feed.begin(
-            task=command.task, instruction=self.loop.instruction, seed=command.seed,
-            operator=command.operator, practice=command.practice, teleop=self.loop.teleop.name,
-            software=self._software)
-        return Reply(True, value=episode)
-
-    def _keeps_nothing(self) -> str:
-        """Why there is nothing to write to; empty if there is."""
-        self.health.recorder = self._sink.health()
-        if not self.health.recorder.wanted:
-            return "no store is open: open one, or practise"
-        if self.health.recorder.alive:
-            return ""
-        return (f"the recorder has died during episode {self.feed.episode}: end it first"
-                if self.feed.open and not self.feed.practice else "the recorder is not running")
+        return self._episodes.begin(command, f"{LATER}: wait" if self.resetting else "")
 
     @_obey.register
     def _(self, command: AboutEpisode) -> Reply:
-        if refusal := refusal_of(command) or self._keeps_nothing():
-            return Reply(False, refusal)
-        if self.feed.open and command.episode == self.feed.episode:
-            return Reply(False, f"episode {command.episode} is still open: end or discard it")
-        self.feed.say(command)
-        return ACCEPTED
+        return self._episodes.say(command)
 
     @_obey.register
     def _(self, command: StartPolicy) -> Reply:
@@ -326,7 +286,8 @@ class Station:
         if feed_keys is None:
             return Reply(False, f"{self.loop.teleop.name} takes no keys")
         feed_keys(frozenset(command.held), command.stamp_ns)
-        self._keys_by = self.feed.asked_by if command.held else self._keys_by
+        if command.held:
+            self._modes.keys_by(self.feed.asked_by)
         return ACCEPTED
 
     @_obey.register
