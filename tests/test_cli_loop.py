@@ -38,6 +38,21 @@ def test_other_words_do_the_step_again_and_leftovers_are_removed(tmp_path):
     assert kept["words"] == ["tasks"] and "tasks" in kept["answer"]
 
 
+def test_what_was_made_from_a_step_is_made_again_with_it(tmp_path):
+    def done_anew(store_words: tuple[str, ...]) -> list[str]:
+        steps, said = steps_in(tmp_path, 4)
+        steps.do("store", *store_words, about="recording", makes=False)
+        steps.do("apart", "version", about="another", makes=False)
+        for name, made_from in (("list", "store"), ("again", "list")):
+            if not steps.path(made_from).exists():
+                DemoStore.open(steps.path(made_from), write=True, create=True).close()
+            steps.do(name, "data", "ls", str(steps.path(made_from)), about=name, makes=False)
+        return [line for line in said.getvalue().splitlines() if line.endswith("…")]
+
+    assert len(done_anew(("version",))) == 4 and done_anew(("version",)) == []
+    assert done_anew(("tasks",)) == ["[1/4] recording …", "[3/4] list …", "[4/4] again …"]
+
+
 def test_a_step_that_fails_says_why_and_is_not_kept(tmp_path):
     steps, _ = steps_in(tmp_path)
     with pytest.raises(UsersMistakeError, match=r"`tandem eval` failed: .*nowhere"):

@@ -1,7 +1,8 @@
 """The steps of a long unattended job: each a `tandem` command of its own, done once.
 
 A step's answer is kept beside what it made, so that a job that was stopped goes on where it was; a
-step that was not finished is begun anew. Knows commands and files; knows nothing of what they do.
+step that was not finished is begun anew, and so is every step that was made from what it makes.
+Knows commands and files; knows nothing of what they do.
 """
 
 import os
@@ -46,7 +47,7 @@ class Steps:
         return self.folder / name
 
     def do(self, name: str, *words: str, about: str, makes: bool = True) -> dict[str, Any]:
-        """Do a step, unless it was done already by the same words.
+        """Do a step, unless it was done already by the same words and of the same things.
 
         Args:
             name: of the step, and of the folder that it makes.
@@ -67,6 +68,7 @@ class Steps:
             self._screen.say(f"[{self._number}/{self._total}] {about}: done already")
             return done.answer
         self._screen.say(f"[{self._number}/{self._total}] {about} …")
+        self._forget(name)
         if makes and self.path(name).exists():
             shutil.rmtree(self.path(name))
         began = time.monotonic()
@@ -76,6 +78,16 @@ class Steps:
         draft.write_bytes(msgspec.json.encode(done))
         draft.replace(answer_path)
         return answer
+
+    def _forget(self, name: str) -> None:
+        """A step is done anew: neither its answer holds any more, nor those of steps that were made
+        from what it makes, and so on."""
+        (self.folder / f"{name}.json").unlink(missing_ok=True)
+        made = str(self.path(name))
+        for answer_path in self.folder.glob("*.json"):
+            done = _read(answer_path)
+            if done is not None and made in done.words:
+                self._forget(answer_path.stem)
 
 
 def _read(path: Path) -> Done | None:
