@@ -22,6 +22,7 @@ from studio.station.commands import (
     SetSubtask,
     StartPolicy,
 )
+from studio.station.loop.ownership import Event
 from studio.station.recording.rollout_rules import check_rollout
 from studio.views.player import mark_of
 
@@ -60,6 +61,10 @@ def episode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EpisodeReader]
         ask(Arm(), DESKTOP)
         ask(StartPolicy(), DESKTOP)
         desk.ticks(20)
+        ask(Pause(), DESKTOP)
+        assert desk.station.handle(Arm(), PAGE).accepted
+        desk.station.loop.ownership.on(Event.STOP, "a guard, before the next tick")
+        desk.ticks(5)
         name = desk.end()
         desk.robot.disconnect()
         yield EpisodeReader(store.episode_path(name))
@@ -78,11 +83,17 @@ def test_an_edit_of_the_words_says_which_console_it_came_from(episode):
 
 
 def test_a_change_of_who_drives_says_whose_button_or_key_it_was(episode):
-    modes = {event["after"]: event.get("by") for event in events(episode, "mode")}
+    modes = {event["after"]: event.get("by") for event in events(episode, "mode")[:-2]}
     assert modes["HUMAN"] == DESKTOP        # its keys
     assert modes["HANDBACK"] is None        # they were let go of: nobody asked
     assert modes["HOLD"] == PAGE and modes["ARMED"] == DESKTOP
     assert events(episode, "start_policy")[-1]["by"] == DESKTOP
+
+
+def test_what_happens_after_a_button_is_not_said_to_be_its_doing(episode):
+    paused, stopped = events(episode, "mode")[-2:]
+    assert (paused["after"], paused["by"]) == ("HOLD", DESKTOP)
+    assert stopped["after"] == "STOP" and "by" not in stopped
 
 
 def test_who_does_not_say_who_they_are_is_nobody(episode):

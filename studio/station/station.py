@@ -92,7 +92,7 @@ class Station:
         finally:
             self.feed.asked_by = ""
         if self.loop.ownership.mode is not before:
-            self._modes.changed_by(by)
+            self._modes.commanded_by(by)
         return reply
 
     def run(self) -> None:

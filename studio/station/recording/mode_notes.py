@@ -21,11 +21,12 @@ class ModeNotes:
     def __init__(self, ownership: Ownership, feed: EpisodeFeed) -> None:
         self._ownership, self._feed = ownership, feed
         self._mode = ownership.mode
-        self._commanded_by, self._keys_by = "", ""
+        self._commanded, self._commanded_by = ownership.mode, ""
+        self._keys_by = ""
 
-    def changed_by(self, who: str) -> None:
-        """The mode is another since the last tick, by somebody's command."""
-        self._commanded_by = who
+    def commanded_by(self, who: str) -> None:
+        """The mode is what it is now by somebody's command."""
+        self._commanded, self._commanded_by = self._ownership.mode, who
 
     def keys_by(self, who: str) -> None:
         """Somebody holds keys."""
@@ -35,8 +36,9 @@ class ModeNotes:
         """Note what is new."""
         now = self._ownership.mode
         if now is not self._mode:
+            who = self._commanded_by if now is self._commanded else ""
             hand = self._keys_by if now in (Mode.HUMAN, Mode.SHARED) else ""
             self._feed.event("mode", before=self._mode.name, after=now.name,
-                             why=self._ownership.reason, **asked(self._commanded_by or hand))
+                             why=self._ownership.reason, **asked(who or hand))
             self._mode = now
         self._commanded_by = ""
