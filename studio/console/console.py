@@ -140,7 +140,7 @@ class Console:
             self.events.say("banner", word=banner.word, tone=banner.tone)
         self.moving = snapshot is not None and not client.silent and (
             snapshot.mode in _MOVING or bool(snapshot.episode) or operator.flow.starts_ns > 0)
-        problems = problems_of(snapshot, state, client.silent)
+        problems = problems_of(snapshot, state, client.silent, client.problem)
         if problems != self._problems:
             self._problems = problems
             self.events.say("problems", said=problems)

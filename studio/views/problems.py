@@ -10,16 +10,18 @@ from studio.views.health_bar import FAULT, stream_text
 from studio.views.words import sentence
 
 
-def problems_of(snapshot: Snapshot | None, state: DeskState | None, silent: bool
-                ) -> tuple[str, ...]:
+def problems_of(snapshot: Snapshot | None, state: DeskState | None, silent: bool,
+                misread: str = "") -> tuple[str, ...]:
     """The sentences, each once.
 
     Args:
         snapshot: the newest of the station.
         state: the newest of the desk.
         silent: the station has said nothing for a second: what it said before is old.
+        misread: why what the station sends is not understood.
     """
     said = [state.problem] if state is not None and state.problem else []
+    said += [misread] if misread else []
     if snapshot is not None and not silent:
         said += snapshot.problems
         said += [snapshot.recorder.error] if snapshot.recorder.error else []

@@ -40,7 +40,7 @@ class DeskView(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         attached: whether there is a desk at all.
-        snapshot, state, silent, missed, streams: as `DeskClient` has them.
+        snapshot, state, silent, missed, streams, problem: as `DeskClient` has them.
         pictures: camera stream -> its newest colour picture as it is recorded.
         cameras: camera stream -> the row of that picture: where the camera was.
         plan: the plan that runs, as lines; none while nobody looks at a page.
@@ -53,6 +53,7 @@ class DeskView(msgspec.Struct, frozen=True, kw_only=True):
     silent: bool = True
     missed: int = 0
     streams: tuple[StreamSpec, ...] = ()
+    problem: str = ""
     pictures: Mapping[str, bytes] = {}
     cameras: Mapping[str, np.void] = {}
     plan: tuple[PlanLine, ...] = ()
@@ -73,7 +74,7 @@ class DeskFeed:
         self._asked: queue.Queue[tuple[_Ask, Future[Reply]]] = queue.Queue()
         self._looked_at_ns = clock.now_ns() - WATCHED_NS
         self._learnt_ns = self._here_ns = 0
-        self._busy, self._dialogue = True, Dialogue()
+        self._busy, self._dialogue = True, Dialogue(me=PAGE)
         self._history = History()
         self._questions = threading.Event()
         self.view = DeskView(attached=links is not None)
@@ -152,6 +153,7 @@ class DeskFeed:
         self.view = DeskView(
             attached=True, dialogue=self._dialogue, snapshot=client.snapshot,
             state=client.state, silent=client.silent, missed=client.missed,
-            streams=client.streams, pictures=dict(client.pictures), cameras=dict(client.cameras),
+            streams=client.streams, problem=client.problem, pictures=dict(client.pictures),
+            cameras=dict(client.cameras),
             plan=plan_lines(client.snapshot.chunk, client.robot, self._history)
             if watched and client.snapshot is not None and not client.silent else ())

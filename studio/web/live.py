@@ -155,7 +155,8 @@ def camera_tiles(view: DeskView) -> list[pieces.Tile]:
 def problems_of(view: DeskView) -> list[str]:
     """What somebody should do something about, but for what the banner says already."""
     refused = sentence(view.state.refused) if view.state is not None else ""
-    said = [*filter(None, [refused]), *problems.problems_of(view.snapshot, view.state, view.silent)]
+    said = [*filter(None, [refused]), *problems.problems_of(view.snapshot, view.state, view.silent,
+                                                            view.problem)]
     banner = banner_for_onlookers(view).detail
     return [one for one in said if one != banner]
 

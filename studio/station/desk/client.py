@@ -26,6 +26,7 @@ _snapshots = msgspec.msgpack.Decoder(Snapshot)
 _states = msgspec.msgpack.Decoder(DeskState)
 BACKLOG = 64                # ticks that may wait: a console that draws slowly misses some
 SILENT_NS = NS_PER_S        # a station speaks twenty times a second
+AGAIN_NS = 2 * NS_PER_S     # between two questions about a robot whose rows are not understood
 
 
 class DeskClient:
@@ -45,6 +46,8 @@ class DeskClient:
         robot: what the robot's process says of its robot; None until it answered.
         streams: all that the station shows, the stream `tick` first; empty until then.
         missed: ticks that this console was too slow for.
+        problem: why nothing of what arrives is understood, although the robot was asked what it
+            is; empty as soon as something is.
     """
 
     def __init__(self, context: zmq.Context, links: Endpoints, clock: Clock,
@@ -57,7 +60,8 @@ class DeskClient:
             context, links.command, Reply, name=name)
         self._desk: CommandClient[DeskRequest, Reply] = CommandClient(
             context, links.desk, Reply, "the desk", name)
-        self._heard_ns = 0
+        self._heard_ns = self._learnt_ns = 0
+        self._misread = 0                   # times since something was understood
         self._dtypes: dict[str, np.dtype] = {}
         self.snapshot: Snapshot | None = None
         self.state: DeskState | None = None
@@ -65,6 +69,7 @@ class DeskClient:
         self.cameras: dict[str, np.void] = {}
         self.robot: RobotInfo | None = None
         self.streams: tuple[StreamSpec, ...] = ()
+        self.problem = ""
 
     @property
     def missed(self) -> int:
@@ -95,9 +100,15 @@ class DeskClient:
         try:
             batches = [batch for message in self._batches.drain()
                        for batch in decode_batches(message, self._dtypes)]
-        except WireError:       # another robot is there already; the desk's word of it comes later
+        except WireError as error:  # another robot is there already; the desk says so later
+            self._misread += 1
+            if self._misread > 1:   # the one that was asked since is no other
+                self.problem = ("what the station sends is not understood here: end the desk and "
+                                f"its consoles, and start all of one version ({error})")
             self._forget_robot()
             return []
+        if batches:
+            self._misread, self.problem = 0, ""
         for batch in batches:
             if batch.images and "rgb" in batch.images[-1]:
                 self.cameras[batch.stream] = batch.rows[-1]
@@ -110,14 +121,21 @@ class DeskClient:
     def learn_robot(self) -> bool:
         """Ask the robot's process what it is; whether it is known. Waits up to a second or so.
 
-        To be called when `robot` is None, and again after the desk changed the devices.
+        To be called when `robot` is None, and again after the desk changed the devices. While there
+        is a `problem` it asks every two seconds only.
         """
+        now_ns = self._clock.now_ns()
+        if self.problem and now_ns - self._learnt_ns < AGAIN_NS:
+            return False
+        self._learnt_ns = now_ns
         with suppress(StationSilent):
             self.robot = described_robot(self._context, self._links)
             rate_hz = self.state.rate_hz if self.state else 100.0
             self.streams = (tick_stream(self.robot, rate_hz), *self.robot.streams)
             self._dtypes = {spec.name: spec.row_dtype for spec in self.streams}
             self.pictures, self.cameras = {}, {}
+            for _ in self._batches.drain():
+                pass                    # while it was asked, the one before may have spoken
             return True
         return False
 
