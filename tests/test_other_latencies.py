@@ -1,6 +1,9 @@
 """A policy whose cameras are later here than they were in training: said, noted, never refused."""
 
+import json
+
 import pytest
+from doubles import toy_demonstrations as toy
 from doubles.rollout_desk import RolloutDesk
 from doubles.rule_policy import RulePolicy
 from doubles.snapshots import snapshot
@@ -57,6 +60,20 @@ def test_a_run_says_how_late_the_cameras_of_its_stores_were_and_is_asked_when_it
     run.save(RunState(step=1, minutes=0.0, seed=0), {})
     assert remark_on(str(run.path), streams(front=0.0, wrist=0.0)) == ""
     assert "camera wrist is 50 ms late here" in remark_on(str(run.path), streams(wrist=50.0))
+
+
+def test_an_episode_that_cannot_be_read_and_one_in_the_trash_are_not_asked(tmp_path):
+    toy.make_store(tmp_path / "store", episodes=3)
+    with DemoStore.open(tmp_path / "store", write=True) as store:
+        broken, thrown, _ = [store.episode_path(one.episode) / "zarr.json"
+                             for one in store.episodes()]
+        broken.write_text("{")
+        told = json.loads(thrown.read_bytes())
+        for spec in told["attributes"]["streams"]:
+            spec["latency_ns"] = 70_000_000
+        thrown.write_text(json.dumps(told))
+        store.trash(1)
+    assert cameras_latencies([tmp_path / "store"], ["front"]) == {"front": [0.0, 0.0]}
 
 
 def test_it_is_noted_in_every_episode_and_shown_at_the_consoles(tmp_path):

@@ -6,9 +6,11 @@ and a run's config; refuses to know what is done about it: nothing but a line.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from recorders.array_layout import DamagedRecording
 from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
 from recorders.streams import StreamSpec
@@ -18,14 +20,20 @@ MOST_EPISODES = 50          # of a store that are asked: its newest
 
 
 def cameras_latencies(stores: Sequence[Path], cameras: Iterable[str]) -> dict[str, list[float]]:
-    """Camera to the least and the most in ms, over the newest episodes of each store."""
+    """Camera to the least and the most in ms, over the newest episodes of each store.
+
+    What lies in the trash is not asked, nor what cannot be read: whoever trains on an episode says
+    what is wrong with it.
+    """
     found: dict[str, list[float]] = {name: [] for name in cameras}
     for path in stores:
         with DemoStore.open(path) as store:
-            for one in store.episodes()[-MOST_EPISODES:]:
-                episode = EpisodeReader(store.episode_path(one.episode))
-                for name in found.keys() & set(episode.streams):
-                    found[name].append(episode[name].spec.latency_ns / 1e6)
+            kept = [one for one in store.episodes() if not one.trashed]
+            for one in kept[-MOST_EPISODES:]:
+                with suppress(DamagedRecording):
+                    episode = EpisodeReader(store.episode_path(one.episode))
+                    for name in found.keys() & set(episode.streams):
+                        found[name].append(episode[name].spec.latency_ns / 1e6)
     return {name: [min(late), max(late)] for name, late in found.items() if late}
 
 
