@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import signal
 import subprocess
@@ -9,15 +10,20 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from recorders.clock import SystemClock
 from recorders.store import DemoStore
 from studio import cli
 from studio.commands.desk import DeskOptions
 from studio.commands.output import Answer, Screen
+from studio.commands.running_desk import state_of
 from studio.station.desk.address import announce
+from studio.station.desk.link import DeskState
 from studio.station.processes.endpoints import Endpoints, private_endpoints
+from studio.station.training.training_link import TrainingState
 
 pytestmark = pytest.mark.alone
 
@@ -47,6 +53,21 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
 
 def probe(monkeypatch: pytest.MonkeyPatch, problem: str) -> None:
     monkeypatch.setattr("studio.console.probe.display_problem", lambda: problem)
+
+
+def test_a_desk_that_goes_on_speaking_is_waited_for_without_an_end():
+    spoken = iter((True, True, False))
+
+    class Client:
+        state = DeskState(stamp_ns=0)
+
+        def look(self) -> None:
+            self.state = DeskState(stamp_ns=SystemClock().now_ns(),
+                                   training=TrainingState(running=next(spoken)))
+
+    client: Any = Client()
+    ended = state_of(client, lambda now: not now.training.running, math.inf)
+    assert not ended.training.running and next(spoken, None) is None
 
 
 def test_tandem_alone_opens_a_window_on_a_desk(served, monkeypatch):

@@ -64,7 +64,7 @@ def state_of(client: "DeskClient", enough: "Callable[[DeskState], bool]" = lambd
     Args:
         client: of the desk.
         enough: whether it is; states from before the call do not count.
-        patience_s: how long to wait for it.
+        patience_s: how long to wait for it; infinite: as long as the desk speaks.
         meanwhile: told of every state that is not.
 
     Raises:
@@ -75,7 +75,7 @@ def state_of(client: "DeskClient", enough: "Callable[[DeskState], bool]" = lambd
     clock = SystemClock()
     begun_ns = heard_ns = clock.now_ns()
     seen = None
-    while (now_ns := clock.now_ns()) < begun_ns + round(patience_s * NS_PER_S):
+    while (now_ns := clock.now_ns()) < begun_ns + patience_s * NS_PER_S:
         client.look()
         state = client.state
         if state is not None and state is not seen and state.stamp_ns >= begun_ns:

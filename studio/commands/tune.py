@@ -4,6 +4,7 @@ Asks the desk as its consoles do, so a training that was begun here is seen, and
 there, and the other way round. Knows options and words; the trainer is the desk's.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 _NO_DESK = ("`tandem` opens one with a window, `tandem desk --policy RUN` one without; "
             "`tandem train --from RUN` trains on without a desk")
-_BEYOND_S = 600.0           # beyond its minutes it reads, measures and saves
 _STOP_S = 300.0             # one step, one measure, one file
 
 
@@ -67,8 +67,8 @@ class StartTuning:
                     progress.now(_line(now))
 
                 try:
-                    state = state_of(client, lambda now: not now.training.running,
-                                     60.0 * self.minutes + _BEYOND_S, show)
+                    # As long as it takes: how long a resumed one has left, only the desk knows.
+                    state = state_of(client, lambda now: not now.training.running, math.inf, show)
                 except KeyboardInterrupt:
                     screen.say("the desk trains on; `tandem tune stop` ends it")
                     raise
