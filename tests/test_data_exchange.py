@@ -239,6 +239,19 @@ def test_what_was_said_comes_back_from_a_table_that_was_copied_in_part(dataset, 
     assert any(event["kind"] == "subtask" for event in after.events)
 
 
+def test_a_table_that_is_damaged_inside_costs_nothing_but_its_own_rows(dataset, tmp_path):
+    shutil.copytree(dataset, tmp_path / "part")
+    table = next((tmp_path / "part").glob("data/*/*.parquet"))
+    whole = table.read_bytes()
+    damaged = bytearray(whole)
+    damaged[8:len(whole) // 2] = bytes(len(whole) // 2 - 8)     # the footer is still there
+    (table.parent / "file-001.parquet").write_bytes(damaged)
+    table.write_bytes(whole[:-200])
+    done = import_lerobot(tmp_path / "part", tmp_path / "mended", damaged=True)
+    assert done.episodes == 2
+    assert any("file-001.parquet" in what for what in done.lost)
+
+
 @pytest.mark.parametrize(("option", "name"), [
     ("--diffusion-policy", "buffer"), ("--umi", "buffer.zarr.zip")])
 def test_a_replay_buffer_goes_out_and_comes_back(store, tmp_path, option, name, capsys):

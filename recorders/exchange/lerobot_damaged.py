@@ -9,6 +9,7 @@ What cannot be had is named: the rows of the episode that was being recorded wer
 
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,7 @@ def salvage(folder: Path) -> Salvaged:
     lost: list[str] = []
     pieces = _rows(folder, info, lost)
     tasks = _tasks(folder, pieces, lost)
-    known = _known_places(folder)
+    known = _known_places(folder, lost)
     left = PicturesLeft(folder, info, lost)
     episodes: list[Recorded] = []
     for number, rows in sorted(pieces.items()):
@@ -123,8 +124,9 @@ def _template(folder: Path, info: layout.Info) -> "pa.Table":
     import pyarrow as pa
 
     for path in table_files(folder / "data"):
-        if is_whole(path) and (table := read_table(path)).num_rows:
-            return table.slice(0, 1)
+        with suppress(StoreError):          # it is named where its own rows are wanted
+            if is_whole(path) and (table := read_table(path)).num_rows:
+                return table.slice(0, 1)
     made: dict[str, Any] = {}
     for key, feature in info.features.items():
         if feature["dtype"] == "video":
@@ -156,12 +158,16 @@ def _tasks(folder: Path, pieces: "dict[int, pa.Table]", lost: list[str]) -> dict
     return {number: tasks.get(number, f"task {number}") for number in {*tasks, *used}}
 
 
-def _known_places(folder: Path) -> dict[int, dict[str, Any]]:
+def _known_places(folder: Path, lost: list[str]) -> dict[int, dict[str, Any]]:
     """The rows of meta/episodes, as far as its files are whole."""
     known: dict[int, dict[str, Any]] = {}
     for path in table_files(folder / "meta/episodes"):
         if is_whole(path):
-            table = read_table(path)
+            try:
+                table = read_table(path)
+            except StoreError as error:
+                lost.append(f"{path.relative_to(folder)}: {error}")
+                continue
             wanted = [name for name in table.column_names if not name.startswith("stats/")]
             known |= {int(row["episode_index"]): row for row in table.select(wanted).to_pylist()}
     return known
