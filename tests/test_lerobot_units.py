@@ -146,6 +146,25 @@ def test_an_unknown_robot_is_refused_with_all_that_are_valid():
         require_type("camera", "pinhole")
 
 
+@pytest.mark.parametrize(("fields", "why"), [
+    ("port=/dev/x", r"fields of so101_follower are names with values.*not 'port=/dev/x'"),
+    ({"port": "/" + "x" * 5000}, "there is no port /xxx"),
+    ({"discover_packages_path": 5}, "names modules, as in my_arm.*not 5"),
+    ({"discover_packages_path": [1]}, r"names modules.*not \[1\]"),
+    ({"discover_packages_path": "."}, "=. cannot be imported: TypeError"),
+    ({"discover_packages_path": "torn_arm"}, "=torn_arm cannot be imported: SyntaxError"),
+    ({"discover_packages_path": "leaving_arm"}, "=leaving_arm cannot be imported: SystemExit")])
+def test_fields_that_are_none_and_modules_that_break_are_one_line(
+        tmp_path, monkeypatch, fields, why):
+    (tmp_path / "torn_arm.py").write_text("class Arm(\n")
+    (tmp_path / "leaving_arm.py").write_text("raise SystemExit(3)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    robot = "arm_of_mine" if "discover_packages_path" in fields else "so101_follower"
+    with pytest.raises(DeviceError, match=why) as refusal:
+        require_robot(robot, {"fields": fields})
+    assert "\n" not in str(refusal.value)
+
+
 def test_a_real_robots_task_is_whatever_is_said():
     tasks = tasks_of("so101_follower")
     assert tasks["fold the towel"].instructions == ("fold the towel",)

@@ -53,8 +53,8 @@ def make_teleoperator(request: LeaderRequest) -> Any:
         Refused: naming the valid types or what is wrong with the fields.
     """
     fields = dict(request.fields)
-    plugins = module_names(fields.pop(DISCOVER, ()))
     try:
+        plugins = module_names(fields.pop(DISCOVER, ()))
         config = decode_config("teleoperator", request.teleop_type, fields, plugins)
         from lerobot.teleoperators.utils import make_teleoperator_from_config
 

@@ -93,9 +93,17 @@ def decode_config(kind: Kind, name: str, fields: Mapping[str, Any],
                           f"{_one_line(error)}") from error
 
 
-def module_names(said: str | Sequence[str]) -> tuple[str, ...]:
-    """The modules of `DISCOVER`, as a list or in one text with commas or spaces."""
-    return tuple(said.replace(",", " ").split()) if isinstance(said, str) else tuple(said)
+def module_names(said: Any) -> tuple[str, ...]:
+    """The modules of `DISCOVER`, as a list or in one text with commas or spaces.
+
+    Raises:
+        DeviceError: it is neither.
+    """
+    names = said.replace(",", " ").split() if isinstance(said, str) else said
+    if not isinstance(names, list | tuple) or not all(isinstance(one, str) for one in names):
+        raise DeviceError(f"{DISCOVER} names modules, as in my_arm or [my_arm, my_camera], not "
+                          f"{said!r}")
+    return tuple(names)
 
 
 def parsed(text: str) -> Any:
@@ -143,6 +151,9 @@ def _plugged_in(kind: Kind, plugins: Sequence[str]) -> dict[str, type]:
         except ImportError as error:
             raise DeviceError(f"{DISCOVER}={module}: {error}; name a module that Python finds "
                               "from here") from error
+        except (Exception, SystemExit) as error:    # a person's own file may raise anything
+            raise DeviceError(f"{DISCOVER}={module} cannot be imported: {type(error).__name__}: "
+                              f"{_one_line(error)}") from error
     for module in installed:
         try:
             importlib.import_module(module)
@@ -151,5 +162,5 @@ def _plugged_in(kind: Kind, plugins: Sequence[str]) -> dict[str, type]:
     return _registered(kind)
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())

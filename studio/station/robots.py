@@ -7,8 +7,8 @@ opened.
 """
 
 import importlib
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from recorders.clock import Clock
@@ -119,16 +119,20 @@ def require_robot(name: str, options: Mapping[str, Any] | None = None) -> None:
         options: as for `open_robot`; a LeRobot robot's may name modules that register more.
 
     Raises:
-        DeviceError: for an unknown robot, packages that are missing, or a port that is not there.
+        DeviceError: for an unknown robot, packages that are missing, fields that are none, or a
+            port that is not there.
     """
     fields = (options or {}).get("fields", {})
+    if not isinstance(fields, Mapping):
+        raise DeviceError(f"the fields of {name} are names with values, as in {{port: "
+                          f"/dev/ttyACM0, id: mine}}, not {fields!r}")
     plugins = fields.get(DISCOVER, "")
     if plugins and not is_simulated(name):
         require_type("robot", name, module_names(plugins))
         _INTRODUCED.add(name)
     tasks_of(name)
     port = str(fields.get("port", ""))
-    if port.startswith("/") and not Path(port).exists():    # elsewhere than on Unix it is no path
+    if port.startswith("/") and not os.path.exists(port):   # noqa: PTH110  # Path's may raise
         here = ", ".join(found.node for found in serial_ports()) or "none"
         raise DeviceError(f"there is no port {port}: plug {name} in, or name another one (here: "
                           f"{here}; `lerobot-find-port` tells which is whose)")
