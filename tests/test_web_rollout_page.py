@@ -77,7 +77,7 @@ def test_a_policy_is_let_drive_from_the_page_told_otherwise_and_judged(folder: P
 
         page.locator("#rollout-words input").fill(WORDS)
         page.locator("#words-now").click()
-        browser.shows("#dialogue", WORDS)
+        browser.shows("#dialogue", f"Person {WORDS}")
         page.locator("#words-ask").click()
         browser.shows("#dialogue", "What are you doing?")
         page.locator("#rollout-failure").click()
