@@ -101,6 +101,7 @@ def test_an_arm_goes_where_it_is_told_and_says_what_it_was_told(arm):
 
 def test_letting_go_of_an_arm_under_way_holds_it_where_it_is_with_its_torque_on(arm):
     robot = opened(arm)
+    arm.call("set", "speed", 200.0)         # steps/s: it is under way for seconds
     watched = Watched(robot)
     far = np.array([1.4, 0, 0, 0, 0, 0.5])
     robot.send(far)

@@ -21,6 +21,7 @@ class ServoArm(FeetechBus):
     def __init__(self, port: Path, *, lower: int = 1000, upper: int = 3000) -> None:
         self.stuck: set[int] = set()        # servos that answer and turn no more
         self.noise = 0                      # so many answers to come arrive damaged
+        self.speed = SPEED                  # steps/s
         self.told: list[tuple[float, int, int]] = []    # (s, servo, goal) of every command
         self._at: dict[int, float] = {}
         self._then = time.monotonic()
@@ -56,7 +57,7 @@ class ServoArm(FeetechBus):
 
     def _move(self) -> None:
         now = time.monotonic()
-        reach, self._then = SPEED * (now - self._then), now
+        reach, self._then = self.speed * (now - self._then), now
         for number, table in self._tables.items():
             if number in self.silent or number in self.stuck or not table[_TORQUE]:
                 continue

@@ -46,7 +46,7 @@ class SwayedArm(ServoArm):
         super().place({int(number): at for number, at in positions.items()})
 
     def set(self, name: str, value: Any) -> None:
-        """A fault: silent, stuck (lists of servos) or noise (a number)."""
+        """Its speed, or a fault: silent, stuck (lists of servos) or noise (a number)."""
         setattr(self, name, set(value) if isinstance(value, list) else value)
 
 
