@@ -13,17 +13,22 @@ import pytest
 from doubles import toy_demonstrations as toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from recorders.episode_reader import EpisodeReader
 from recorders.exchange import incoming as inc
+from recorders.exchange import lerobot_layout as layout
 from recorders.exchange.lerobot_import import import_lerobot
+from recorders.exchange.lerobot_pictures import cameras_of
+from recorders.exchange.lerobot_pictures_left import PicturesLeft
+from recorders.exchange.lerobot_reader import Recorded
 from recorders.exchange.parquet_repair import is_whole, repair
 from recorders.frames_at_rate import Frames, frames_at_rate
 from recorders.lerobot_v3 import ExportSettings, export_lerobot
-from recorders.store import DemoStore
+from recorders.store import DemoStore, StoreError
 from studio import cli
 
-CAMERAS = ("front", "wrist")
+CAMERAS, FRONT = ("front", "wrist"), "observation.images.front"
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +242,26 @@ def test_what_was_said_comes_back_from_a_table_that_was_copied_in_part(dataset, 
     (before, _), (after, _) = laid(tmp_path / "whole")[0], laid(tmp_path / "mended")[0]
     assert before.events == after.events
     assert any(event["kind"] == "subtask" for event in after.events)
+
+
+def test_a_picture_that_is_missing_in_a_folder_is_named_by_its_number(tmp_path):
+    folder = tmp_path / layout.IMAGE_FOLDER.format(key=FRONT, episode=0)
+    folder.mkdir(parents=True)
+    shown = [np.full((8, 8, 3), k, "u1") for k in (10, 20, 30)]
+    for k, picture in enumerate(shown):
+        Image.fromarray(picture).save(folder / f"frame-{k:06d}.png")
+    info = layout.Info(codebase_version="v3.0", fps=30, features={
+        FRONT: {"dtype": "video", "shape": [8, 8, 3], "names": ["height", "width", "channels"]}})
+    _, folders = PicturesLeft(tmp_path, info, []).of(0, 3, None)
+    episode = Recorded(number=0, rows=pa.table({"index": [0, 1, 2]}), tasks=[], folders=folders)
+    (front,) = cameras_of(episode, info, {})
+    np.testing.assert_array_equal(list(front.pictures()), shown)
+    (folder / "frame-000001.png").rename(folder / "frame-000007.png")
+    with pytest.raises(StoreError, match="has no picture 1 of 3"):
+        list(front.pictures())
+    lost: list[str] = []
+    assert PicturesLeft(tmp_path, info, lost).of(0, 3, None) == ({}, {})
+    assert lost == ["episode 0: the pictures of 'front'"]
 
 
 def test_a_table_that_is_damaged_inside_costs_nothing_but_its_own_rows(dataset, tmp_path):

@@ -3,6 +3,7 @@
 Knows names, versions and numbers as LeRobot 0.6.1 writes them. Opens no video and no table.
 """
 
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,13 @@ def camera_of(key: str) -> str:
     name = key.removeprefix(PICTURE).removeprefix("observation.")
     kept = "".join(c if c.isalnum() or c in "_.-" else "_" for c in name)
     return kept.lstrip("_.-") or "camera"
+
+
+def frame_files(folder: Path, frames: int) -> list[Path]:
+    """The first so many pictures of a folder of files, up to the first that is missing."""
+    found = {path.stem: path for path in folder.glob("frame-*.*")}
+    wanted = (f"frame-{k:06d}" for k in range(frames))
+    return [found[name] for name in takewhile(found.__contains__, wanted)]
 
 
 def next_file(chunk: int, file: int) -> tuple[int, int]:

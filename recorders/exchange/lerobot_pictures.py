@@ -69,8 +69,11 @@ def _size(feature: dict[str, Any]) -> tuple[int, int]:
 
 
 def _in_folder(folder: Path, frames: int) -> Iterator[bytes]:
-    for k in range(frames):
-        yield next(folder.glob(f"frame-{k:06d}.*")).read_bytes()
+    files = layout.frame_files(folder, frames)
+    if len(files) < frames:
+        raise StoreError(f"{folder} has no picture {len(files)} of {frames}: copy the dataset anew")
+    for path in files:
+        yield path.read_bytes()
 
 
 def _in_column(pictures: Sequence[dict[str, Any]]) -> Iterator[bytes]:

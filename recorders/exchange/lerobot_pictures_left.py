@@ -55,7 +55,7 @@ class PicturesLeft:
         for key, shelf in self._shelves.items():
             span = self._told(key, number, known) or self._own_video(key, number, frames)
             pictures = self._folder / layout.IMAGE_FOLDER.format(key=key, episode=number)
-            if span is None and len(list(pictures.glob("frame-*"))) == frames:
+            if span is None and len(layout.frame_files(pictures, frames + 1)) == frames:
                 folders[key] = pictures
             elif span := span or self._next(shelf, frames):
                 videos[key] = span
