@@ -53,7 +53,7 @@ class FrameDriver:
     Args:
         policy: reset here; used by nobody else during the episode.
         info: of the robot.
-        pace: of the two systems, in frames that last a step of the policy.
+        pace: of the two systems, in steps of the policy, however long a frame is.
         frame_s: between two frames.
         seed: of the chunks' noise, and of which points of the cloud are seen.
     """
