@@ -22,8 +22,7 @@ class TandemConfig(PreTrainedConfig):
     fps: float = 30.0
     """Frames a second of whoever asks: lerobot-eval's env.fps, lerobot-rollout's fps."""
     act_every: int = 4
-    """System 1 looks after every so many steps of the policy; `step_s` of its spec says how long one
-    is."""
+    """System 1 looks after every so many steps of the policy, whose length is its own."""
     think_every: int = 4
     """System 2 looks at every so many turns of System 1, and at new words."""
     noise_seed: int = 0
