@@ -124,11 +124,14 @@ def test_curves_are_drawn_and_ones_that_have_no_line_yet_are_not():
     state = trained()
     html = tandem_pieces.training(training_words(state), state.training.trainer.curves)
     assert html.count("<polyline") == 1 and "0.0,0.0" in html and "3 corrected" in html
-    assert "details" not in html
+    assert tandem_pieces.losses(state.training.trainer.curves) == ""
     of_both = [DrawnCurve(name, (0.0, 0.01), (2.0, 1.0)) for name in (
         "learned/loss", "learned/flow", "held out/action error")]
-    html = tandem_pieces.training(training_words(state), of_both)
-    told, _, folded = html.partition("<details>")
+    training = msgspec.structs.replace(
+        state.training, trainer=msgspec.structs.replace(state.training.trainer, curves=of_both))
+    pieces = status(state=msgspec.structs.replace(state, training=training))
+    assert not any("<details" in piece for piece in pieces.values())     # they are put anew
+    told, folded = pieces["training"], pieces["losses"]
     assert "learned/loss" in told and "held out" in told and "flow" not in told
     assert "learned/flow" in folded and "0 to 0.01 min" in folded
     assert tandem_pieces.curve(DrawnCurve("one point", (0.0,), (1.0,))) == ""

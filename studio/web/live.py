@@ -63,6 +63,7 @@ def status_of(view: DeskView, library: Library, jobs: Sequence[JobView] = ()) ->
     snapshot, state = view.snapshot, view.state
     tiles = camera_tiles(view)
     rate_hz = state.rate_hz if state else 100.0
+    curves = state.training.trainer.curves if state else ()
     return {
         "revisions": {"episode-list": f"{library.path} {library.revision()}",
                       "devices": devices_key(state),
@@ -82,8 +83,8 @@ def status_of(view: DeskView, library: Library, jobs: Sequence[JobView] = ()) ->
             "lamps": tandem_pieces.lamps(for_onlookers(lamps_of(snapshot, view.silent))),
             "plan": plan_pieces.plan(view.plan, words_of_plan(snapshot)),
             "dialogue": tandem_pieces.dialogue(view.dialogue.lines),
-            "training": tandem_pieces.training(
-                training_words(state), state.training.trainer.curves if state else ()),
+            "training": tandem_pieces.training(training_words(state), curves),
+            "losses": tandem_pieces.losses(curves),
             "versions": tandem_pieces.versions(version_rows(state),
                                                state.versions if state else None),
             "devices": pieces.devices(snapshot, state, silent=view.silent),

@@ -66,16 +66,23 @@ def _onlooker(who: str) -> str:
 
 
 def training(shown: TrainingWords, curves: Sequence[DrawnCurve]) -> str:
-    """How a training goes, with its curves."""
+    """How a training goes, with the curves that tell whether it gets better."""
     bar = (f'<progress max="1" value="{shown.share:.3f}"></progress>'
            if shown.share > 0 else "")
-    main, parts = (f'<div class="curves">{"".join(map(curve, some))}</div>'
-                   for some in telling(curves))
     return (f'<p class="toned tone-{escape(shown.tone)}">{glyph(shown.icon)} '
             f"<b>{escape(shown.word)}</b> {text(shown.detail, 300)}</p>{bar}"
-            + facts((name, text(value)) for name, value in shown.facts) + main
-            + (f"<details><summary>Parts of the loss</summary>{parts}</details>"
-               if "<figure" in parts else ""))
+            + facts((name, text(value)) for name, value in shown.facts)
+            + _drawn(telling(curves)[0]))
+
+
+def losses(curves: Sequence[DrawnCurve]) -> str:
+    """The parts of the loss; empty before there is a line to draw."""
+    return _drawn(telling(curves)[1])
+
+
+def _drawn(curves: Sequence[DrawnCurve]) -> str:
+    drawn = "".join(map(curve, curves))
+    return f'<div class="curves">{drawn}</div>' if drawn else ""
 
 
 def curve(shown: DrawnCurve) -> str:

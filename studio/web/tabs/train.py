@@ -10,7 +10,11 @@ import gradio as gr
 from studio.station.training.training_link import Promote, RollBack, StartTraining, StopTraining
 from studio.views.training_words import METHODS, version_rows
 from studio.web.parts import Parts, show_reply
-from studio.web.widgets import ON_CHANGE, QUIET, button, place
+from studio.web.widgets import ON_CHANGE, QUIET, button, html, place
+
+# Around a piece, not in it: what a person opened stays open when the piece is put anew.
+_LOSSES = ('<details class="card losses"><summary>Parts of the loss</summary>'
+           '<div data-live="losses"></div></details>')
 
 
 def build(parts: Parts, _picked: gr.State) -> None:
@@ -21,6 +25,7 @@ def build(parts: Parts, _picked: gr.State) -> None:
             offered = _versions(parts)
         with gr.Column(scale=2, min_width=420):
             place("training", "card")
+            html(_LOSSES, elem_id="losses")
             versions = place("versions", "card", js_on_load=ON_CHANGE)
 
     def offer() -> Any:
