@@ -199,6 +199,7 @@ def test_a_station_file_says_the_same_and_what_is_typed_goes_before(tmp_path: Pa
 @pytest.mark.parametrize(("words", "why"), [
     (["--robot.port"], "needs a value"),
     (["--station", "no/such.yaml"], "cannot be read"),
+    (["--station", "~nobody-of-this-name/x.yaml"], "cannot be read"),
     (["--station"], "needs a file"),
 ])
 def test_a_mistyped_field_is_one_line(words, why):

@@ -136,10 +136,36 @@ def test_a_line_of_fields_or_cameras_says_what_it_was_made_of(fields, cameras):
 @pytest.mark.parametrize(("line", "why"), [
     ("port", "'port' is no field of the robot: write NAME=VALUE"), ("port=", "no field"),
     ("port=a port=b", "port of the robot is said twice"),
-    ("id='mine", "the fields of the robot cannot be read: No closing quotation")])
+    ("id='mine", "the fields of the robot cannot be read: No closing quotation"),
+    ("id=2024-06-00", "'2024-06-00' is no value of a field: day"),
+    ("id=2024-13-45", "no value of a field"), ("id=0x_", "no value of a field"),
+    ("id=999999999999999999999999", "no value of a field"),
+    (f"id={'[' * 2000}", "no value of a field"), ("id='&a [*a]'", "no value of a field")])
 def test_a_line_that_cannot_be_read_says_which_word(line, why):
     with pytest.raises(DeviceError, match=why):
         fields_in(line, "robot")
+
+
+def test_a_date_in_a_line_is_the_text_that_was_typed():
+    assert fields_in("id=2024-06-01", "robot") == {"id": "2024-06-01"}
+
+
+@pytest.mark.parametrize("options", [
+    {"cameras": ["front"]}, {"cameras": {"front": "opencv"}}, {"cameras": 5}, {"cameras": "front"},
+    {"fields": "port=/dev/x"}, {"fields": [1], "cameras": {"front": None}}])
+@pytest.mark.parametrize("robot", ["so101_follower", "sim", "gym:pusht", "some robot"])
+def test_options_that_are_none_are_shown_as_none_and_end_no_window(robot, options):
+    used = desk(robot=robot, robot_options=options, teleop="leader:so101_leader",
+                teleop_options=options)
+    shown = choice_of(used)
+    assert shown.robot == robot and shown.robot_fields == shown.leader_fields == ""
+    assert not shown.cameras_line and set(shown.cameras) <= set(cameras(robot))
+
+
+@pytest.mark.parametrize("cameras", [["front"], {"front": "opencv"}, 5])
+def test_cameras_that_are_none_of_a_real_robot_are_not_asked_for(cameras):
+    choice = Choice(robot="so101_follower", more={"cameras": cameras})
+    assert "cameras of a real robot are names with types" in choice.complaint
 
 
 def test_a_camera_is_added_by_its_type_and_a_line_that_lacks_one_names_them():
@@ -191,7 +217,14 @@ def test_what_is_kept_in_a_new_station_file_is_read_again(tmp_path, choice):
 @pytest.mark.parametrize(("text", "why"), [
     (None, "cannot be read"), ("- 1", "is no station file: it must say"),
     ("robot: {port: 3}", "has a type"), ("robot: [", "is no value"),
-    ("cameras: 5", "cameras of a station file")])
+    ("robot: {type: so101_follower, id: 2024-13-45}", "is no value of a field: month"),
+    ("cameras: 5", r"cameras of sim are a list out of \[front, wrist\], not 5"),
+    ("cameras: [{front: 1}]", "cameras of sim are a list"),
+    ("robot: so101_follower\ncameras: {front: opencv}", "cameras of a real robot are names with"),
+    ("robot: so101_follower\ncameras: [front]", "cameras of a real robot are names with"),
+    ("robot: so101_follower\ncameras: {0: {type: opencv}}", "cameras of a real robot are"),
+    ("latency: [1]", "latency of a station file is names with milliseconds"),
+    ("latency: ~nobody-of-this-name/x.yaml", "is no file")])
 def test_a_file_that_is_no_station_file_is_one_line(tmp_path, text, why):
     path = tmp_path / "desk.yaml"
     if text is not None:
@@ -199,6 +232,13 @@ def test_a_file_that_is_no_station_file_is_one_line(tmp_path, text, why):
     with pytest.raises(DeviceError, match=why) as refusal:
         choice_in(str(path))
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-this-name/x.yaml", "a\0b", "/" + "x" * 5000])
+def test_a_path_that_no_file_can_have_is_one_line(path):
+    for use in (choice_in, lambda path: keep(path, Choice(cameras=("front",)))):
+        with pytest.raises(DeviceError):
+            use(path)
 
 
 def test_what_is_missing_in_a_choice_is_said():

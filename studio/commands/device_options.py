@@ -121,7 +121,7 @@ def _words_of(path: Path | None) -> list[str]:
         raise UsersMistakeError(f"{_STATION} needs a file")
     try:
         said = parsed(path.expanduser().read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:    # or nobody has that home
         raise UsersMistakeError(f"{path} cannot be read: {error}") from error
     if not isinstance(said, Mapping):
         raise UsersMistakeError(f"{path} is no station file: it must say things like 'robot: "
@@ -133,7 +133,8 @@ def _words_of(path: Path | None) -> list[str]:
             words += [word for field, of in value.items() if field != "type"
                       for word in (f"--{name}.{field}", _text(of))]
         elif name == _LATENCY and isinstance(value, str):     # beside the station file
-            words += [f"--{name}", str(path.expanduser().parent / Path(value).expanduser())]
+            beside = Path() if value.startswith("~") else path.expanduser().parent
+            words += [f"--{name}", str(beside / value)]
         elif isinstance(value, bool):
             words += [f"--{str(name).replace('_', '-')}"] * value
         else:
@@ -147,7 +148,7 @@ def _latencies(latency: str) -> dict[str, Any]:
     if isinstance(said, str):
         try:
             said = parsed(Path(said).expanduser().read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise UsersMistakeError(f"--latency {latency} cannot be read: {error}") from error
     if not isinstance(said, Mapping):
         raise UsersMistakeError(f"--latency {latency} is no mapping of cameras to milliseconds, "

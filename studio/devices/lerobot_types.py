@@ -24,6 +24,9 @@ from studio.devices.interfaces import DeviceError
 Kind = Literal["robot", "camera", "teleoperator"]
 DISCOVER = "discover_packages_path"     # LeRobot's field for modules that register themselves
 _REGISTERS = re.compile(r"register_subclass\(\s*[\"']([^\"']+)[\"']")
+# What PyYAML lets through of a value that is no date (2024-13-45), number (0x_) or truth value,
+# and what a value raises that is its own part or too great.
+_YAML_RAISES = (ValueError, LookupError, AttributeError, TypeError, OverflowError, RecursionError)
 _PLUGINS = ("lerobot_robot_", "lerobot_camera_", "lerobot_teleoperator_", "lerobot_policy_",
             "lerobot_env_")     # as in LeRobot: any of them may register anything
 
@@ -107,16 +110,18 @@ def module_names(said: Any) -> tuple[str, ...]:
 
 
 def parsed(text: str) -> Any:
-    """A field's value as it stands on a command line: YAML, as LeRobot reads it.
+    """A field's value as it stands on a command line: YAML, as LeRobot reads it; a date is text.
 
     Raises:
-        DeviceError: it is none.
+        DeviceError: it is none, or one that no message between processes can carry.
     """
     import yaml
 
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        value = msgspec.to_builtins(yaml.safe_load(text))
+        msgspec.msgpack.encode(value)       # a number of 70 bits
+        return value
+    except (yaml.YAMLError, *_YAML_RAISES) as error:
         raise DeviceError(f"{text!r} is no value of a field: {_one_line(error)}") from error
 
 

@@ -11,7 +11,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import fields as fields_of
-from typing import Any
+from typing import Any, TypeGuard
 
 from studio.devices.interfaces import DeviceError
 from studio.devices.leader_mapping import LeaderConfig
@@ -84,11 +84,29 @@ def cameras_in(line: str) -> dict[str, dict[str, Any]]:
 
 
 def cameras_line(cameras: Mapping[str, Any]) -> str:
-    """The line that says these cameras."""
+    """The line that says these cameras; see `require_cameras`."""
     return "; ".join(
         " ".join(filter(None, (name, str(of.get("type", "opencv")), line_of(
             {field: value for field, value in of.items() if field != "type"}))))
         for name, of in cameras.items())
+
+
+def are_cameras(said: Any) -> TypeGuard[Mapping[str, Mapping[str, Any]]]:
+    """Whether these are cameras of a real robot: names, each with a type and fields."""
+    return isinstance(said, Mapping) and all(
+        isinstance(name, str) and isinstance(of, Mapping) for name, of in said.items())
+
+
+def require_cameras(said: Any) -> Mapping[str, Mapping[str, Any]]:
+    """The cameras of a real robot.
+
+    Raises:
+        DeviceError: they are none.
+    """
+    if not are_cameras(said):
+        raise DeviceError("the cameras of a real robot are names with types and fields, as in "
+                          f"{{front: {{type: opencv, index_or_path: 0}}}}, not {said!r}")
+    return said
 
 
 def apart(given: Mapping[str, Any], own: tuple[str, ...]) -> dict[str, Any]:
@@ -99,9 +117,12 @@ def apart(given: Mapping[str, Any], own: tuple[str, ...]) -> dict[str, Any]:
 
 
 def together(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that options were made of; cameras and latencies apart."""
-    return {**options.get(FIELDS, {}), **{name: value for name, value in options.items()
-                                          if name in (*ROBOTS_OWN, *LEADERS_OWN)}}
+    """The fields that options were made of, as far as they are fields; cameras and latencies apart.
+    """
+    theirs = options.get(FIELDS)
+    return {**(theirs if isinstance(theirs, Mapping) else {}),
+            **{name: value for name, value in options.items()
+               if name in (*ROBOTS_OWN, *LEADERS_OWN)}}
 
 
 def _words(line: str, whose: str) -> list[str]:

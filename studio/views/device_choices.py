@@ -17,10 +17,12 @@ from studio.station.given_devices import (
     LEADERS_OWN,
     ROBOTS_OWN,
     apart,
+    are_cameras,
     cameras_in,
     cameras_line,
     fields_in,
     line_of,
+    require_cameras,
     together,
 )
 from studio.station.robots import (
@@ -125,18 +127,20 @@ def operator_words(name: str) -> tuple[str, str]:
 
 
 def choice_of(state: DeskState | None) -> Choice:
-    """What the desk uses now."""
+    """What the desk uses now, or what it was asked to: options that are none are left out."""
     if state is None:
         return Choice(cameras=cameras("sim"))
     leader, real = state.teleop.startswith(LEADER), not is_simulated(state.robot)
     looking = state.robot_options.get(CAMERAS)
+    seen = tuple(name for name in looking if isinstance(name, str)) if isinstance(
+        looking, list | tuple) else ()
     return Choice(
         robot=state.robot, teleop=LEADER_ARM if leader else state.teleop,
         robot_fields=line_of(together(state.robot_options)) if real else "",
         leader_type=state.teleop.removeprefix(LEADER) if leader else "",
         leader_fields=line_of(together(state.teleop_options)) if leader else "",
-        cameras=tuple(looking or cameras(state.robot)) if cameras(state.robot) else (),
-        cameras_line=cameras_line(looking or {}) if real else "")
+        cameras=(seen or cameras(state.robot)) if cameras(state.robot) else (),
+        cameras_line=cameras_line(looking) if real and are_cameras(looking) else "")
 
 
 def with_robot(choice: Choice, robot: str) -> Choice:
@@ -174,6 +178,7 @@ def request_of(choice: Choice, robot_options: dict[str, Any], teleop_options: di
         robot_options |= apart(fields_in(choice.robot_fields, "robot"), ROBOTS_OWN)
         if found := cameras_in(choice.cameras_line):
             robot_options[CAMERAS] = found
+        require_cameras(robot_options.get(CAMERAS, {}))
     else:
         known = cameras(choice.robot)
         robot_options = {name: value for name, value in robot_options.items()

@@ -5,6 +5,7 @@ command line, and stays when the file is written again. Knows YAML and choices; 
 device.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,14 @@ from typing import Any
 from recorders.files import write_atomically
 from studio.devices.interfaces import DeviceError
 from studio.devices.lerobot_types import parsed
-from studio.station.given_devices import CAMERAS, cameras_in, cameras_line, fields_in, line_of
+from studio.station.given_devices import (
+    CAMERAS,
+    cameras_in,
+    cameras_line,
+    fields_in,
+    line_of,
+    require_cameras,
+)
 from studio.station.robots import LEADER, is_simulated
 from studio.views.device_choices import LEADER_ARM, Choice, cameras, operators, request_of
 
@@ -26,20 +34,20 @@ def choice_in(path: str) -> Choice:
     Raises:
         DeviceError: it cannot be read or used; one line.
     """
-    file = Path(path).expanduser()
+    file = _at(path)
     said = _read(file)
     robot, of_robot = _device("robot", said.get("robot", "sim"))
     teleop, of_teleop = _device("teleop", said.get("teleop", "keyboard"))
     looking, late = said.get(CAMERAS, {}), said.get("latency", {})
     if isinstance(late, str):       # a file beside the station file
-        late = _read(file.parent / Path(late).expanduser())
-    if not isinstance(looking, Mapping | list) or not isinstance(late, Mapping):
-        raise DeviceError(f"the cameras of a station file are names with types, and its latency "
-                          f"names with milliseconds, not {looking!r} and {late!r}")
-    if is_simulated(robot) or isinstance(looking, list):
-        chosen, line = tuple(looking or cameras(robot)), ""
+        late = _read(file.parent / _at(late))
+    if not isinstance(late, Mapping):
+        raise DeviceError("the latency of a station file is names with milliseconds, as in "
+                          f"{{front: 41.2}}, not {late!r}")
+    if is_simulated(robot):
+        chosen, line = _names(robot, looking) or cameras(robot), ""
     else:
-        chosen, line = (), cameras_line(looking)
+        chosen, line = (), cameras_line(require_cameras(looking or {}))
     leader = teleop not in operators(robot)
     return Choice(
         robot=robot, robot_fields=line_of(of_robot), cameras=chosen, cameras_line=line,
@@ -59,9 +67,9 @@ def keep(path: str, choice: Choice) -> str:
 
     if choice.complaint:
         raise DeviceError(choice.complaint)
-    file = Path(path).expanduser().absolute()
+    file = _at(path).absolute()
     request = request_of(choice, {}, {})
-    said: dict[str, Any] = _read(file) if file.exists() else {}
+    said: dict[str, Any] = _read(file) if os.path.lexists(file) else {}
     said["robot"] = {"type": choice.robot, **fields_in(choice.robot_fields, "robot")}
     said["teleop"] = {"type": request.teleop, **(
         fields_in(choice.leader_fields, "leader arm") if choice.teleop == LEADER_ARM
@@ -72,19 +80,35 @@ def keep(path: str, choice: Choice) -> str:
     said = {name: value for name, value in said.items() if value}
     try:
         write_atomically(file, yaml.safe_dump(said, sort_keys=False, allow_unicode=True).encode())
-    except OSError as error:
-        raise DeviceError(f"{file} cannot be written: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:      # or no name of a file
+        raise DeviceError(f"{file} cannot be written: {error}") from error
     return str(file)
+
+
+def _at(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:       # nobody of that name is here
+        raise DeviceError(f"{path} is no file: {error}") from error
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
         said = parsed(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:      # or it is not text, or no name of a file
         raise DeviceError(f"{file} cannot be read: {error}") from error
     if not isinstance(said, Mapping):
         raise DeviceError(f"{file} is no station file: it must say things like {EXAMPLE}")
     return dict(said)
+
+
+def _names(robot: str, looking: Any) -> tuple[str, ...]:
+    """Those of a simulator's cameras that look."""
+    if looking and (not isinstance(looking, list)
+                    or not all(isinstance(name, str) for name in looking)):
+        raise DeviceError(f"the cameras of {robot} are a list out of "
+                          f"[{', '.join(cameras(robot))}], not {looking!r}")
+    return tuple(looking or ())
 
 
 def _device(what: str, said: Any) -> tuple[str, dict[str, Any]]:
