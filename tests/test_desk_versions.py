@@ -52,17 +52,19 @@ def measured(run: RunFolder, number: int, against: int, figures: GateFigures) ->
 
 
 @pytest.fixture(scope="module")
+def run(tmp_path_factory) -> RunFolder:
+    return rules(tmp_path_factory.mktemp("runs") / "x")
+
+
+@pytest.fixture(scope="module")
 def seat(tmp_path_factory) -> Iterator[Seat]:
-    """One desk for all, because its processes take seconds to start."""
+    """One desk for all, because its processes take seconds to start; nobody's policy is there."""
     folder = tmp_path_factory.mktemp("desk")
-    run = rules(folder / "runs" / "x")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PYTHONPATH", str(Path(__file__).resolve().parent))
         with seated(task=TASK, robot_options=SMALL, store=str(folder / "store"),
-                    policy=str(run.path / "checkpoints" / "000003"),
                     policy_options={"loader": LOADER}) as made:
             made.ready()
-            made.until(lambda: bool(made.state.policy.folder) and not made.state.policy.loading)
             yield made
 
 
@@ -84,6 +86,28 @@ def drives_with(seat: Seat, number: int) -> None:
     seat.until(lambda: seat.snapshot.policy is not None
                and seat.snapshot.policy.weights_version == number
                and seat.state.versions.driving == number)
+
+
+def test_a_policy_that_joins_in_the_middle_of_an_episode_leaves_its_chunks_in_it(seat, run):
+    seat.until(lambda: bool(seat.client.snapshot) and seat.snapshot.task == TASK)
+    assert seat.snapshot.policy is None
+    seat.arm()
+    episode = seat.do(StartEpisode(task=TASK, seed=5001))
+    assert seat.asked(UsePolicy(str(run.path / "checkpoints" / "000003"))).accepted
+    seat.until(lambda: bool(seat.snapshot.policy and seat.snapshot.policy.alive))
+    seat.until(lambda: seat.client.ask(StartPolicy()).accepted)
+    seat.until(lambda: bool(seat.snapshot.policy and seat.snapshot.policy.taken >= 2))
+    seat.do(EndEpisode(label="success"))
+    seat.until(lambda: seat.snapshot.recorder.last_episode == episode)
+    with DemoStore.open(seat.state.store) as store:
+        kept = EpisodeReader(store.episode_path(episode))
+    named = set(kept["tick"]["chunk_id"][:].tolist()) - {0}
+    assert named and named <= set(kept["chunk"]["chunk_id"][:].tolist())
+    assert kept["tick"]["chunk_id"][0] == 0             # nobody's, before it joined
+    kinds = [event["kind"] for event in kept.events]
+    assert kinds.index("policy joined") < kinds.index("start_policy")
+    assert check_rollout(kept).findings == ()
+    seat.client.ask(Pause())
 
 
 def test_versions_pass_the_gate_or_not_while_the_policy_drives(seat):
@@ -109,9 +133,12 @@ def test_versions_pass_the_gate_or_not_while_the_policy_drives(seat):
     refused = decided(seat, Promote(version=8))
     assert "version 8 is refused: it leads the tool elsewhere" in refused
     assert seat.state.versions.refused and "with a reason" in refused
+    assert (seat.state.versions.refused_run, seat.state.versions.refused_version) == (
+        str(run_at(seat)), 8)
     drives_with(seat, 5)
     assert "overruled" in decided(seat, Promote(version=8, overrule="it must go round the post"))
     drives_with(seat, 8)
+    assert not seat.state.versions.refused_version
 
     assert decided(seat, RollBack(reason="it went wrong")) == "version 5 drives again"
     drives_with(seat, 5)
@@ -172,28 +199,3 @@ def test_the_command_line_speaks_to_the_running_desk(seat, tmp_path, monkeypatch
         assert capsys.readouterr().out.strip() == "version 5 drives again"
         assert cli.main(["promote", "9"]) == 1
         assert cli.main(["promote", "4"]) == 2
-
-
-def test_a_policy_that_joins_in_the_middle_of_an_episode_leaves_its_chunks_in_it(seat):
-    seat.until(lambda: bool(seat.client.snapshot) and seat.snapshot.task == TASK
-               and bool(seat.state.versions.driving))
-    before = seat.state.policy.folder
-    seat.client.ask(Pause())
-    assert seat.asked(UsePolicy("")).accepted
-    seat.until(lambda: seat.snapshot.policy is None)
-    seat.arm()
-    episode = seat.do(StartEpisode(task=TASK, seed=5001))
-    assert seat.asked(UsePolicy(before)).accepted
-    seat.until(lambda: bool(seat.snapshot.policy and seat.snapshot.policy.alive))
-    seat.until(lambda: seat.client.ask(StartPolicy()).accepted)
-    seat.until(lambda: bool(seat.snapshot.policy and seat.snapshot.policy.taken >= 2))
-    seat.do(EndEpisode(label="success"))
-    seat.until(lambda: seat.snapshot.recorder.last_episode == episode)
-    with DemoStore.open(seat.state.store) as store:
-        kept = EpisodeReader(store.episode_path(episode))
-    named = set(kept["tick"]["chunk_id"][:].tolist()) - {0}
-    assert named and named <= set(kept["chunk"]["chunk_id"][:].tolist())
-    assert kept["tick"]["chunk_id"][0] == 0             # nobody's, before it joined
-    kinds = [event["kind"] for event in kept.events]
-    assert kinds.index("policy joined") < kinds.index("start_policy")
-    assert check_rollout(kept).findings == ()

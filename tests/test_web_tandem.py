@@ -41,7 +41,7 @@ VERSIONS = (
             standing="refused", says="it moves too differently"))
 AT_WORK = desk(policy=DeskPolicy("/runs/x"), versions=VersionsState(
     versions=VERSIONS, driving_run="/runs/x", driving=120, decision="version 180 was refused",
-    refused=True))
+    refused=True, refused_run="/runs/x-2", refused_version=180))
 
 
 def status(**changes):
@@ -95,8 +95,17 @@ def test_axes_are_the_persons_both_or_the_policys():
 def test_a_training_is_asked_for_with_its_method_and_stores():
     assert train.request_of("sirius", 2.5, "datasets/bin\n\n datasets/more ") == StartTraining(
         method="sirius", minutes=2.5, stores=("datasets/bin", "datasets/more"))
-    assert train.promotion_of("150 /runs/x 2", 3, " looks fine ") == Promote(
-        version=150, run="/runs/x 2", scenes=3, overrule="looks fine")
+    assert train.promotion_of("150 /runs/x 2", 3, "", None) == Promote(
+        version=150, run="/runs/x 2", scenes=3)
+
+
+def test_a_reason_overrules_the_gate_only_for_the_version_that_it_refused_last():
+    def overrules(state, number, run):
+        return train.promotion_of(f"{number} {run}", 0, " looks fine ", state).overrule
+
+    assert overrules(AT_WORK, 180, "/runs/x-2") == "looks fine"
+    assert overrules(AT_WORK, 150, "/runs/x-2") == overrules(AT_WORK, 180, "/runs/x") == ""
+    assert overrules(desk(), 0, "") == overrules(None, 180, "/runs/x-2") == ""
 
 
 def trained(**changes):

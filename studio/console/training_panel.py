@@ -2,6 +2,7 @@
 
 from studio.console.seen import Seen, Ui
 from studio.console.toolkit import dpg
+from studio.station.desk.link import DeskState
 from studio.station.training.training_link import (
     LEARNED,
     Promote,
@@ -13,6 +14,7 @@ from studio.views.keymap import key_for
 from studio.views.training_words import (
     METHODS,
     VersionRow,
+    reason_for,
     roll_back_refusal,
     telling,
     training_words,
@@ -31,6 +33,7 @@ class TrainingPanel:
         self._ui = ui
         self._rows: tuple[VersionRow, ...] = ()
         self._running = False
+        self._desk: DeskState | None = None
         with dpg.tab(label=f"{icon('dumbbell')}  Train") as self.tab:
             with dpg.group(horizontal=True):
                 self._method = dpg.add_combo([words for _, words in METHODS], width=300,
@@ -100,14 +103,14 @@ class TrainingPanel:
     def _promote(self, number: int) -> None:
         if number < len(self._rows):
             row = self._rows[number]
-            reason = dpg.get_value(self._reason).strip()
+            reason = reason_for(self._desk, row.run, row.number, dpg.get_value(self._reason))
             self._ui.do("ask desk", Promote(version=row.number, run=row.run, overrule=reason))
-            dpg.set_value(self._reason, "")     # it was for this one
+            dpg.set_value(self._reason, "")     # it was for the one that was refused
 
     def show(self, seen: Seen) -> None:
         """Draw how it goes."""
         shown, themes, state = self._ui.shown, self._ui.themes, seen.state
-        said = training_words(state)
+        said, self._desk = training_words(state), state
         self._running = state is not None and state.training.running
         refusal = said.stop if self._running else said.start
         shown.settings(self.start, enabled=not refusal,
@@ -137,11 +140,12 @@ class TrainingPanel:
         known = state.versions if state is not None else None
         decided = known.doing or known.decision if known is not None else ""
         bad = known is not None and known.refused and not known.doing
+        overrulable = known is not None and bad and bool(known.refused_run)
         shown.value(self._decision, f"{icon('circle-x' if bad else 'info')}  {decided}"
                     if decided else "")
         shown.settings(self._decision, show=bool(decided))
         shown.theme(self._decision, themes.said["warning" if bad else "idle"])
-        shown.settings(self._reason, show=bad or bool(dpg.get_value(self._reason)))
+        shown.settings(self._reason, show=overrulable or bool(dpg.get_value(self._reason)))
         self._rows = version_rows(state)
         for line, row in zip(self._lines, [*self._rows[:_ROWS], *[None] * _ROWS], strict=False):
             group, use, words, figures = line

@@ -11,7 +11,7 @@ import msgspec
 
 from policy.versions.ledger import Version
 from studio.station.desk.link import DeskState
-from studio.station.training.training_link import LEARNED, DrawnCurve
+from studio.station.training.training_link import LEARNED, DrawnCurve, VersionsState
 from studio.views.words import counted, duration, sentence
 
 METHODS: tuple[tuple[str, str], ...] = (
@@ -161,6 +161,16 @@ def _row(version: Version, *, drives: bool) -> VersionRow:
         run=version.run, number=version.number, words=f"Version {version.number}",
         standing=standing, icon=icon, tone=tone, figures=", ".join([learned, *figures]),
         says=sentence(version.says or version.reason), drives=drives)
+
+
+def reason_for(state: DeskState | None, run: str, number: int, reason: str) -> str:
+    """The reason to overrule the gate, if it was this version that the last decision refused.
+
+    A person has read what speaks against that one; of every other the gate decides first.
+    """
+    known = state.versions if state is not None else VersionsState()
+    asked = bool(known.refused_run) and (run, number) == (known.refused_run, known.refused_version)
+    return reason.strip() if asked else ""
 
 
 def roll_back_refusal(state: DeskState | None) -> str:

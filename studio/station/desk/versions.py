@@ -168,13 +168,15 @@ class VersionsAtDesk:
                         says="; ".join(one.says for one in objections), reason=request.overrule)
         if refused := refusal(objections, request.overrule):
             self._write(version, driving, decided, what="refused", reason="")
-            self._decide(f"version {version.number} is refused: {refused}", refused=True)
+            self._decide(f"version {version.number} is refused: {refused}", refused=True,
+                         refused_run=version.run, refused_version=version.number)
             return
         self._change(doing=f"version {version.number} is being loaded")
         reply, took_ms = yield from self._asked(SwapWeights(version.folder))
         if not reply.accepted:
             self._write(version, driving, decided, what="refused", reason="", says=reply.reason)
-            self._decide(f"version {version.number} is refused: {reply.reason}", refused=True)
+            self._decide(f"version {version.number} is refused: {reply.reason}", refused=True,
+                         refused_run=version.run, refused_version=version.number)
             return
         self._before = driving
         self._take_over(version, took_ms)
@@ -231,9 +233,11 @@ class VersionsAtDesk:
             run=Path(entry.to_run or version.run).name, reason=entry.reason,
             figures={} if entry.figures is None else msgspec.to_builtins(entry.figures)))
 
-    def _decide(self, decision: str, *, refused: bool = False) -> None:
+    def _decide(self, decision: str, *, refused: bool = False, refused_run: str = "",
+                refused_version: int = 0) -> None:
         self._untold = decision
-        self._change(decision=decision, refused=refused, decisions=self.state.decisions + 1)
+        self._change(decision=decision, refused=refused, refused_run=refused_run,
+                     refused_version=refused_version, decisions=self.state.decisions + 1)
 
     def _change(self, **fields: Any) -> None:
         self.state = msgspec.structs.replace(self.state, **fields)

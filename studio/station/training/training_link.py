@@ -138,6 +138,7 @@ class VersionsState(msgspec.Struct, frozen=True, kw_only=True):
         doing: what happens to a version now, such as "version 1710 is being measured".
         decision: the last one, in one line.
         refused: whether the last decision was a refusal.
+        refused_run, refused_version: which version it refused; empty and 0 if none.
         decisions: so many were made since the desk began.
         swap_ms: what the last change of versions took, from the request to the policy's answer.
     """
@@ -150,5 +151,7 @@ class VersionsState(msgspec.Struct, frozen=True, kw_only=True):
     doing: str = ""
     decision: str = ""
     refused: bool = False
+    refused_run: str = ""
+    refused_version: int = 0
     decisions: int = 0
     swap_ms: float = 0.0

@@ -7,8 +7,9 @@ from typing import Any
 
 import gradio as gr
 
+from studio.station.desk.link import DeskState
 from studio.station.training.training_link import Promote, RollBack, StartTraining, StopTraining
-from studio.views.training_words import METHODS, version_rows
+from studio.views.training_words import METHODS, reason_for, version_rows
 from studio.web.parts import Parts, show_reply
 from studio.web.widgets import ON_CHANGE, QUIET, button, html, place
 
@@ -64,19 +65,23 @@ def _versions(parts: Parts) -> gr.Dropdown:
     scenes = gr.Number(0, label="Simulated scenes to try it in first", precision=0, minimum=0,
                        elem_id="version-scenes")
     reason = gr.Textbox(label="Reason to overrule the gate", elem_id="version-reason",
-                        placeholder="Empty: the gate decides")
+                        placeholder="Of the version that it refused last")
     with gr.Row():
         promote = button("badge-check", "Let it drive", "promote", variant="primary")
         back = button("undo-2", "Roll back", "roll-back")
 
-    def let(chosen: str, tried: float, why: str) -> None:
+    def let(chosen: str, tried: float, why: str) -> Any:
         if not chosen:
             gr.Warning("Choose a version")
-            return
-        show_reply(parts.feed.ask_desk(promotion_of(chosen, tried, why)),
-                   "It is measured, and drives if it passes")
+            return gr.skip()
+        asked = promotion_of(chosen, tried, why, parts.feed.view.state)
+        if (why or "").strip() and not asked.overrule:
+            gr.Info("The gate decides of this version first: a reason is for the one that it "
+                    "refused last")
+        show_reply(parts.feed.ask_desk(asked), "It is measured, and drives if it passes")
+        return ""           # the reason was for this once
 
-    promote.click(let, inputs=[which, scenes, reason], **QUIET)
+    promote.click(let, inputs=[which, scenes, reason], outputs=reason, **QUIET)
     back.click(lambda why: show_reply(parts.feed.ask_desk(RollBack((why or "").strip())),
                                       "The version before drives"), inputs=reason, **QUIET)
     return which
@@ -88,8 +93,8 @@ def request_of(method: str, minutes: float, folders: str) -> StartTraining:
     return StartTraining(method=method, minutes=float(minutes or 0), stores=stores)
 
 
-def promotion_of(chosen: str, scenes: float, reason: str) -> Promote:
+def promotion_of(chosen: str, scenes: float, reason: str, state: DeskState | None) -> Promote:
     """What is asked of the desk of a version that was chosen: "number run"."""
     number, _, run = chosen.partition(" ")
     return Promote(version=int(number), run=run, scenes=int(scenes or 0),
-                   overrule=(reason or "").strip())
+                   overrule=reason_for(state, run, int(number), reason or ""))
