@@ -49,13 +49,12 @@ def test_a_run_that_does_not_say_and_a_policy_of_others_are_not_remarked_upon(tm
 
 
 def test_a_run_says_how_late_the_cameras_of_its_stores_were_and_is_asked_when_it_drives(tmp_path):
-    store = tmp_path / "store"
-    words = ["record", "--task", "push-button", "--fast", "--image-size", "48", "64", "--to",
-             str(store), "--json", "--episodes", "1"]
-    for late in ("{front: 5}", "{front: 12}"):
-        assert cli.main([*words, "--latency", late]) == 0
-    found = cameras_latencies([store], ["front", "wrist", "none"])
-    assert found == {"front": [5.0, 12.0], "wrist": [0.0, 0.0]}
+    store, others = tmp_path / "store", toy.make_store(tmp_path / "toys", episodes=1)
+    assert cli.main(["record", "--task", "push-button", "--fast", "--image-size", "48", "64",
+                     "--to", str(store), "--json", "--episodes", "1", "--latency",
+                     "{front: 12}"]) == 0
+    found = cameras_latencies([store, others], ["front", "wrist", "none"])
+    assert found == {"front": [0.0, 12.0], "wrist": [0.0, 0.0]}
     run = RunFolder.create(tmp_path / "run", {"kind": "small", LATENCY: found})
     run.save(RunState(step=1, minutes=0.0, seed=0), {})
     assert remark_on(str(run.path), streams(front=0.0, wrist=0.0)) == ""
