@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -15,8 +16,12 @@ from policy.foreign.lerobot_export import export_policy
 from policy.foreign.opening import open_policy
 from policy.interfaces import Observation
 from recorders.store_errors import StoreError
+from recorders.streams import StreamSpec
 from studio import cli
+from studio.devices.interfaces import DeviceError
+from studio.sim.robot import SimRobot
 from studio.sim.samples import JOINT_NAMES
+from studio.station.serving.policy_loading import remark_on, require_for
 
 JOINTS = [f"{name}.pos" for name in JOINT_NAMES]
 SMALL = ("--env.height=64", "--env.width=64", "--env.episode_length=6")
@@ -146,7 +151,32 @@ def test_weights_that_do_not_fit_and_folders_that_are_none_are_refused(exported,
     with pytest.raises(CheckpointError, match="does not fit the network: it lacks"):
         loaded(broken)
     with pytest.raises(StoreError, match="exists already"):
-        export_policy(exported.parent / "run", exported, JOINTS)
+        export_policy(exported.parent / "run", exported, SimRobot.name, JOINT_NAMES)
     with pytest.raises(CheckpointError, match="is no run"):
-        export_policy(tmp_path / "nothing", tmp_path / "to", JOINTS)
+        export_policy(tmp_path / "nothing", tmp_path / "to", SimRobot.name, JOINT_NAMES)
     assert not (tmp_path / "to").exists()
+
+
+def test_an_exported_policy_says_what_it_was_trained_with_and_drives_no_other_robot(tmp_path):
+    run, to = write_random_run(tmp_path / "run", robot=SimRobot.name, joint_names=JOINT_NAMES,
+                               latency_ms={"front": [20.0, 20.0]}), tmp_path / "to"
+    export_policy(run, to, SimRobot.name, JOINT_NAMES)
+    said = loaded(to).config
+    assert (said.robot, said.joint_names, said.latency_ms) == (
+        SimRobot.name, list(JOINT_NAMES), {"front": [20.0, 20.0]})
+    info = SimRobot(render=False).info
+    require_for(str(to), info)
+    for other in ({"name": "so101"}, {"joint_names": ("pan", "gripper")}):
+        with pytest.raises(DeviceError, match="policy of another robot"):
+            require_for(str(to), msgspec.structs.replace(info, **other))
+    late = StreamSpec(name="front", rate_hz=30.0, latency_ns=70_000_000)
+    assert "camera front is 70 ms late here" in remark_on(str(to), [late])
+
+
+def test_a_run_of_another_robot_is_not_exported_for_the_simulated_arm(tmp_path):
+    run = write_random_run(tmp_path / "run", robot="so101", joint_names=["pan", "gripper"])
+    with pytest.raises(CheckpointError, match=r"its joints are pan, gripper.*LeRobot's commands"):
+        export_policy(run, tmp_path / "to", SimRobot.name, JOINT_NAMES)
+    assert not (tmp_path / "to").exists()
+    named = write_random_run(tmp_path / "named", joint_names=JOINTS)    # by LeRobot's recorder
+    assert export_policy(named, tmp_path / "to", SimRobot.name, JOINT_NAMES).step == 7

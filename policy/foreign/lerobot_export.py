@@ -1,11 +1,12 @@
 """A dual-system run as the folder of a LeRobot policy of the type `tandem`.
 
-    export_policy(Path("runs/x"), Path("out/x"), JOINTS)
+    export_policy(Path("runs/x"), Path("out/x"), "tandem_sim", JOINT_NAMES)
     policy = load_exported(Path("out/x"))
 
 The folder holds what LeRobot 0.6.1 looks for: config.json, the weights in one safetensors file, and
-the two processors. LeRobot knows the type where studio/lerobot_plugin is imported. Knows runs and
-LeRobot's files; knows no robot but by the names of its joints.
+the two processors; and what the run was trained with, so that it drives nothing else. LeRobot knows
+the type where studio/lerobot_plugin is imported. Knows runs and LeRobot's files; knows no robot but
+by its name and those of its joints.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from torch import Tensor
 from policy.driving.dual_policy import DualPolicy
 from policy.errors import CheckpointError
 from policy.foreign.lerobot_folder import CONFIG, PICTURES, WEIGHTS
+from policy.foreign.trained_with import TYPE, said_in
 from policy.interfaces import PolicySpec
 from policy.network.building import DualDescription, build
 from policy.network.dual_system import DualSystem
@@ -31,10 +33,11 @@ from policy.runs.checkpoints import (
     weights_of,
 )
 from policy.runs.tensor_files import write_tensors
+from policy.versions.misfit import robot_misfit
 from recorders.exchange.destination import moved_when_whole
 from recorders.files import write_durably
 
-TYPE, STATE, MODEL = "tandem", "observation.state", "model."
+STATE, MODEL, POSITION = "observation.state", "model.", ".pos"      # LeRobot's name of a position
 TOUCH, WRENCH = ("left", "right"), ("fx", "fy", "fz", "tx", "ty", "tz")
 STANDS = ("x", "y", "z", "qw", "qx", "qy", "qz", "fx", "fy", "cx", "cy")
 FEELS = {"touch": ("touch",), "force": ("wrench",)}         # a part to the senses that it needs
@@ -48,16 +51,18 @@ class ExportedPolicy(msgspec.Struct, frozen=True):
     inputs: dict[str, tuple[int, ...]]
 
 
-def export_policy(run: Path, to: Path, joints: Sequence[str]) -> ExportedPolicy:
+def export_policy(run: Path, to: Path, robot: str, joint_names: Sequence[str]) -> ExportedPolicy:
     """Write a run's newest checkpoint, or the one that is meant, for LeRobot's commands.
 
     Args:
         run: folder of a run or of a checkpoint.
         to: a folder that is not there yet.
-        joints: of the robot that it drives, the gripper last.
+        robot: that it drives in LeRobot's commands.
+        joint_names: of that robot, the gripper last.
 
     Raises:
-        CheckpointError: it is no dual-system run, is damaged, or feels what no robot tells.
+        CheckpointError: it is no dual-system run, is damaged, was trained on another robot, or
+            feels what no robot tells.
         StoreError: something lies at `to`.
     """
     checkpoint = find_checkpoint(run)
@@ -65,12 +70,15 @@ def export_policy(run: Path, to: Path, joints: Sequence[str]) -> ExportedPolicy:
     if config.get("kind") != "dual":
         raise CheckpointError(f"{run} is a run of the kind {config.get('kind')!r}: only dual "
                               "systems (`tandem train`) become LeRobot policies of our type")
+    if wrong := robot_misfit(_plain(config), robot, joint_names):
+        raise CheckpointError(f"{run} cannot be exported: {wrong}; in LeRobot's commands it would "
+                              f"have the kinematics of {robot}")
     description = msgspec.convert(config["dual"], DualDescription)
     if untold := [part for part in description.spec.proprioception if part in NEVER]:
         raise CheckpointError(f"{run} feels {', '.join(untold)}, which only the simulator tells")
     model = build(description)
     load_weights(model, read_weights(checkpoint), checkpoint)
-    inputs = inputs_of(description.spec, len(joints))
+    inputs = inputs_of(description.spec, len(joint_names))
     with moved_when_whole(to) as partial:
         partial.mkdir()
         write_tensors(partial / WEIGHTS, {f"{MODEL}{name}": tensor.contiguous()
@@ -79,20 +87,19 @@ def export_policy(run: Path, to: Path, joints: Sequence[str]) -> ExportedPolicy:
             one.save_pretrained(partial)
         write_durably(partial / CONFIG, msgspec.json.format(msgspec.json.encode({
             "type": TYPE, "device": "cpu", "push_to_hub": False,
-            "weights_version": int(checkpoint.name), "joints": list(joints),
+            "weights_version": int(checkpoint.name), **said_in(config),
+            "joints": [f"{name}{POSITION}" for name in joint_names],
             "input_features": {name: {"type": "VISUAL" if name.startswith(PICTURES) else "STATE",
                                       "shape": shape} for name, shape in inputs.items()},
-            "output_features": {"action": {"type": "ACTION", "shape": (len(joints),)}},
+            "output_features": {"action": {"type": "ACTION", "shape": (len(joint_names),)}},
             "description": config["dual"]}), indent=2))
     return ExportedPolicy(int(checkpoint.name), inputs)
 
 
-def is_exported(folder: Path) -> bool:
-    """Whether a folder of a LeRobot policy was written here."""
-    try:
-        return msgspec.json.decode((folder / CONFIG).read_bytes()).get("type") == TYPE
-    except (OSError, msgspec.DecodeError, AttributeError):
-        return False
+def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's config with its joints as we call them: recordings of LeRobot say "joint1.pos"."""
+    return {**config, "joint_names": [str(name).removesuffix(POSITION)
+                                      for name in config.get("joint_names") or ()]}
 
 
 def load_exported(folder: Path, device: str = "cpu") -> DualPolicy:

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from policy.errors import CheckpointError
-from policy.foreign.lerobot_export import is_exported, load_exported
+from policy.foreign.lerobot_export import load_exported
 from policy.foreign.lerobot_folder import inner_folder, is_lerobot_folder
+from policy.foreign.trained_with import HUB, is_exported
 from policy.interfaces import Policy
 from policy.runs.checkpoints import load_policy
 
-HUB = "hf:"
 SERVERS = ("ws://", "wss://")
 
 

@@ -28,9 +28,10 @@ class ExportPolicy:
         from policy.foreign.lerobot_export import export_policy
         from recorders.files import bytes_of_tree
         from studio.commands.output import readable_bytes
+        from studio.sim.robot import SimRobot
         from studio.sim.samples import JOINT_NAMES
 
-        done = export_policy(self.run_folder, self.to, [f"{name}.pos" for name in JOINT_NAMES])
+        done = export_policy(self.run_folder, self.to, SimRobot.name, JOINT_NAMES)
         screen.print(f"step {done.step}, {readable_bytes(bytes_of_tree(self.to))}: "
                      f"lerobot-eval --policy.path={self.to} --env.type=tandem --env.senses=true "
                      "--env.discover_packages_path=studio.lerobot_plugin")

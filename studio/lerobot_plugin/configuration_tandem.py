@@ -28,7 +28,13 @@ class TandemConfig(PreTrainedConfig):
     noise_seed: int = 0
     """Of the chunks' noise; counted up from episode to episode."""
     joints: list[str] = field(default_factory=list)
-    """Of the robot that it drives, the gripper last."""
+    """Of the robot that it drives, the gripper last, as LeRobot calls their positions."""
+    robot: str = ""
+    """That it was trained on; empty: it does not say."""
+    joint_names: list[str] = field(default_factory=list)
+    """Of that robot, as the recordings call them."""
+    latency_ms: dict[str, list[float]] = field(default_factory=dict)
+    """Camera to how late it was in training, the least and the most; said where it drives."""
     weights_version: int = 0
     """The checkpoint's step."""
     description: dict[str, Any] = field(default_factory=dict)

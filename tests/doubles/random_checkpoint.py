@@ -21,8 +21,8 @@ FELT = 9 + 2 + 3 + 2        # tool, gripper, lag and touch of the simulated arm
 SURE = 1000.0
 
 
-def write_random_run(folder: Path, step: int = 7) -> Path:
-    """A run with one checkpoint, that sees the front camera."""
+def write_random_run(folder: Path, step: int = 7, **says: object) -> Path:
+    """A run with one checkpoint, that sees the front camera; `says` stands in its config."""
     torch.manual_seed(step)
     spec = PolicySpec(cameras={"front": "rgb"})
     words = WordTokenizer.fitted(WORDS).words
@@ -35,6 +35,7 @@ def write_random_run(folder: Path, step: int = 7) -> Path:
     model = build(described)
     with torch.no_grad():
         model.body.word_out.weight *= SURE      # pyright: ignore[reportOperatorIssue]
-    run = RunFolder.create(folder, {"kind": "dual", "dual": msgspec.to_builtins(described)})
+    run = RunFolder.create(folder, {"kind": "dual", "dual": msgspec.to_builtins(described),
+                                     **says})
     run.save(RunState(step=step, minutes=0.0, seed=0), {"model": weights_of(model)})
     return folder

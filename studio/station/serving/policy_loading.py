@@ -10,10 +10,9 @@ from pathlib import Path
 import msgspec
 
 from policy.driving.two_speeds import Pace
-from policy.errors import CheckpointError
+from policy.foreign.trained_with import trained_with
 from policy.interfaces import Choosy, Policy
 from policy.monitoring.calibration import Calibration
-from policy.runs.checkpoints import find_checkpoint, run_of
 from policy.runs.latencies import LATENCY, other_latencies
 from policy.versions.misfit import robot_misfit
 from recorders.streams import StreamSpec
@@ -64,16 +63,12 @@ def calibration_of(policy: str) -> bytes:
 
 
 def require_for(folder: str, robot: RobotInfo) -> None:
-    """Refuse a run of another robot.
+    """Refuse a run of another robot, exported or not.
 
     Raises:
         DeviceError: naming what differs.
     """
-    try:
-        config = run_of(find_checkpoint(Path(folder))).config
-    except CheckpointError:
-        return              # no run of ours: its loader knows, or has said so already
-    if wrong := robot_misfit(config, robot.name, robot.joint_names):
+    if wrong := robot_misfit(trained_with(folder), robot.name, robot.joint_names):
         raise DeviceError(f"{folder} is a policy of another robot: {wrong}")
 
 
@@ -107,15 +102,11 @@ def remark_on(folder: str, streams: Sequence[StreamSpec]) -> str:
     """What is not here as it was when a run of ours learned, in a sentence; empty if nothing is.
 
     Args:
-        folder: of the run or of one of its checkpoints.
+        folder: of the run or of one of its checkpoints, or of the policy that it was exported as.
         streams: the robot's, and the station's `tick`.
     """
-    try:
-        config = run_of(find_checkpoint(Path(folder))).config
-    except CheckpointError:
-        return ""           # no run of ours: nobody noted it
     rate_hz = next((one.rate_hz for one in streams if one.name == "tick"), 100.0)
-    return other_latencies(config.get(LATENCY, {}), streams, 1000 / rate_hz)
+    return other_latencies(trained_with(folder).get(LATENCY, {}), streams, 1000 / rate_hz)
 
 
 def require_fit(policy: Policy, robot: RobotInfo, streams: Sequence[StreamSpec]) -> None:

@@ -176,6 +176,7 @@ class PolicyDesk:
             require_for(folder, self._robot)
         policy = load(self._told, folder)
         if self._robot is not None:
+            require_for(folder, self._robot)        # one of the hub is here only now
             require_fit(policy, self._robot, self._streams)
         if self._streams and (wrong := warm_up(policy, self._streams, 1)):
             raise CheckpointError(f"{folder} gives no chunk to follow: {wrong}")
