@@ -34,7 +34,7 @@ from studio.views.device_choices import (
 from studio.views.device_values import UNKNOWN, device_of
 from studio.views.health_bar import gauges
 from studio.views.icons import ICONS
-from studio.views.station_file import choice_in, keep
+from studio.views.station_file import choice_in, keep, left_out
 
 SPACEMOUSE = desk(teleop="spacemouse")
 
@@ -205,6 +205,44 @@ store: /data/mine
     assert "store: /data/mine" in path.read_text()
     words = gathered(["--station", str(path)])
     assert words[words.index("--robot") + 1] == "so101_follower"
+
+
+FRONT = {"type": "opencv", "index_or_path": 0}
+MEASURED = desk(robot="so101_follower", teleop="none", robot_options={
+    "fields": {"port": "/dev/ttyACM0"}, "cameras": {"front": FRONT, "wrist": {**FRONT, "fps": 30}},
+    "latency_ms": {"front": 20, "wrist": 30, "command": 12}})
+
+
+def test_the_latencies_that_the_desk_works_with_are_kept_with_its_devices(tmp_path):
+    again = choice_in(keep(str(tmp_path / "desk.yaml"), choice_of(MEASURED), MEASURED))
+    assert changed(again, desk()) == changed(choice_of(MEASURED), MEASURED)
+    assert again.more == {"latency_ms": {"front": 20, "wrist": 30, "command": 12}}
+
+
+def test_a_camera_that_is_another_now_has_no_latency_and_the_others_have_theirs(tmp_path):
+    another = msgspec.structs.replace(
+        choice_of(MEASURED), cameras_line="front opencv index_or_path=0; wrist opencv fps=60")
+    assert changed(another, MEASURED).robot_options["latency_ms"] == {"front": 20, "command": 12}
+    path = keep(str(tmp_path / "desk.yaml"), choice_of(MEASURED), MEASURED)
+    assert choice_in(keep(path, another)).more == {"latency_ms": {"front": 20, "command": 12}}
+
+
+@pytest.mark.parametrize("latency", ["latency.yaml", "{front: 20}"])
+def test_a_file_that_is_kept_for_another_robot_loses_the_latencies_of_the_one_before(
+        tmp_path, latency):
+    (tmp_path / "latency.yaml").write_text("front: 20\n")
+    path = tmp_path / "desk.yaml"
+    path.write_text(f"robot: sim\nstore: /data/mine\nlatency: {latency}\n")
+    keep(str(path), Choice(cameras=("front", "wrist")))
+    assert choice_in(str(path)).more == {"latency_ms": {"front": 20}}
+    keep(str(path), choice_of(desk(robot="so101_follower", teleop="none")))
+    assert choice_in(str(path)).more == {} and "/data/mine" in path.read_text()
+
+
+def test_options_that_a_station_file_cannot_hold_are_named():
+    used = desk(robot_options={"depth": False, "latency_ms": {"front": 20}, "image_size": [48, 64]})
+    assert left_out(choice_of(used), used).startswith(", but for depth, image_size: ")
+    assert left_out(choice_of(MEASURED), MEASURED) == left_out(choice_of(desk()), desk()) == ""
 
 
 @pytest.mark.parametrize("choice", [

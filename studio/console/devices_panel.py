@@ -13,6 +13,7 @@ from studio.console.device_lines import DeviceLines
 from studio.console.seen import Seen, Ui
 from studio.console.station_dialog import WIDTH, StationDialog
 from studio.console.toolkit import dpg
+from studio.station.desk.link import DeskState
 from studio.views import device_choices
 from studio.views.device_choices import Choice
 from studio.views.device_values import device_of
@@ -29,6 +30,7 @@ class DevicesPanel:
     def __init__(self, ui: Ui) -> None:
         self._ui = ui
         self._used = device_choices.choice_of(None)
+        self._desk: DeskState | None = None
         self._used_of: tuple[Any, ...] = ()     # what of the desk's state that was worked out from
         self._choice: Choice | None = None      # while it is not asked for yet
         self._complaint = ""                    # of that choice
@@ -73,7 +75,8 @@ class DevicesPanel:
         with dpg.group(horizontal=True):
             self._use = dpg.add_button(label=f"{icon('plug')}  Use these", height=_TALL,
                                        width=-WIDTH - 10, callback=self._ask)
-            self._station = StationDialog(self._ui, lambda: self._wanted, self._choose, _TALL)
+            self._station = StationDialog(self._ui, lambda: self._wanted, lambda: self._desk,
+                                          self._choose, _TALL)
         with dpg.tooltip(self._use, delay=0.3):
             self._tip = dpg.add_text("")
         self._said = dpg.add_text("", wrap=0)
@@ -130,6 +133,7 @@ class DevicesPanel:
 
     def show(self, seen: Seen) -> None:
         """Draw what is chosen, what is used, and what it says."""
+        self._desk = seen.state
         if (state := seen.state) is not None:
             of = (state.robot, state.robot_options, state.teleop, state.teleop_options)
             if of != self._used_of:

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from studio.console.seen import Ui
 from studio.console.toolkit import dpg
 from studio.devices.interfaces import DeviceError
+from studio.station.desk.link import DeskState
 from studio.views.device_choices import Choice
 from studio.views.icons import icon
-from studio.views.station_file import choice_in, keep
+from studio.views.station_file import choice_in, keep, left_out
 from studio.views.words import plain, sentence, shortened
 
 WIDTH = 36                  # of the button
@@ -24,6 +25,7 @@ class StationDialog:
     Args:
         ui: to make it with.
         wanted: what is chosen now.
+        desk: what the desk says now.
         choose: told what a file says.
         height: of the button, in pixels.
 
@@ -31,9 +33,9 @@ class StationDialog:
         text: into which somebody may type.
     """
 
-    def __init__(self, ui: Ui, wanted: Callable[[], Choice], choose: Callable[[Choice], None],
-                 height: int) -> None:
-        self._ui, self._wanted, self._choose = ui, wanted, choose
+    def __init__(self, ui: Ui, wanted: Callable[[], Choice], desk: Callable[[], DeskState | None],
+                 choose: Callable[[Choice], None], height: int) -> None:
+        self._ui, self._wanted, self._desk, self._choose = ui, wanted, desk, choose
         self.button = dpg.add_button(label=icon("folder-open"), width=WIDTH, height=height,
                                      callback=self._open)
         with dpg.tooltip(self.button, delay=0.3):
@@ -73,7 +75,11 @@ class StationDialog:
         self._try(lambda path: self._choose(choice_in(path)))
 
     def _write(self) -> None:
-        self._try(lambda path: self._ui.do("kept station", keep(path, self._wanted())))
+        def keep_in(path: str) -> None:
+            choice, desk = self._wanted(), self._desk()
+            self._ui.do("kept station", keep(path, choice, desk) + left_out(choice, desk))
+
+        self._try(keep_in)
 
     def _try(self, work: Callable[[str], None]) -> None:
         if not (path := plain(str(dpg.get_value(self.text))).strip()):

@@ -20,7 +20,7 @@ from studio.devices.lerobot_types import built_in_types, parsed
 ROBOTS_OWN = ("model", "tool", "joints", "unit", "gripper_open", "max_velocity",
               "max_acceleration", "max_jerk", "rate_hz", "image_encoding")
 LEADERS_OWN = tuple({field.name for field in fields_of(LeaderConfig)} - {"teleop_type", "fields"})
-FIELDS, CAMERAS = "fields", "cameras"
+FIELDS, CAMERAS, LATENCY = "fields", "cameras", "latency_ms"
 _NUMBER_OF_A_DEVICE = re.compile(r"0\d+")       # YAML would take it for an octal number
 _FIELD = re.compile(r"[A-Za-z_]\w*=")
 _PIECE = re.compile(r"""(?:'[^']*'|"[^"]*"|[^;])+""")   # a semicolon in quotes parts nothing
@@ -123,6 +123,27 @@ def together(options: Mapping[str, Any]) -> dict[str, Any]:
     return {**(theirs if isinstance(theirs, Mapping) else {}),
             **{name: value for name, value in options.items()
                if name in (*ROBOTS_OWN, *LEADERS_OWN)}}
+
+
+def cameras_said(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The cameras in a real robot's options, whether said beside its fields or among them."""
+    fields = options.get(FIELDS)
+    among = fields.get(CAMERAS) if isinstance(fields, Mapping) else None
+    return {name: {"type": "opencv", **of} for said in (among, options.get(CAMERAS))
+            if are_cameras(said) for name, of in said.items()}
+
+
+def still_measured(latency_ms: Any, before: Mapping[str, Any], after: Mapping[str, Any]) -> Any:
+    """Latencies without those of cameras that are gone or are others than they were measured with.
+
+    Args:
+        latency_ms: camera, or the command, to milliseconds.
+        before, after: the robot's options that they were measured with, and its options now.
+    """
+    if not isinstance(latency_ms, Mapping):
+        return latency_ms
+    then, now = cameras_said(before), cameras_said(after)
+    return {name: late for name, late in latency_ms.items() if then.get(name) == now.get(name)}
 
 
 def _words(line: str, whose: str) -> list[str]:

@@ -14,6 +14,7 @@ from studio.station.desk.link import DeskState, UseDevices
 from studio.station.given_devices import (
     CAMERAS,
     FIELDS,
+    LATENCY,
     LEADERS_OWN,
     ROBOTS_OWN,
     apart,
@@ -23,6 +24,7 @@ from studio.station.given_devices import (
     fields_in,
     line_of,
     require_cameras,
+    still_measured,
     together,
 )
 from studio.station.robots import (
@@ -202,13 +204,17 @@ def unsaid(state: DeskState) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def changed(choice: Choice, state: DeskState | None) -> UseDevices:
-    """The same, beginning from what is used: options that a choice cannot say stay as they are.
+    """The same, beginning from what is used: options that a choice cannot say stay as they are,
+    but for the latencies of cameras that are others now.
 
     Raises:
         DeviceError: a line of the choice cannot be read.
     """
     request = request_of(choice, {}, {})
     of_robot, of_teleop = unsaid(state) if state else ({}, {})
+    if state and choice.real and (late := of_robot.pop(LATENCY, None)):
+        late = still_measured(late, state.robot_options, request.robot_options)
+        of_robot |= {LATENCY: late} if late else {}
     return request_of(choice,
                       of_robot if state and state.robot == request.robot else {},
                       of_teleop if state and state.teleop == request.teleop else {})

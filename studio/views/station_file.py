@@ -13,19 +13,25 @@ from typing import Any
 from recorders.files import write_atomically
 from studio.devices.interfaces import DeviceError
 from studio.devices.lerobot_types import parsed
+from studio.station.desk.link import DeskState, UseDevices
 from studio.station.given_devices import (
     CAMERAS,
-    cameras_in,
+    FIELDS,
+    LATENCY,
+    LEADERS_OWN,
+    ROBOTS_OWN,
     cameras_line,
-    fields_in,
+    cameras_said,
     line_of,
     require_cameras,
+    still_measured,
+    together,
 )
 from studio.station.robots import LEADER, is_simulated
-from studio.views.device_choices import LEADER_ARM, Choice, cameras, operators, request_of
+from studio.views.device_choices import LEADER_ARM, Choice, cameras, changed, operators
 
 EXAMPLE = "'robot: {type: so101_follower, port: /dev/ttyACM0}'"
-_LATENCY = "latency_ms"
+_LATENCY = "latency"
 
 
 def choice_in(path: str) -> Choice:
@@ -38,7 +44,7 @@ def choice_in(path: str) -> Choice:
     said = _read(file)
     robot, of_robot = _device("robot", said.get("robot", "sim"))
     teleop, of_teleop = _device("teleop", said.get("teleop", "keyboard"))
-    looking, late = said.get(CAMERAS, {}), said.get("latency", {})
+    looking, late = said.get(CAMERAS, {}), said.get(_LATENCY, {})
     if isinstance(late, str):       # a file beside the station file
         late = _read(file.parent / _at(late))
     if not isinstance(late, Mapping):
@@ -54,11 +60,17 @@ def choice_in(path: str) -> Choice:
         teleop=LEADER_ARM if leader else teleop,
         leader_type=teleop.removeprefix(LEADER) if leader else "",
         leader_fields=line_of(of_teleop) if leader else "",
-        more={_LATENCY: dict(late)} if late else {}, teleop_more={} if leader else of_teleop)
+        more={LATENCY: dict(late)} if late else {}, teleop_more={} if leader else of_teleop)
 
 
-def keep(path: str, choice: Choice) -> str:
+def keep(path: str, choice: Choice, state: DeskState | None = None) -> str:
     """Write a choice into a file, all or nothing; returns its whole path.
+
+    Args:
+        path: of the file; what it says of other things stays.
+        choice: of devices.
+        state: of the desk, whose options that a choice has no words for are kept as well, such as
+            the latencies that were measured.
 
     Raises:
         DeviceError: what is chosen is not whole, or the file cannot be read or written.
@@ -68,21 +80,42 @@ def keep(path: str, choice: Choice) -> str:
     if choice.complaint:
         raise DeviceError(choice.complaint)
     file = _at(path).absolute()
-    request = request_of(choice, {}, {})
+    request = changed(choice, state)
     said: dict[str, Any] = _read(file) if os.path.lexists(file) else {}
-    said["robot"] = {"type": choice.robot, **fields_in(choice.robot_fields, "robot")}
+    said[_LATENCY] = request.robot_options.get(LATENCY) or _still_true(said, request)
+    said["robot"] = {"type": choice.robot,
+                     **(together(request.robot_options) if choice.real else {})}
     said["teleop"] = {"type": request.teleop, **(
-        fields_in(choice.leader_fields, "leader arm") if choice.teleop == LEADER_ARM
+        together(request.teleop_options) if choice.teleop == LEADER_ARM
         else request.teleop_options)}
-    said[CAMERAS] = cameras_in(choice.cameras_line) or list(choice.cameras)
-    if _LATENCY in request.robot_options:
-        said["latency"] = request.robot_options[_LATENCY]
+    said[CAMERAS] = (request.robot_options.get(CAMERAS) if choice.real else list(choice.cameras))
     said = {name: value for name, value in said.items() if value}
     try:
         write_atomically(file, yaml.safe_dump(said, sort_keys=False, allow_unicode=True).encode())
     except (OSError, ValueError) as error:      # or no name of a file
         raise DeviceError(f"{file} cannot be written: {error}") from error
     return str(file)
+
+
+def left_out(choice: Choice, state: DeskState | None = None) -> str:
+    """Words on what `keep` has no place for; empty if nothing."""
+    request = changed(choice, state)
+    held = {CAMERAS, LATENCY, *((FIELDS, *ROBOTS_OWN) if choice.real else ())}
+    names = [name for name in request.robot_options if name not in held]
+    if choice.teleop == LEADER_ARM:
+        names += [name for name in request.teleop_options if name not in (FIELDS, *LEADERS_OWN)]
+    return f", but for {', '.join(names)}: a station file has no place for it" if names else ""
+
+
+def _still_true(said: Mapping[str, Any], request: UseDevices) -> Any:
+    """The latencies that a file says already, as far as they are of these devices."""
+    robot, late = said.get("robot", "sim"), said.get(_LATENCY)
+    if (robot.get("type") if isinstance(robot, Mapping) else robot) != request.robot:
+        return None
+    if not isinstance(late, str):
+        return still_measured(late, said, request.robot_options)
+    same = cameras_said(said) == cameras_said(request.robot_options)
+    return late if same else None       # a file beside it, which is measured anew
 
 
 def _at(path: str) -> Path:

@@ -15,7 +15,7 @@ from studio.station.desk.link import DeskState, UseDevices
 from studio.station.given_devices import camera_types
 from studio.views import device_choices
 from studio.views.device_choices import LEADER_ARM, Choice
-from studio.views.station_file import choice_in, keep
+from studio.views.station_file import choice_in, keep, left_out
 from studio.web.parts import Parts, show_reply
 from studio.web.widgets import ON_CHANGE, QUIET, place
 
@@ -79,7 +79,8 @@ def build(parts: Parts, _picked: gr.State) -> None:
 
     def another(name: str, who: str) -> list[Any]:
         choice = device_choices.with_robot(Choice(robot="", teleop=who), name)
-        return _updates(given_of(choice))[:5]
+        updates = _updates(given_of(choice))
+        return [*updates[:5], updates[7]]       # the options of the robot before are not its own
 
     def whose(who: str) -> list[Any]:
         return [gr.update(visible=who == LEADER_ARM)] * 2
@@ -101,11 +102,12 @@ def build(parts: Parts, _picked: gr.State) -> None:
 
     def into_file(path: str, *given: Any) -> None:
         try:
-            gr.Info(f"Kept in {keep((path or '').strip(), choice_of(Given(*given)))}")
+            choice = choice_of(Given(*given))
+            gr.Info(f"Kept in {keep((path or '').strip(), choice)}{left_out(choice)}")
         except (ValueError, DeviceError) as mistake:
             gr.Warning(str(mistake))
 
-    robot.input(another, inputs=[robot, teleop], outputs=fields[:5], **QUIET)
+    robot.input(another, inputs=[robot, teleop], outputs=[*fields[:5], robot_options], **QUIET)
     teleop.input(whose, inputs=teleop, outputs=[leader_type, leader_fields], **QUIET)
     live.changed(lambda: _updates(shown(parts.feed.view.state)), outputs=fields, **QUIET)
     apply.click(use, inputs=fields, **QUIET)
