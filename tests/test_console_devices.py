@@ -98,25 +98,7 @@ def test_a_device_that_is_not_there_is_refused_and_the_keyboard_drives_on(tmp_pa
         drive_up(desktop)
 
 
-def test_a_leader_arm_is_asked_for_by_what_is_typed_and_typing_drives_nothing(tmp_path, screen):
-    with window(tmp_path, screen) as (_, desktop):
-        arm(desktop)
-        desktop.click("device leader")
-        desktop.click("leader type")
-        began = desktop.snapshot().tool_pose
-        screen.hands("type", "--delay", "150", "so 101 eee")     # Space would be the software stop
-        desktop.click("leader fields")
-        screen.hands("type", "--delay", "150", "/dev/x")
-        assert np.allclose(desktop.snapshot().tool_pose, began, atol=1e-3)
-        desktop.click("use devices")
-        asked = desktop.hear("do", action="devices")["value"]
-        assert (asked["teleop"], asked["leader_type"], asked["leader_fields"]) == (
-            "leader", "so 101 eee", "/dev/x")
-        assert not [line for line in desktop.said if line["kind"] == "answer"
-                    and line["command"] == "Stop"]
-
-
-def test_a_leader_in_a_line_and_a_real_arm_out_of_a_station_file_take_over_a_running_desk(
+def test_what_is_typed_drives_nothing_and_a_leader_and_a_real_arm_take_over_a_running_desk(
         tmp_path, screen):
     with tempfile.TemporaryDirectory(prefix="d") as short, ExitStack() as ending:
         folder = Path(short)                    # what is typed is drawn letter by letter
@@ -130,9 +112,17 @@ def test_a_leader_in_a_line_and_a_real_arm_out_of_a_station_file_take_over_a_run
             "robot": {"type": "so101_follower", "port": f"{short}/f", "id": "follower"} | told,
             "teleop": {"type": "so101_leader", "port": f"{short}/l", "id": "leader"} | told}))
         with window(tmp_path, screen, robot_options=BLIND) as (_, desktop):
+            arm(desktop)
+            began = desktop.snapshot().tool_pose
             write(desktop, {"device leader": "", "leader type": "so101_leader",
-                            "leader fields": "prot=x"})
+                            "leader fields": "prot=x eee=1"})   # Space would be the software stop
+            assert np.allclose(desktop.snapshot().tool_pose, began, atol=1e-3)
             use(desktop)
+            asked = desktop.hear("do", action="devices")["value"]
+            assert (asked["teleop"], asked["leader_type"], asked["leader_fields"]) == (
+                "leader", "so101_leader", "prot=x eee=1")
+            assert not [line for line in desktop.said if line["kind"] == "answer"
+                        and line["command"] == "Stop"]
             said = desktop.hear("notice", bad=True)["text"]
             assert "valid are " in said and "port" in said and said.endswith("sim and keyboard")
 
@@ -156,7 +146,7 @@ def write(desktop: Desktop, places: dict[str, str]) -> None:
         desktop.click(place)
         if text:
             desktop.screen.hands("key", "ctrl+a")
-            desktop.screen.hands("type", "--delay", "100", text)
+            desktop.screen.hands("type", "--delay", "120", text)
 
 
 def test_a_station_that_died_is_shown_as_old_and_brought_back_in_the_window(tmp_path, screen):

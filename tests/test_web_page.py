@@ -60,13 +60,13 @@ def web_desk(store: Path, **config: object) -> Iterator[str]:
 
 
 @contextmanager
-def running_web(folder: Path, store: Path, *words: str) -> Iterator[dict[str, str]]:
+def running_web(folder: Path, store: Path) -> Iterator[dict[str, str]]:
     """`tandem web` in a folder of its own, so that nobody's own desk is met; its addresses."""
     runtime = folder / "r"
     runtime.mkdir(mode=0o700)
     desk = subprocess.Popen(
         [sys.executable, "-m", "studio.cli", "web", "--store", str(store), "--teleop", "keyboard",
-         "--port", "0", "--json", *words], cwd=ROOT, stdout=subprocess.PIPE,
+         "--port", "0", "--json"], cwd=ROOT, stdout=subprocess.PIPE,
         env=os.environ | {"XDG_RUNTIME_DIR": str(runtime)})
     assert desk.stdout is not None
     try:
@@ -189,36 +189,30 @@ def test_on_a_desk_the_arm_is_watched_judged_and_stopped_and_nobody_else_is_call
         browser.shows("#devices", "Teleoperator")
         browser.page.wait_for_function(
             "document.querySelector('#teleop input').value === 'Keyboard'")
-        browser.page.locator("#teleop input").click()
-        browser.page.get_by_role("option", name="Nobody").click()
-        browser.page.locator("#use-devices").click()
-        browser.shows("#devices", "Nobody sits here")
+        choose_a_leader(browser, tmp_path)
     assert browser.hosts == {"127.0.0.1"} and browser.mistakes == []
 
 
-def test_a_leader_arm_is_chosen_by_type_and_fields_and_mistakes_are_said(tmp_path, browser):
-    write_calibration(tmp_path)
-    leader = ServoArmProcess(tmp_path / "l")
+def choose_a_leader(browser: Browser, folder: Path) -> None:
+    """In the tab Devices, by its type and fields; a mistake is said first."""
+    write_calibration(folder)
+    leader, page = ServoArmProcess(folder / "l"), browser.page
     try:
-        with running_web(tmp_path, tmp_path / "none", "--practice", "--headless",
-                         "--cameras", "[wrist]") as said:
-            page = browser.page
-            browser.open(said["web_url"])
-            browser.tab("Devices")
-            browser.shows("#devices", "Keyboard")
-            page.wait_for_function("document.querySelector('#teleop input').value === 'Keyboard'")
-            page.locator("#teleop input").click()
-            page.get_by_role("option", name="Leader arm").click()
-            page.locator("#leader-type input").fill("so101_leader")
-            page.locator("#leader-type input").press("Enter")
-            fields = page.locator("#leader-fields textarea, #leader-fields input")
-            fields.fill("nonsense")
-            page.locator("#use-devices").click()
-            browser.shows(".toast-body", "write NAME=VALUE")
-            fields.fill(f"port={leader.port} id=leader calibration_dir={tmp_path}")
-            page.locator("#use-devices").click()
-            browser.shows("#devices", "Leader so101_leader: works")
-        assert browser.mistakes == []
+        page.locator("#teleop input").click()
+        page.get_by_role("option", name="Leader arm").click()
+        page.locator("#leader-type input").fill("so101_leader")
+        page.locator("#leader-type input").press("Enter")
+        fields = page.locator("#leader-fields textarea, #leader-fields input")
+        fields.fill("nonsense")
+        page.locator("#use-devices").click()
+        browser.shows(".toast-body", "write NAME=VALUE")
+        fields.fill(f"port={leader.port} id=leader calibration_dir={folder}")
+        page.locator("#use-devices").click()
+        browser.shows("#devices", "Leader so101_leader: works")
+        page.locator("#teleop input").click()
+        page.get_by_role("option", name="Nobody").click()
+        page.locator("#use-devices").click()
+        browser.shows("#devices", "Nobody sits here")
     finally:
         leader.close()
 
