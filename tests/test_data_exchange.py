@@ -17,6 +17,7 @@ from PIL import Image
 
 from recorders.episode_reader import EpisodeReader
 from recorders.exchange import incoming as inc
+from recorders.exchange import lerobot_depth_out
 from recorders.exchange import lerobot_layout as layout
 from recorders.exchange.lerobot_import import import_lerobot
 from recorders.exchange.lerobot_pictures import cameras_of
@@ -242,6 +243,31 @@ def test_what_was_said_comes_back_from_a_table_that_was_copied_in_part(dataset, 
     (before, _), (after, _) = laid(tmp_path / "whole")[0], laid(tmp_path / "mended")[0]
     assert before.events == after.events
     assert any(event["kind"] == "subtask" for event in after.events)
+
+
+def test_depth_of_a_long_episode_goes_out_in_groups_of_rows_and_comes_back_whole(
+        tmp_path, monkeypatch):
+    monkeypatch.setattr(lerobot_depth_out, "GROUP_BYTES", 1)
+    seen = np.random.default_rng(0).integers(0, 9000, (4, 64, 64), dtype=np.uint16)
+    eye = inc.Camera(name="eye", height=64, width=64, pictures=lambda: iter(
+        np.zeros((4, 64, 64, 3), "u1")), depth=inc.Camera(
+            name="depth", height=64, width=64, pictures=lambda: iter(seen), depth_unit="0.001 m"))
+    path = np.linspace(0, 1, 8, dtype="f4").reshape(4, 2)
+    with DemoStore.open(tmp_path / "store", write=True, create=True) as opened:
+        inc.keep(opened, inc.Incoming(
+            rate_hz=30, tasks=["look"] * 4, action=path, state=path, state_names=("a", "b"),
+            action_names=("a", "b"), cameras=(eye,)))
+    export(tmp_path / "store", tmp_path / "out")
+    table = next((tmp_path / "out").glob("data/*/*.parquet"))
+    assert pq.ParquetFile(table).num_row_groups == 4
+    import_lerobot(tmp_path / "out", tmp_path / "back")
+    table.write_bytes(table.read_bytes()[:-8])                  # the footer of a crash
+    done = import_lerobot(tmp_path / "out", tmp_path / "mended", damaged=True)
+    assert done.episodes == 1
+    for store in ("back", "mended"):
+        with DemoStore.open(tmp_path / store) as opened:
+            episode = EpisodeReader(opened.episode_path(0))
+            np.testing.assert_array_equal([episode["eye"]["depth"][k] for k in range(4)], seen)
 
 
 def test_a_picture_that_is_missing_in_a_folder_is_named_by_its_number(tmp_path):

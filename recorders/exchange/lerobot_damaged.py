@@ -116,7 +116,7 @@ def _mended(path: Path, template: "pa.Table", lost: list[str]) -> "list[pa.Table
                 tables.append(pq.ParquetFile(mended).read_row_group(number))
             except (pa.ArrowInvalid, OSError) as error:
                 lost.append(f"{path.name}: {report.rows[number]} rows cannot be read ({error})")
-        return tables
+        return [pa.concat_tables(tables)] if tables else []     # an episode may be several groups
 
 
 def _template(folder: Path, info: layout.Info) -> "pa.Table":

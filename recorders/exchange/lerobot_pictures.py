@@ -5,7 +5,7 @@ decoded before it is asked for. Knows which picture is a camera's depth; knows n
 """
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,8 @@ def _camera(key: str, recorded: Recorded, info: layout.Info, units: dict[str, st
             return (depth.from_codes(codes, feature.get("info") or {}) for codes in
                     pictures_of(span.path, span.first, span.count, "gray12le"))
         files = (_in_folder(recorded.folders[key], recorded.rows.num_rows)
-                 if key in recorded.folders else _in_column(recorded.rows[key].to_pylist()))
+                 if key in recorded.folders
+                 else _in_column(cell.as_py() for cell in recorded.rows[key]))
         if not deep:
             return map(_decoded, files)
         return (depth.incoming(depth.from_tiff(data), unit) for data in files)
@@ -76,7 +77,7 @@ def _in_folder(folder: Path, frames: int) -> Iterator[bytes]:
         yield path.read_bytes()
 
 
-def _in_column(pictures: Sequence[dict[str, Any]]) -> Iterator[bytes]:
+def _in_column(pictures: Iterable[dict[str, Any]]) -> Iterator[bytes]:
     for picture in pictures:
         if not picture["bytes"]:
             raise StoreError(f"a picture lies outside the table, in {picture['path']}: "

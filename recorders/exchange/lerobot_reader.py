@@ -117,8 +117,11 @@ def read_table(path: Path) -> "pa.Table":
     import pyarrow.parquet as pq
 
     try:
-        # Memory-mapped and opened by itself: a file among others must not become a partition.
-        return pq.ParquetFile(path).read()
+        # Opened by itself: a file among others must not become a partition. Group by group: Arrow
+        # cannot read pictures of more than 2 GiB into one piece of a column.
+        with pq.ParquetFile(path) as file:
+            groups = [file.read_row_group(k) for k in range(file.num_row_groups)]
+            return pa.concat_tables(groups or [file.schema_arrow.empty_table()])
     except FileNotFoundError:
         raise StoreError(f"{path} is not there: copy the dataset anew") from None
     except (pa.ArrowInvalid, OSError) as error:

@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from recorders.exchange import depth
 from recorders.exchange import lerobot_layout as layout
 from recorders.exchange import lerobot_stats as stats
+from recorders.exchange.lerobot_depth_out import DepthOut
 from recorders.exchange.lerobot_tables import data_table, write_episodes, write_tasks
 from recorders.exchange.videos import Codec, VideoWriter
 from recorders.store_errors import StoreError
@@ -91,10 +91,10 @@ class LeRobotWriter:
         number, first = len(self._episodes), self.info.total_frames
         columns = {**episode.numbers, **self._own_columns(episode.tasks, number, first)}
         of = {key: stats.of_numbers(values) for key, values in columns.items()}
-        files: dict[str, list[bytes]] = {}
-        for key in self.info.pictures("image"):
-            files[key], of[key] = _depth_files(episode.pictures[key], episode.units[key])
-        self._write_rows(episode, columns, files)
+        deep = DepthOut({key: episode.pictures[key] for key in self.info.pictures("image")},
+                        episode.units)
+        self._write_rows(episode, columns, deep)
+        of |= deep.stats()
         places: dict[str, Any] = {}
         for key, done in encoding.items():
             of[key], where = done.result()
@@ -142,32 +142,34 @@ class LeRobotWriter:
                 "episode_index": np.full(len(tasks), number, np.int64), "index": first + count,
                 "task_index": np.array([self._tasks[task] for task in tasks], np.int64)}
 
-    def _write_rows(self, episode: Outgoing, columns: dict[str, np.ndarray],
-                    files: dict[str, list[bytes]]) -> None:
-        import pyarrow.parquet as pq
+    def _write_rows(self, episode: Outgoing, columns: dict[str, np.ndarray], deep: DepthOut
+                    ) -> None:
+        """A row group for every episode, as LeRobot writes; more where depth would fill memory."""
+        self._close_if_full()
+        for frames, files in deep.groups(len(episode.tasks)):
+            events = {k - frames.start: rows for k, rows in episode.events.items()
+                      if frames.start <= k < frames.stop}
+            table = data_table(self.info.features, {key: values[frames] for key, values
+                                                    in columns.items()},
+                               episode.persistent, events, files)
+            self._open_table(table.schema).write_table(table)
 
-        table = data_table(self.info.features, columns, episode.persistent, episode.events, files)
-        path = self.folder / layout.DATA_PATH.format(chunk_index=self._place[0],
-                                                     file_index=self._place[1])
-        if self._table is not None and path.stat().st_size > layout.DATA_FILE_MB << 20:
+    def _close_if_full(self) -> None:
+        if self._table is not None and self._path().stat().st_size > layout.DATA_FILE_MB << 20:
             self._table.close()
             self._table, self._place = None, layout.next_file(*self._place)
-            path = self.folder / layout.DATA_PATH.format(chunk_index=self._place[0],
-                                                         file_index=self._place[1])
+
+    def _open_table(self, schema: Any) -> Any:
+        import pyarrow.parquet as pq
+
         if self._table is None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._table = pq.ParquetWriter(path, table.schema, compression="snappy")
-        self._table.write_table(table)      # a row group for every episode, as LeRobot writes
+            self._path().parent.mkdir(parents=True, exist_ok=True)
+            self._table = pq.ParquetWriter(self._path(), schema, compression="snappy")
+        return self._table
 
-
-def _depth_files(pictures: Iterator[np.ndarray], unit: str) -> tuple[list[bytes], stats.Stats]:
-    """Pictures of depth as files, and their statistics in the unit that LeRobot is told."""
-    worth = depth.outgoing(np.arange(1 << 16, dtype=np.uint16), unit).astype(np.float64)
-    files, looked = [], stats.PictureStats(1, worth)
-    for picture in pictures:
-        files.append(depth.as_tiff(depth.outgoing(picture, unit)))
-        looked.add(picture[..., None])
-    return files, looked.result()
+    def _path(self) -> Path:
+        return self.folder / layout.DATA_PATH.format(chunk_index=self._place[0],
+                                                     file_index=self._place[1])
 
 
 class _Videos:
