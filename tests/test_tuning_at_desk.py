@@ -2,8 +2,10 @@
 command line, by mouse in the window, and in the page.
 """
 
+import io
 import json
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,11 +43,14 @@ class Place(NamedTuple):
                    and now.training.trainer.step > now.versions.versions[-1].number + 3)
 
     def ended(self) -> int:
-        """Wait until it has ended and its newest version is listed; returns that one's number."""
-        state = self.until(lambda now: not now.training.running and now.versions.versions
-                           and now.versions.versions[-1].run == now.training.trainer.run)
-        return state.versions.versions[-1].number
+        """Wait until it has ended and its last version is listed; returns that one's number."""
+        def last(now: DeskState) -> bool:
+            trainer, versions = now.training.trainer, now.versions.versions
+            return bool(not now.training.running and not trainer.doing and versions
+                        and versions[-1].run == trainer.run
+                        and versions[-1].number >= trainer.step)
 
+        return self.until(last).versions.versions[-1].number
 
     def measured(self, number: int, position_m: float = 0.0) -> None:
         """Somebody has measured it beside the version that drives: the gate need not."""
@@ -74,35 +79,60 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             yield there
 
 
-def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, Any]:
-    """A command's exit code, and what it answered."""
-    code = cli.main([*words, "--json"])
-    return code, json.loads(capsys.readouterr().out)
+class Trained(NamedTuple):
+    """What the commands answered around a training, and the number of its last version."""
+
+    number: int
+    answers: dict[str, tuple[int, Any]]
+    shown: str
 
 
-def test_a_training_is_begun_watched_and_ended_from_the_command_line(
-        place, capsys, monkeypatch, tmp_path):
-    refused = said(capsys, "tune", "stop")
-    assert refused[0] == 2 and "no training goes on" in refused[1]["error"]
-    code, answer = said(capsys, "tune", "start", "--method", "dagger")
-    assert code == 2 and "valid are all, hg-dagger" in answer["error"]
-
-    code, answer = said(capsys, "tune", "start", "--method", "iwr")
-    assert code == 0 and answer["run"].endswith("x-tuned-1")
-    code, again = said(capsys, "tune", "start")
-    assert code == 2 and "stop it first" in again["error"]
+@pytest.fixture(scope="module")
+def trained(place: Place) -> Trained:
+    """A training from the command line: begun, watched, ended. One for all, because it takes long.
+    """
+    answers = {"stop nothing": said("tune", "stop"),
+               "start wrongly": said("tune", "start", "--method", "dagger"),
+               "start": said("tune", "start", "--method", "iwr"),
+               "start again": said("tune", "start")}
     place.has_learned()
-    code, state = said(capsys, "tune", "status")
+    answers |= {"status": said("tune", "status"), "stop": said("tune", "stop")}
+    number = place.ended()
+    with redirect_stdout(io.StringIO()) as shown:
+        assert cli.main(["tune", "status"]) == 0
+    return Trained(number, answers, shown.getvalue())
+
+
+def said(*words: str) -> tuple[int, Any]:
+    """A command's exit code, and what it answered."""
+    with redirect_stdout(io.StringIO()) as told:
+        code = cli.main([*words, "--json"])
+    return code, json.loads(told.getvalue())
+
+
+def decided(run: str, by: str) -> list[Entry]:
+    """What a console decided about a run's versions."""
+    return [entry for entry in read_ledger(Path(run)) if entry.by == by]
+
+
+def test_a_training_is_begun_watched_and_ended_from_the_command_line(trained: Trained):
+    answers = trained.answers
+    for asked, why in {"stop nothing": "no training goes on", "start again": "stop it first",
+                       "start wrongly": "valid are all, hg-dagger"}.items():
+        code, answer = answers[asked]
+        assert code == 2 and why in answer["error"]
+    code, answer = answers["start"]
+    assert code == 0 and answer["run"].endswith("x-tuned-1")
+    code, state = answers["status"]
     assert code == 0 and state["training"]["running"] and state["driving"] == 2
     assert state["training"]["trainer"]["method"] == "iwr"
-
-    code, state = said(capsys, "tune", "stop")
+    code, state = answers["stop"]
     assert code == 0 and not state["training"]["running"] and state["training"]["resumable"]
-    number = place.ended()
-    assert cli.main(["tune", "status"]) == 0
-    shown = capsys.readouterr().out
-    assert "Stopped" in shown and f"{number}; `tandem promote VERSION`" in shown
+    assert "Stopped" in trained.shown
+    assert f"{trained.number}; `tandem promote VERSION`" in trained.shown
 
+
+def test_without_a_desk_there_is_no_training(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     for words in (["tune", "start"], ["tune", "stop"], ["tune", "status"]):
         assert cli.main(words) == 2
@@ -111,20 +141,14 @@ def test_a_training_is_begun_watched_and_ended_from_the_command_line(
 
 
 @pytest.mark.skipif(bool(missing()), reason=missing())
-def test_a_version_is_trained_let_drive_and_taken_back_by_mouse_in_the_window(place: Place):
-    place.until(lambda now: now.versions.driving == 2)
+def test_a_version_is_let_drive_and_taken_back_and_another_begun_by_mouse_in_the_window(
+        place: Place, trained: Trained):
+    number = trained.number
+    place.measured(number, position_m=0.2)
     with (virtual_screen(place.folder, SIZE) as screen,
           open_desktop(place.folder, place.seat.links, screen, SIZE) as desktop):
         while "train" not in desktop.places:
             desktop.click("train tab")
-        desktop.click("train")
-        desktop.hear("answer", command="StartTraining", accepted=True)
-        place.has_learned()
-        desktop.click("train")                  # it says Stop now
-        desktop.hear("answer", command="StopTraining", accepted=True)
-        number = place.ended()
-
-        place.measured(number, position_m=0.2)
         desktop.click("let drive 0")
         place.until(lambda now: now.versions.refused)
         desktop.click("reason")
@@ -135,12 +159,17 @@ def test_a_version_is_trained_let_drive_and_taken_back_by_mouse_in_the_window(pl
         desktop.click("roll back")
         desktop.hear("answer", command="RollBack", accepted=True)
         place.until(lambda now: now.versions.driving == 2)
-    entries = [entry for entry in read_ledger(Path(state.versions.driving_run))
-               if entry.what != "measured"]
+
+        desktop.click("train")
+        desktop.hear("answer", command="StartTraining", accepted=True)
+        place.until(lambda now: now.training.running and now.training.trainer.run.endswith("d-2"))
+        desktop.click("train")                  # it says Stop now
+        desktop.hear("answer", command="StopTraining", accepted=True)
+    place.until(lambda now: not now.training.running)
+    entries = decided(state.versions.driving_run, "desktop")
     assert [(entry.what, entry.version) for entry in entries] == [
         ("refused", number), ("promoted", number), ("rolled back", number)]
     assert entries[1].reason == "look 2" and not entries[0].reason
-    assert {entry.by for entry in entries} == {"desktop"}
 
 
 @pytest.mark.skipif(not chromium(), reason="no chromium: run .ci/setup")
@@ -171,6 +200,5 @@ def test_a_version_is_trained_let_drive_and_taken_back_in_the_page(place: Place)
         place.until(lambda now: now.versions.driving == 2)
         browser.shows("#versions", "version 2 drives again")
         assert browser.mistakes == []
-    decided = [entry for entry in read_ledger(Path(run)) if entry.what != "measured"]
-    assert [(entry.what, entry.by) for entry in decided] == [
-        ("promoted", "page"), ("rolled back", "page")]
+    assert [(entry.what, entry.version) for entry in decided(run, "page")] == [
+        ("promoted", number), ("rolled back", number)]
