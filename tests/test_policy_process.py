@@ -359,12 +359,16 @@ class Desk:
                                teleop=(hand := Hand(self.clock)), sink=StoreSink(None))
         self.hand = hand
         self.said: list[str] = []
-        self.policy = RemotePolicy(context, links, self.station.loop,
-                                   note=lambda kind, says: self.said.append(says))
+        self.remarks: list[str] = []
+        self.policy = RemotePolicy(context, links, self.station.loop, note=self._noted)
         self.station.health.policy = self.policy.health
         self._asked: CommandServer[RobotRequest, RobotReply] = CommandServer(
             context, links.robot_request, RobotRequest)
         self._next_ns = self.clock.now_ns()
+
+    def _noted(self, kind: str, **fields: str) -> None:
+        self.said += [fields["says"]] if "says" in fields else []
+        self.remarks += [fields["remark"]] if "remark" in fields else []
 
     def tick(self) -> TickRecord:
         self._next_ns = max(self._next_ns + 10 * MS, self.clock.now_ns())
@@ -481,7 +485,7 @@ class Speaker:
     """A policy's end of the link, in this process: says that it is well, and plans to move."""
 
     def __init__(self, context: zmq.Context, desk: Desk) -> None:
-        self._context, self._desk, self.version = context, desk, 0
+        self._context, self._desk, self.version, self.remark = context, desk, 0, ""
         self.begin()
 
     def begin(self) -> None:
@@ -497,7 +501,7 @@ class Speaker:
         targets = np.tile(np.append(tool, 1.0), (16, 1))
         targets[:, 2] += np.linspace(0.005, 0.08, 16)
         self._chunks += 1
-        self.end.say(PolicyStatus(PolicyHealth(), {}))
+        self.end.say(PolicyStatus(PolicyHealth(remark=self.remark), {}))
         self.end.send(Answer(Chunk(
             targets=targets, space="tool", first_ns=now_ns + 33 * MS, step_ns=33 * MS,
             observation_ns=now_ns, latent_id=1, latent_ns=now_ns, epoch=loop.ownership.epoch,
@@ -550,6 +554,20 @@ def test_a_policy_that_was_lost_while_a_person_drove_is_not_handed_the_arm(desk,
     while desk.mode is Mode.HUMAN:
         speaker.speak()
     assert desk.mode is Mode.ARMED
+
+
+@pytest.mark.gl
+def test_what_is_remarked_on_a_policy_is_noted_for_each_scene_while_it_serves(desk, speaker):
+    speaker.remark = "its cameras were later in training"
+    for number in (1, 2):
+        desk.do(ResetScene("put-cube-in-bin", 5000))
+        while len(desk.remarks) < number:
+            speaker.speak()
+    desk.policy.expect("")
+    desk.do(ResetScene("put-cube-in-bin", 5000))
+    for _ in range(5):
+        speaker.speak()
+    assert desk.remarks == [speaker.remark] * 2
 
 
 @pytest.mark.gl

@@ -101,7 +101,7 @@ class RemotePolicy:
             if said != self._said:
                 self._said = said
                 self._note("policy", says=said)
-            if health.remark != self._remarked:
+            if self.expected and health.remark != self._remarked:
                 self._remarked = health.remark
                 self._note("policy", remark=health.remark)
 
