@@ -45,7 +45,7 @@ def desk(tmp_path_factory) -> Iterator[RolloutDesk]:
 
 @pytest.fixture(scope="module")
 def episode(desk) -> EpisodeReader:
-    store = desk.station._sink._store
+    store = desk.store
     return EpisodeReader(store.episode_path(store.episodes()[0].episode))
 
 

@@ -59,7 +59,7 @@ class RolloutDesk:
             teleop.connect()
         self.station = Station(clock=self.clock, robot=self.robot, teleop=teleop or self.hand,
                                sink=StoreSink(store))
-        self.keeps = store is not None
+        self.store, self.keeps = store, store is not None
         self.rows: list[np.void] = []
         self.station.loop.subscribers.append(self)
         attend(self.station)
