@@ -38,6 +38,7 @@ CLOCK = SystemClock()
 WAIT = threading.Event()        # never set: waiting for it is waiting for the arm
 PATIENCE_S = 120.0
 SWAY_STEPS, SWAY_S = 400.0, 3.0
+TRIES = 3           # librealsense once broke its heap as it let go of a `.bag`: begin again then
 LIVES_S = 4.0                   # long enough for the camera to be lost and back
 
 
@@ -86,22 +87,30 @@ def recording(arms: Arms, bag: Path, store: Path) -> Iterator[subprocess.Popen[s
             for name, value in (("port", arms.folder / port),
                                 ("id", "follower" if device == "robot" else "leader"),
                                 ("calibration_dir", arms.folder))]
-    command = subprocess.Popen(
-        [sys.executable, "-m", "studio.cli", "record", "--robot", "so101_follower", "--teleop",
-         "so101_leader", *told, "--cameras", f"{{front: {{type: realsense, file: {bag}}}}}",
-         "--task", "wave", "--headless", "--to", str(store)], cwd=ROOT, text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env=os.environ | {"OMP_NUM_THREADS": "1"})
-    try:
+    def follows(command: subprocess.Popen[str]) -> bool:
         at = arms.at()
         arms.until(lambda: abs(arms.at() - at) > SWAY_STEPS / 4 or command.poll() is not None,
                    "the arm that follows")
-        assert command.poll() is None, command.communicate()[0]
-        yield command
-    finally:
-        if command.poll() is None:
-            command.kill()
-        command.communicate()
+        return command.poll() is None
+
+    for _ in range(TRIES):
+        command = subprocess.Popen(
+            [sys.executable, "-m", "studio.cli", "record", "--robot", "so101_follower", "--teleop",
+             "so101_leader", *told, "--cameras", f"{{front: {{type: realsense, file: {bag}}}}}",
+             "--task", "wave", "--headless", "--to", str(store)], cwd=ROOT, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env=os.environ | {"OMP_NUM_THREADS": "1"})
+        try:
+            if follows(command):
+                yield command
+                return
+        finally:
+            if command.poll() is None:
+                command.kill()
+            said = command.communicate()[0] if command.stdout and not command.stdout.closed \
+                else ""
+        assert "killed by SIGABRT" in said and "realsense.py" in said, said
+    raise AssertionError("librealsense broke its heap again and again")
 
 
 def station_of(command: subprocess.Popen[str]) -> psutil.Process:

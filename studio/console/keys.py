@@ -23,6 +23,7 @@ POLL_NS = NS_PER_S // 125     # shorter than the quickest tap of a key
 SAY_NS = NS_PER_S // 50       # what is held is repeated so often, and said at once when it changes
 _PATIENCE_S = 0.1
 _PAUSE_NS = NS_PER_S // 2       # after a station did not answer
+_DISPLAY_PAUSE_S = 0.1           # after a display could not be opened
 STOP = "stop"
 
 
@@ -76,9 +77,11 @@ class KeyThread:
         self._thread.join(timeout=2.0)
 
     def _run(self) -> None:
-        hands = self._open_hands()
         station: CommandClient[Command, Reply] = CommandClient(
             self._context, self._links.command, Reply, name=self._by)
+        if (hands := self._find_hands(station)) is None:
+            station.close()
+            return
         edges, before = KeyEdges(), Hands(False, frozenset(), (0, 0, 0))
         deadline_ns = self._clock.now_ns()
         try:
@@ -99,6 +102,21 @@ class KeyThread:
         finally:
             station.close()
             hands.close()
+
+    def _find_hands(self, station: CommandClient[Command, Reply]) -> X11Hands | None:
+        """The hands, as soon as the display can be opened; None at the end.
+
+        An X server that starts anew when its last client has left refuses meanwhile. A stop does
+        not wait for it.
+        """
+        while not self._ending.is_set():
+            try:
+                return self._open_hands()
+            except OSError:
+                if self._stop_asked.is_set():
+                    self._stop(station)
+                self._ending.wait(_DISPLAY_PAUSE_S)
+        return None
 
     def _stop(self, station: CommandClient[Command, Reply]) -> None:
         self._stop_asked.clear()
