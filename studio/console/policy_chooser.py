@@ -6,15 +6,15 @@ The disk is read in a thread, so that no frame waits for it. Knows widgets; the 
 import threading
 from pathlib import Path
 
+from studio.console.path_window import PathWindow
 from studio.console.seen import Seen, Ui
 from studio.console.toolkit import dpg
 from studio.views.icons import icon
 from studio.views.policy_choices import RunChoice, find_runs
-from studio.views.words import plain, shortened
+from studio.views.words import shortened
 
 PLACES = ("runs", "out", "experiments")     # below the folder in which the desk was started
 _NONE = "No policy"
-_WIDTH, _HEIGHT = 620, 168
 
 
 class PolicyChooser:
@@ -25,7 +25,7 @@ class PolicyChooser:
         remembered: folders that were chosen before, newest first.
 
     Attributes:
-        text: into which somebody may type.
+        open, text, go: the button that asks for another path, what is typed, and what sends it.
     """
 
     def __init__(self, ui: Ui, remembered: tuple[str, ...] = ()) -> None:
@@ -37,17 +37,14 @@ class PolicyChooser:
                                    callback=lambda _, words: self._choose(words))
         with dpg.tooltip(self.combo, delay=0.3):
             self._tip = dpg.add_text("Which training run may drive", wrap=420)
-        self.open = dpg.add_button(label=icon("folder-open"), width=36, callback=self._open)
+        self.open = dpg.add_button(label=icon("folder-open"), width=36,
+                                   callback=lambda: self._window.open())
         with dpg.tooltip(self.open, delay=0.3):
             dpg.add_text("Another folder…")
-        with dpg.window(label=f"{icon('bot')}  Let a policy join", show=False, no_docking=True,
-                        no_collapse=True, no_resize=True, no_saved_settings=True, width=_WIDTH,
-                        height=_HEIGHT) as self._window:    # not modal: stop must stay in reach
-            dpg.add_text("Folder of a training run, or of one of its checkpoints")
-            self.text = dpg.add_input_text(width=-1, on_enter=True, callback=self._ask)
-            with dpg.group(horizontal=True):
-                self.go = dpg.add_button(label="Load it", width=140, callback=self._ask)
-                self._cancel = dpg.add_button(label="Cancel", width=100, callback=self._close)
+        self._window = PathWindow(ui, ("bot", "Let a policy join"),
+                                  "Folder of a training run, or of one of its checkpoints",
+                                  ("Load it", 140), self._ask, height=168)
+        self.text, self.go = self._window.text, self._window.go
         self.look()
 
     def look(self) -> None:
@@ -63,27 +60,15 @@ class PolicyChooser:
         self._ui.do("policy", folder)
         self._ui.shown.changed = True
 
-    def _open(self) -> None:
-        room = dpg.get_viewport_client_width(), dpg.get_viewport_client_height()
-        dpg.configure_item(self._window, show=True, pos=(
-            (room[0] - _WIDTH) // 2, (room[1] - _HEIGHT) // 3))
-        dpg.focus_item(self.text)
-        self._ui.shown.changed = True
-
     def _ask(self) -> None:
-        if folder := plain(str(dpg.get_value(self.text))):
-            self._ui.do("policy", folder)
-            self._close()
-
-    def _close(self) -> None:
-        dpg.configure_item(self._window, show=False)
-        self._ui.shown.changed = True
+        self._ui.do("policy", self._window.path)
+        self._window.close()
 
     def show(self, seen: Seen) -> None:
         """Say which one it is, and offer the others."""
         shown, themes = self._ui.shown, self._ui.themes
-        for button in (self.go, self._cancel, self.open):
-            shown.theme(button, themes.primary if button == self.go else themes.plain_button)
+        self._window.show()
+        shown.theme(self.open, themes.plain_button)
         if self._found is not None:
             self._runs, self._found = self._found, None
         folder = seen.state.policy.folder if seen.state is not None else ""
