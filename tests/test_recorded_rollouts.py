@@ -79,6 +79,20 @@ def test_a_rollout_in_which_everything_happens_keeps_every_rule(recorded):
     assert checked.findings == () and checked.unchecked == ()
 
 
+def test_a_rollout_in_which_two_drive_against_the_table_keeps_every_rule(tmp_path):
+    with DemoStore.open(tmp_path / "store", write=True, create=True) as store:
+        desk = RolloutDesk(RulePolicy(), delays=Delays(think_s=0.03, act_s=0.02), store=store)
+        desk.begin()
+        desk.ticks(60)
+        desk.do(SetSharing((0.5,) * 6))
+        pushed = desk.push(250, (0.0, 0.0, -0.3, 0.0, 0.0, 0.0))
+        desk.ticks(40)
+        desk.end()
+        desk.robot.disconnect()
+    assert Owner.SAFETY in {row["owner"][0] for row in pushed}
+    assert check_rollout(episode_in(tmp_path / "store")).findings == ()
+
+
 def in_mode(episode: EpisodeReader, mode: Mode, number: int = 5) -> int:
     """The index of some tick of a mode, well inside it."""
     return int(np.flatnonzero(episode["tick"]["mode"] == mode)[number])

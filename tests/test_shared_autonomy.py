@@ -13,7 +13,7 @@ from studio.devices.interfaces import idle_input
 from studio.station.commands import Pause, SetSharing, StartPolicy
 from studio.station.loop.safety import SafetyLimits
 from studio.station.loop.shared_control import SharedControl
-from studio.station.messages import Mode, Owner
+from studio.station.messages import Guard, Mode, Owner
 
 pytestmark = pytest.mark.gl
 LEFT_OF_PLAN = (0.0, 0.1, 0.0, 0.0, 0.0, 0.0)
@@ -127,6 +127,15 @@ def test_half_and_half_moves_half_as_far_as_each_alone(desk):
     half = (planned - began)[:2] / 2
     assert np.linalg.norm(half) > 0.004
     assert np.allclose((ended - began)[:2], half, atol=1.5e-3)
+
+
+def test_an_arm_that_both_drive_into_the_table_is_the_safety_layers_while_it_backs_off(desk):
+    desk.do(SetSharing((0.5,) * 6))
+    rows = desk.push(400, (0.0, 0.0, -0.3, 0.0, 0.0, 0.0))
+    hit = [row for row in rows if row["guards"] & Guard.FORCE_LIMIT and row["mode"] == Mode.SHARED]
+    assert hit
+    assert all(set(row["owner"].tolist()) == {Owner.SAFETY} and not row["human_share"].any()
+               for row in hit)
 
 
 @pytest.mark.parametrize("human", [(1.0,) * 5, (1.0,) * 5 + (1.1,), (0.0,) * 6,

@@ -176,9 +176,10 @@ class Arbiter:
         whole = {Mode.IDLE: Owner.NOBODY, Mode.FAULT: Owner.NOBODY, Mode.STOP: Owner.SAFETY,
                  Mode.HUMAN: Owner.HUMAN, Mode.SHARED: Owner.BLEND, Mode.AUTO: driven,
                  Mode.REWIND: led}.get(mode, Owner.HOLD)
-        backs_off = (wish is not None and wish is not proposals.human
-                     and wish is not proposals.policy and wish is not proposals.back
-                     and mode is not Mode.SHARED)
+        # Two who drive have let go of their target where the guards brake.
+        backs_off = (self._shared.solution is None if mode is Mode.SHARED else
+                     wish is not None and wish is not proposals.human
+                     and wish is not proposals.policy and wish is not proposals.back)
         owners = np.full(len(proposals.commanded), Owner.SAFETY if backs_off else whole,
                          dtype=np.uint8)
         if backs_off:

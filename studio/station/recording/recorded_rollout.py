@@ -56,10 +56,11 @@ class RecordedRollout:
         """(N,) whether the policy had a part in what the arm did.
 
         In the tick in which two drivers begin to share, the policy has none: its plan is of before.
+        Nor has it where the safety layer takes the arm from both.
         """
         owned = (self.owners == "POLICY").any(axis=1)
         planned = np.isfinite(self.tick["proposed_policy"]).all(axis=1)
-        return owned | ((self.modes == "SHARED") & self.same_epoch & planned)
+        return owned | ((self.owners == "BLEND").any(axis=1) & self.same_epoch & planned)
 
     @cached_property
     def changed_ns(self) -> np.ndarray:
