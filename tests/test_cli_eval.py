@@ -59,7 +59,11 @@ def test_eval_tells_a_person_the_same(rule, capsys):
     (["--task", "fold-laundry"], "put-cube-in-bin"), (["--seeds", "9"], "5000:5050"),
     (["--seeds", "9:3"], "5000:5050"), (["--ratio", "4"], "1:4"), (["--ratio", "1:0"], "once"),
     (["--edit", "Soon: stop"], "10cm"), (["--workers", "0"], "at least 1"),
-    (["--delay-ms", "-1", "0"], "negative"), (["--bumps", "2"], "0 to 1"),
+    (["--delay-ms", "-1", "0"], "0 or more"), (["--bumps", "2"], "0 to 1"),
+    (["--delay-ms", "0", "inf"], "0 or more"), (["--max-s", "-4"], "0 or more"),
+    (["--max-s", "nan"], "0 or more"), (["--steps", "0"], "at least 1"),
+    (["--image-size", "-3", "320"], "16 to 4096 px"), (["--device", "tpu"], "cpu, cuda"),
+    (["--to", __file__], "names a folder"),
     (["--drift", "-1"], "speed of 0 to"), (["--task", "push-button", "--drift", "0.01"], "no cube"),
     ([], "is no run")])
 def test_a_mistake_is_one_line_that_says_what_is_right(words, hint, capsys, tmp_path):

@@ -63,7 +63,9 @@ def test_a_step_that_fails_says_why_and_is_not_kept(tmp_path):
 @pytest.mark.parametrize(("options", "says"), [
     ({"evaluate": "5000:5048"}, "1000 to 1999"), ({"evaluate": "1990:2010"}, "1000 to 1999"),
     ({"rounds": 0}, "at least 1"), ({"seed": 5}, "0 to 4"), ({"rollouts": 150}, "200 rollouts"),
-    ({"methods": ("dagger",)}, "none, all, hg-dagger"), ({"corrections": "none"}, "valid are all"),
+    ({"methods": ("dagger",)}, "none, all, hg-dagger"), ({"minutes": -1.0}, "more than 0"),
+    ({"tune_minutes": float("nan")}, "more than 0"), ({"rewind_s": -2.0}, "0 or more"),
+    ({"workers": 0}, "--workers"), ({"corrections": "none"}, "valid are all"),
     ({"beside": ("juggle",)}, "'juggle'.*push-button")])
 def test_scenes_are_kept_apart(tmp_path, options, says):
     with pytest.raises(UsersMistakeError, match=says):

@@ -117,6 +117,8 @@ def test_demo_records_checks_replays_and_says_where_to_look(tandem, tmp_path):
     (("--teleop", "nothing"), "spacemouse"),
     (("--teleop", "spacemouse", "--fast"), "scripted"),
     (("--episodes", "0"), "at least one"),
+    (("--seed", "-1"), "--seed must be 0 or more"),
+    (("--image-size", "0", "0"), "16 to 4096 px"),
 ], ids=str)
 def test_what_cannot_be_recorded_is_one_line_that_names_what_can(
         tandem, capsys, tmp_path, words, valid):

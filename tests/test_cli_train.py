@@ -175,7 +175,8 @@ def test_resume_passes_over_a_checkpoint_that_was_cut_short(tandem, tmp_path):
     (("--set", 'dual.backbone_options={"legs": 3}'), "has no option legs: it has width"),
     (("--set", 'spec.cameras={"top": "rgb"}'), "pictures of top/rgb, but .* has only front"),
     (("--steps", 3, "--minutes", 1), "exclude each other"),
-    (("--minutes", 0), "must be more than 0"),
+    (("--minutes", 0), "must be more than 0"), (("--minutes", "inf"), "must be more than 0"),
+    (("--seed", -1), "--seed must be 0 or more"),
     (("--device", "tpu"), "valid are cpu, cuda"),
     (("--resume",), "is no run"),
 ])

@@ -17,7 +17,8 @@ from recorders.store import DemoStore
 from studio import cli
 from studio.sim.overseer import Overseer, Person
 from studio.station.launch import SessionRequest, run_session
-from studio.station.messages import Mode
+from studio.station.messages import Mode, Owner
+from studio.station.recording.rollout_rules import check_rollout
 from studio.station.serving.policy_process import PolicyChoice
 from studio.station.session import Outcome, SessionPlan
 
@@ -142,6 +143,23 @@ def test_rollouts_with_the_overseer_are_recorded_with_who_did_what(tmp_path):
     driven_s = np.sum(whose == Whose.CORRECTION) * (stamps_ns[1] - stamps_ns[0]) / NS_PER_S
     assert driven_s == pytest.approx(outcome.operator_s, abs=0.05)
     assert driven_s > 0.5
+
+
+def test_a_person_who_shares_the_arm_from_the_beginning_has_half_a_say_in_every_episode(tmp_path):
+    request = SessionRequest(
+        plan=SessionPlan(tasks=("push-button",), seed=5000, policy=True, max_duration_s=12.0,
+                         human_share=0.5),
+        teleop="overseer", store=str(tmp_path / "store"), fast=True, image_size=(48, 64),
+        policy=PolicyChoice(policy=str(write(tmp_path / "run", 3)), loader=LOADER))
+    assert run_session(request) == ""
+    with DemoStore.open(tmp_path / "store") as store:
+        episode = EpisodeReader(store.episode_path(store.episodes()[0].episode))
+    tick = episode["tick"]
+    both = tick["owner"][:, 0] == Owner.BLEND
+    assert both.any() and (tick["human_share"][both][:, :6] == 0.5).all()
+    assert Mode.HUMAN not in tick["mode"]
+    assert "sharing" in {event["kind"] for event in episode.events}
+    assert check_rollout(episode).findings == ()
 
 
 def test_rollouts_without_anybody_run_as_fast_as_they_can_too(tmp_path):

@@ -68,7 +68,14 @@ def test_a_rollout_drives_live_reports_its_rates_and_keeps_what_was_wished(tande
     (("--robot", "nothing"), "gym:pusht"),
     (("--ratio", "4:1"), "1:4"),
     (("--act-every", "0"), "at least 1"),
-    (("--deadline-ms", "-1"), "negative"),
+    (("--deadline-ms", "-1"), "0 or more"), (("--deadline-ms", "nan"), "0 or more"),
+    (("--steps", "0"), "at least 1"), (("--seed", "-3"), "--seed must be 0 or more"),
+    (("--max-s", "nan"), "0 or more"), (("--max-s", "-1"), "0 or more"),
+    (("--teleop", "overseer", "--rewind-s", "inf"), "0 or more"),
+    (("--fast", "--delay-ms", "nan", "0"), "0 or more"),
+    (("--image-size", "0", "320"), "16 to"), (("--image-size", "240", "40000"), "4096"),
+    (("--device", "tpu"), "cpu, cuda"), (("--device", "cuda:x"), "cpu, cuda"),
+    (("--shared",), "--teleop"),
     (("--episodes", "0"), "at least one"),
 ], ids=str)
 def test_what_cannot_be_driven_is_one_line_that_names_what_can(tandem, tmp_path, words, valid):

@@ -15,6 +15,7 @@ from recorders.clock import NS_PER_S, SystemClock
 from recorders.episode import EpisodeSummary
 from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
+from studio.commands.bounds import require_at_least_one, require_image_size, require_seed
 from studio.commands.output import Answer, Screen, readable_bytes
 from studio.commands.replay import describe_replay
 from studio.commands.session_report import kept_episodes, longest_s, make_store
@@ -53,6 +54,9 @@ class Demo:
 
     def run(self, screen: Screen) -> Answer:
         """Run the demonstration; it takes about a minute."""
+        require_at_least_one([("--episodes", self.episodes)])
+        require_seed(self.seed)
+        require_image_size(self.image_size)
         clock = SystemClock()
         begun_ns = clock.now_ns()
         folder = _new_folder(self.to, clock.wall_ns())

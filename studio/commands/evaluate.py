@@ -13,6 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from policy.statistics import shares, wilson
+from studio.commands.bounds import (
+    require_at_least_one,
+    require_device,
+    require_finite,
+    require_image_size,
+)
 from studio.commands.output import Answer, Screen, UsersMistakeError
 from studio.commands.variety import disturbed
 from studio.station.robots import require_robot, tasks_of
@@ -93,10 +99,14 @@ class Evaluate:
         require_robot(self.robot)
         if self.task not in (tasks := tasks_of(self.robot)):
             raise UsersMistakeError(f"unknown task {self.task!r}: valid are {', '.join(tasks)}")
-        for name, value in (("workers", self.workers), ("threads", self.threads),
-                            ("act-every", self.act_every)):
-            if value < 1:
-                raise UsersMistakeError(f"--{name} must be at least 1, not {value}")
+        require_at_least_one((("--workers", self.workers), ("--threads", self.threads),
+                              ("--act-every", self.act_every),
+                              ("--steps", 1 if self.steps is None else self.steps)))
+        require_finite("--max-s", self.max_s)
+        require_image_size(self.image_size)
+        require_device(self.device)
+        if self.to is not None and self.to.exists() and not self.to.is_dir():
+            raise UsersMistakeError(f"{self.to} is a file: --to names a folder")
         disturbance = disturbed(self.robot, self.task, bumps=self.bumps, drift_m_s=self.drift)
         # Here, because the simulator and the network bring much: --help need not wait for them.
         from policy.data.signals import MissingSignal
@@ -260,12 +270,12 @@ def parse_delays(think_ms: float, act_ms: float) -> "Delays":
     """What `--delay-ms` means.
 
     Raises:
-        UsersMistakeError: it is negative.
+        UsersMistakeError: it is negative, or no number.
     """
     from policy.driving.two_speeds import Delays
 
-    if think_ms < 0 or act_ms < 0:
-        raise UsersMistakeError("--delay-ms cannot be negative")
+    for delay_ms in (think_ms, act_ms):
+        require_finite("--delay-ms", delay_ms)
     return Delays(think_s=think_ms / 1000, act_s=act_ms / 1000)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from studio.commands.bounds import require_at_least_one, require_finite
 from studio.commands.evaluate import parse_seeds
 from studio.commands.loop_steps import Steps
 from studio.commands.output import Answer, Screen, UsersMistakeError
@@ -96,6 +97,12 @@ class Loop:
         if min(self.rounds, self.rollouts, self.demonstrations) < 1 or not 0 <= self.seed < 5:
             raise UsersMistakeError("--rounds, --rollouts and --demonstrations are at least 1, and "
                                     "--seed is 0 to 4")
+        require_at_least_one([("--workers", self.workers)])
+        require_finite("--minutes", self.minutes, more_than=0)
+        require_finite("--tune-minutes", self.tune_minutes, more_than=0)
+        require_finite("--rewind-s", self.rewind_s)
+        if self.to.exists() and not self.to.is_dir():
+            raise UsersMistakeError(f"{self.to} is a file: --to names a folder")
         each = APART // 5
         if self.rounds * self.rollouts > each or self.demonstrations > each // 2:
             raise UsersMistakeError(f"there are scenes for {each} rollouts and {each // 2} "

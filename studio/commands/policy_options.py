@@ -6,8 +6,8 @@ Shared by `rollout` and `serve`. Knows words and bounds; refuses to know what a 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from studio.commands.bounds import require_at_least_one, require_device, require_finite
 from studio.commands.evaluate import parse_pace
-from studio.commands.output import UsersMistakeError
 
 if TYPE_CHECKING:
     from studio.station.serving.policy_process import PolicyChoice
@@ -46,11 +46,10 @@ class PolicyOptions:
         Raises:
             UsersMistakeError: an option makes no sense; says which.
         """
-        for name, value in (("threads", self.threads), ("act-every", self.act_every)):
-            if value < 1:
-                raise UsersMistakeError(f"--{name} must be at least 1, not {value}")
-        if self.deadline_ms < 0:
-            raise UsersMistakeError(f"--deadline-ms cannot be negative: {self.deadline_ms}")
+        require_at_least_one((("--threads", self.threads), ("--act-every", self.act_every),
+                              ("--steps", 1 if self.steps is None else self.steps)))
+        require_finite("--deadline-ms", self.deadline_ms)
+        require_device(self.device)
         # Here, because it brings the station: --help and a mistyped option need not wait.
         from studio.station.serving.policy_process import PolicyChoice
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from studio.commands.bounds import require_image_size, require_seed
 from studio.commands.data import describe_episode
 from studio.commands.device_fields import DeviceOptions
 from studio.commands.output import Answer, Screen, UsersMistakeError
@@ -81,6 +82,8 @@ class Record(DeviceOptions):
                                episodes=self.episodes, robot_options=options)
         if not is_simulated(self.robot) and task == FREE:
             raise UsersMistakeError("say what is demonstrated: --task 'put the cube in the box'")
+        require_seed(self.seed)
+        require_image_size(self.image_size)
         scripted = teleop in SCRIPTS
         variety = Variety(clumsy=self.clumsy, perturbed=self.perturbed, styles=self.styles,
                           edits=self.edits, bumps=self.bumps)

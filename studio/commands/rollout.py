@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from policy.statistics import wilson
+from studio.commands.bounds import require_finite, require_image_size, require_seed
 from studio.commands.device_fields import DeviceOptions
 from studio.commands.evaluate import parse_delays
 from studio.commands.output import Answer, Screen, UsersMistakeError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from studio.station.session import Outcome
 
 _PERSONS_TIME_S = 300.0     # for one episode with somebody at the controls
+_HALF = 0.5                 # a person's share of what both drive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,9 @@ class Rollout(DeviceOptions, Driven):
     """Who may take over: spacemouse, gamepad, keyboard, leader:<LeRobot type>, none; scripted
     (expert for gym:…) takes over at once, and the policy only watches; overseer, on sim, is a
     simulated person who steps in when the policy gets nowhere."""
+    shared: bool = False
+    """Who steps in drives together with the policy, each with half a say in every axis, instead of
+    alone. At a desk's consoles it is set axis by axis."""
     rewind_s: float = 0.0
     """How far back --teleop overseer goes before it corrects; 0: it begins where the arm is."""
     record: Path | None = None
@@ -73,6 +78,7 @@ class Rollout(DeviceOptions, Driven):
         options = self.robot_options()
         require_robot(self.robot, options)
         self._require_person()
+        self._require_numbers()
         task, words = task_and_words(self.task, self.robot)
         if teleop in (NOBODY, OVERSEER):
             require_session(robot=self.robot, teleop=script_for(self.robot), task=task,
@@ -97,7 +103,8 @@ class Rollout(DeviceOptions, Driven):
                 max_duration_s=self.max_s or (
                     _PERSONS_TIME_S if attended and teleop != OVERSEER
                     else longest_s([task], self.robot)),
-                operator=self._operator(attended)),
+                operator=self._operator(attended),
+                human_share=_HALF if self.shared else 1.0),
             robot=self.robot, robot_options=options, teleop=teleop, store=str(self.record or ""),
             fast=self.fast, live=not (self.headless or self.fast), image_size=self.image_size,
             policy=choice, teleop_options=self.teleop_options()
@@ -125,10 +132,19 @@ class Rollout(DeviceOptions, Driven):
             raise UsersMistakeError(f"{self.robot} is a real robot: nobody leaves it alone with a "
                                     "policy; choose who may take over with --teleop")
 
+    def _require_numbers(self) -> None:
+        require_seed(self.seed)
+        require_finite("--max-s", self.max_s)
+        require_finite("--rewind-s", self.rewind_s)
+        require_image_size(self.image_size)
+
     def _require_simulated_arm(self) -> None:
         if self.teleop == OVERSEER and self.robot != "sim":
             raise UsersMistakeError(f"--teleop {OVERSEER} knows the simulated arm only: leave out "
                                     f"--robot {self.robot}")
+        if self.shared and self.teleop == NOBODY:
+            raise UsersMistakeError("--shared is for somebody who steps in: choose who with "
+                                    "--teleop")
         if self.rewind_s and self.teleop != OVERSEER:
             raise UsersMistakeError(f"--rewind-s is for --teleop {OVERSEER}: others go back by "
                                     "themselves")

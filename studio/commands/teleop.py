@@ -5,6 +5,7 @@ Knows options and words. The session itself is run by the station.
 
 from dataclasses import dataclass
 
+from studio.commands.bounds import require_seed
 from studio.commands.device_fields import DeviceOptions
 from studio.commands.output import Answer, Screen
 from studio.commands.session_report import require_session
@@ -43,6 +44,7 @@ class Teleop(DeviceOptions):
         options, teleop = self.robot_options(), self.teleoperator
         task = require_session(robot=self.robot, teleop=teleop, task=self.task, fast=self.fast,
                                episodes=self.scenes, robot_options=options)
+        require_seed(self.seed)
         # Here, because the station brings MuJoCo: --help and a mistyped option need not wait.
         from studio.station.launch import SessionRequest
         from studio.station.session import Outcome, SessionPlan

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from studio.commands.bounds import require_device, require_finite, require_seed
 from studio.commands.output import Answer, Progress, Screen, UsersMistakeError
 
 if TYPE_CHECKING:
@@ -79,8 +80,6 @@ class Train:
         from policy.training.curves import CurveLog
         from recorders.clock import CpuClock, SystemClock
 
-        if self.device.startswith("cuda") and not torch.cuda.is_available():
-            raise UsersMistakeError("this machine has no GPU that torch can use: --device cpu")
         torch.set_num_threads(self.threads)
         screen.say("reading the demonstrations …")
         training = self._training(screen)
@@ -113,10 +112,10 @@ class Train:
             raise UsersMistakeError("--minutes and --steps exclude each other: choose one")
         for name, value in (("--minutes", self.minutes), ("--steps", self.steps),
                             ("--threads", self.threads)):
-            if value is not None and not value > 0:
-                raise UsersMistakeError(f"{name} must be more than 0, not {value:g}")
-        if self.device.split(":")[0] not in ("cpu", "cuda"):
-            raise UsersMistakeError(f"unknown device {self.device!r}: valid are cpu, cuda")
+            if value is not None:
+                require_finite(name, value, more_than=0)
+        require_seed(self.seed)
+        require_device(self.device)
         if self.start is not None and (self.set or self.resume):
             raise UsersMistakeError("--from keeps the other run's config, and begins a run: leave "
                                     "out --set and --resume")

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from studio.commands.bounds import require_device, require_finite, require_seed
 from studio.commands.output import Answer, Screen, UsersMistakeError
 from studio.commands.train import Narrator, stop_on_ctrl_c
 
@@ -56,14 +57,18 @@ class TrainPeer:
             raise UsersMistakeError("which demonstrations? `tandem train-peer KIND STORE … --to X`")
         if self.minutes is not None and self.steps is not None:
             raise UsersMistakeError("--minutes and --steps exclude each other: choose one")
+        for name, value in (("--minutes", self.minutes), ("--steps", self.steps),
+                            ("--threads", self.threads)):
+            if value is not None:
+                require_finite(name, value, more_than=0)
+        require_seed(self.seed)
+        require_device(self.device)
         import torch
 
         from policy.peers.recipes import begin
         from policy.training.schedule import Budget
         from recorders.clock import CpuClock, SystemClock
 
-        if self.device != "cpu" and not torch.cuda.is_available():
-            raise UsersMistakeError("this machine has no GPU that torch can use: --device cpu")
         torch.set_num_threads(self.threads)
         minutes = None if self.steps is not None else self.minutes or _MINUTES
         budget = Budget(minutes=minutes, steps=self.steps)

@@ -21,6 +21,7 @@ from studio.station.commands import (
     Reply,
     ResetScene,
     SetInstruction,
+    SetSharing,
     Shutdown,
     StartEpisode,
     StartPolicy,
@@ -56,6 +57,8 @@ class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the episodes in which the instruction is changed under way."""
     operator: str = ""
     """Who drives, for the record."""
+    human_share: float = 1.0
+    """Of every axis, for a person who steps in while a policy drives: 1 is theirs alone."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -196,6 +199,8 @@ class Session:
         reply = self._ask(StartEpisode(
             task=self._task, instruction=self._plan.instruction, seed=self._seed,
             operator=self._plan.operator, practice=self._plan.practice))
+        if reply.accepted and self._plan.human_share < 1.0:
+            self._ask(SetSharing((self._plan.human_share,) * 6))
         if reply.accepted and self._may_start_policy(tick):
             refusal = self._ask(StartPolicy())
             reply = reply if refusal.accepted else refusal

@@ -4,6 +4,7 @@ Pure decisions about folders and numbers, so that the same request gives the sam
 runs' descriptions and the desk's configuration; starts nothing.
 """
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,10 @@ def plan_training(request: StartTraining, desk: DeskConfig, driving: Version) ->
         raise CheckpointError(f"there is no method {request.method!r} of learning from "
                               f"corrections: valid are {', '.join(METHODS)}")
     for name, value in (("minutes", request.minutes), ("publish_every_s", request.publish_every_s)):
-        if not value > 0:
+        if not 0 < value < math.inf:
             raise CheckpointError(f"{name} must be more than 0, not {value:g}")
+    if request.memory_mb < 0:
+        raise CheckpointError(f"memory_mb must be 0 or more, not {request.memory_mb}")
     given = [str(Path(store).expanduser().absolute())
              for store in (*request.stores, desk.store) if store]
     found, missing = _named_stores(config, given)
