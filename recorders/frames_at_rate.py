@@ -68,8 +68,10 @@ def frames_at_rate(
 
     Raises:
         StoreError: if a stream is missing, or numbers are NaN or infinite, naming the row; or if
-            the episode is too short for two frames.
+            the episode is too short for two frames, or the rate is none.
     """
+    if rate_hz <= 0:
+        raise StoreError(f"{rate_hz:g} frames in a second are none: give more than 0, such as 30")
     _require(episode, [(camera, picture) for camera in cameras] + [state, action])
     step_ns = NS_PER_S / rate_hz
     seen = [*cameras, state[0]]
@@ -113,7 +115,8 @@ def instructions_at(
     episode: EpisodeReader, moments_ns: np.ndarray, instruction: str | None = None
 ) -> list[str]:
     """What was being asked for at every moment, edits included."""
-    edits = [event for event in episode.events if event["kind"] == "instruction"]
+    edits = [event for event in episode.events
+             if event["kind"] == "instruction" and "after" in event]
     texts = [episode.instruction if instruction is None else instruction]
     texts += [edit["after"] for edit in edits]
     stamps_ns = np.array([edit["t_mono_ns"] for edit in edits], dtype=np.int64)

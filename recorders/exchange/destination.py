@@ -18,13 +18,17 @@ def moved_when_whole(to: Path) -> Iterator[Path]:
     """A new name beside `to`, for a folder or a file; it becomes `to` at the end.
 
     Raises:
-        StoreError: if `to` is there already.
+        StoreError: if `to` is there already, or no such name can be made.
     """
-    if to.exists():
-        raise StoreError(f"{to} exists already: choose another name, nothing is overwritten")
     partial = to.with_name(f".{to.name}{PARTIAL_SUFFIX}")
-    _remove(partial)                    # what a kill left
-    to.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if to.exists():
+            raise StoreError(f"{to} exists already: choose another name, nothing is overwritten")
+        to.parent.mkdir(parents=True, exist_ok=True)
+        _remove(partial)                # what a kill left
+    except OSError as error:
+        raise StoreError(f"{to} cannot be made ({error.strerror}): choose another name or "
+                         f"place") from error
     try:
         yield partial
         partial.rename(to)

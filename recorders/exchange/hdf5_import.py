@@ -41,8 +41,8 @@ def import_hdf5(path: Path, to: Path, fps: int = 20, instruction: str = "", loss
     """
     import h5py
 
-    if not path.exists():
-        raise StoreError(f"{path} is not there")
+    if not path.is_file():
+        raise StoreError(f"{path} is {'no file' if path.exists() else 'not there'}")
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -66,12 +66,25 @@ def import_hdf5(path: Path, to: Path, fps: int = 20, instruction: str = "", loss
 
 def _demos(path: Path, file: Any) -> list[tuple[str, Any]]:
     """The demonstrations by number."""
-    found = list(file["data"].items()) if "data" in file else []
-    demos = [(name, demo) for name, demo in found if "actions" in demo]
+    demos = [(name, demo) for name, demo in _members(file.get("data")).items()
+             if _is_numbers(_members(demo).get("actions"))]
     if not demos:
         raise StoreError(f"{path} has no demonstrations: it needs data/demo_0/actions, and has "
                          f"{', '.join(file) or 'nothing'}")
     return sorted(demos, key=lambda item: (len(item[0]), item[0]))
+
+
+def _members(group: Any) -> dict[str, Any]:
+    import h5py
+
+    return dict(group.items()) if isinstance(group, h5py.Group) else {}
+
+
+def _is_numbers(array: Any) -> bool:
+    """Whether it has rows of numbers; groups, texts and single numbers have no place."""
+    import h5py
+
+    return isinstance(array, h5py.Dataset) and array.ndim > 0 and array.dtype.kind in "biuf"
 
 
 def _environment(data: Any) -> str:
@@ -85,36 +98,55 @@ def _environment(data: Any) -> str:
 
 def _incoming(path: Path, name: str, demo: Any, fps: int, asked: str, environment: str,
               left: set[str]) -> Incoming:
-    action = np.asarray(demo["actions"][:])
-    count = len(action)
-    seen = dict(demo["obs"].items()) if "obs" in demo else {}
-    pictures = {key: array for key, array in seen.items()
-                if array.ndim == 4 and array.shape[-1] == 3}
-    numbers = {key: np.asarray(array[:]) for key, array in seen.items() if key not in pictures}
-    if "states" in demo:
-        numbers["states"] = np.asarray(demo["states"][:])
-    outcomes = {key: np.asarray(demo[key][:]) for key in _WITH_ACTIONS if key in demo}
-    left |= {key for key in demo if key not in ("actions", "obs", "states", *_WITH_ACTIONS)}
-    for key, values in {**seen, **numbers, **outcomes}.items():
-        if len(values) != count:
-            raise StoreError(f"{path}: {name}/{key} has {len(values)} rows for {count} actions")
-    joints = [numbers.pop(key) for key in _JOINTS if key in numbers]
+    obs = _members(demo.get("obs"))
+    seen = {key: array for key, array in obs.items() if _is_numbers(array)}
+    beside = {key: demo[key] for key in ("actions", "states", *_WITH_ACTIONS)
+              if _is_numbers(demo.get(key))}
+    left |= {key for key in demo if key != "obs" and key not in beside}
+    left |= {f"obs/{key}" for key in obs if key not in seen}
+    count = len(beside["actions"])
+    for key, array in {**seen, **beside}.items():
+        if len(array) != count:
+            raise StoreError(f"{path}: {name}/{key} has {len(array)} rows for {count} actions")
+    if count < 2:
+        raise StoreError(f"{path}: {name} has {count} actions, and an episode needs two: take it "
+                         f"out of the file")
+    pictures = {key: array for key, array in seen.items() if array.ndim == 4 and array.size
+                and array.shape[-1] == 3 and array.dtype == np.uint8}
+    numbers = {key: _read(path, array) for key, array in seen.items() if key not in pictures}
+    told = {key: _read(path, array) for key, array in beside.items()}
+    action = told.pop("actions")
+    if "states" in told:
+        numbers["states"] = told.pop("states")
+    joints = [numbers.pop(key).reshape(count, -1) for key in _JOINTS if key in numbers]
     state = np.concatenate(joints, axis=1) if joints else numbers.get("states")
-    ended_well = "rewards" in outcomes and bool((outcomes["rewards"] > 0).any())
+    ended_well = "rewards" in told and bool((told["rewards"] > 0).any())
     return Incoming(
         rate_hz=fps, tasks=[asked] * count, action=action, state=state, observed=numbers,
-        outcomes=outcomes, detector="success" if ended_well else "", task=_word(environment),
+        outcomes=told, detector="success" if ended_well else "", task=_word(environment),
         robot="robosuite", origin="robomimic HDF5",
-        cameras=tuple(_camera(key, array) for key, array in sorted(pictures.items())))
+        cameras=tuple(_camera(path, key, array) for key, array in sorted(pictures.items())))
 
 
-def _camera(name: str, array: Any) -> Camera:
+def _camera(path: Path, name: str, array: Any) -> Camera:
     def pictures() -> Iterator[np.ndarray]:
         for first in range(0, len(array), _AT_ONCE):
-            yield from np.asarray(array[first:first + _AT_ONCE])
+            yield from _read(path, array, first, first + _AT_ONCE)
 
     return Camera(name=name.removesuffix("_image"), height=array.shape[1], width=array.shape[2],
                   pictures=pictures)
+
+
+def _read(path: Path, array: Any, begin: int = 0, end: int | None = None) -> np.ndarray:
+    """Rows of a dataset.
+
+    Raises:
+        StoreError: if they are damaged.
+    """
+    try:
+        return np.asarray(array[begin:end])
+    except (OSError, RuntimeError) as error:
+        raise StoreError(f"{path}: {array.name} cannot be read: copy it anew ({error})") from error
 
 
 def _word(text: str) -> str:

@@ -10,6 +10,7 @@ drove when, has no column.
 This file knows the store's streams and no other format.
 """
 
+import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
@@ -25,10 +26,11 @@ from recorders.picture_pair import encode_colours
 from recorders.reduced_pictures import with_reduced
 from recorders.store import DemoStore
 from recorders.store_errors import StoreError
-from recorders.streams import Batch, Column, Encoding, ImageField, StreamSpec
+from recorders.streams import STAMP_COLUMNS, TAKEN, Batch, Column, Encoding, ImageField, StreamSpec
 
 START_NS = NS_PER_S                     # the monotonic stamp of a first frame
 _PICTURES_AT_ONCE = 32
+_OURS = ("sent", TAKEN, *(name for name, _ in STAMP_COLUMNS))    # columns that mean something here
 
 
 class Camera(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,8 +61,9 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
         action: (N, …) numbers.
         state: (N, …) numbers, or None.
         action_names, state_names: of their axes, as far as they are known.
-        observed: name to (N, …), further numbers of frame k.
-        outcomes: name to (N, …), numbers that belong to the action of frame k.
+        observed: name to (N, …), further numbers of frame k; a name that no column can have is
+            changed.
+        outcomes: the same, numbers that belong to the action of frame k.
         cameras: with pictures for every frame.
         events: each with `t_mono_ns` and `kind`; frame k has the stamp `stamps_ns(N, rate_hz)[k]`.
         detector: what the data says about success.
@@ -107,8 +110,8 @@ def keep(store: DemoStore, episode: Incoming, lossless: bool = False, clock: Clo
         clock: whose wall time the episode's id bears.
 
     Raises:
-        StoreError: if a camera gave another number of pictures than there are frames, or the
-            numbers do not fit; the episode is then not in the store.
+        StoreError: if a camera gave another number of pictures than there are frames or pictures
+            of another size, or the numbers do not fit; the episode is then not in the store.
     """
     frames = len(episode.tasks)
     if frames < 2:
@@ -148,13 +151,28 @@ def _streams_of_numbers(
     episode: Incoming, began_ns: np.ndarray, sent_ns: np.ndarray
 ) -> list[tuple[StreamSpec, np.ndarray]]:
     made = [_stream("tick", episode.rate_hz, sent_ns,
-                    {"sent": episode.action, **episode.outcomes}, {"sent": episode.action_names})]
+                    {"sent": episode.action, **_named(episode.outcomes)},
+                    {"sent": episode.action_names})]
     if episode.state is not None:
         made.append(_stream("arm", episode.rate_hz, began_ns, {"position": episode.state},
                             {"position": episode.state_names}))
     if episode.observed:
-        made.append(_stream("observation", episode.rate_hz, began_ns, episode.observed, {}))
+        made.append(_stream("observation", episode.rate_hz, began_ns,
+                            _named(episode.observed), {}))
     return made
+
+
+def _named(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same under names that columns can have, each of its own."""
+    named: dict[str, np.ndarray] = {}
+    for text, array in values.items():
+        name = re.sub(r"[^A-Za-z0-9_.-]", "_", text)
+        if not name[:1].isalnum() or name in _OURS:
+            name = f"their_{name}"
+        while name in named:
+            name += "_"
+        named[name] = array
+    return named
 
 
 def _stream(name: str, rate_hz: float, at_ns: np.ndarray, values: dict[str, np.ndarray],
@@ -202,6 +220,10 @@ def _encoded(camera: Camera, spec: StreamSpec) -> Iterator[dict[str, bytes | mem
         return
     beside = camera.depth.pictures() if camera.depth is not None else repeat(None)
     for picture, counts in zip(camera.pictures(), beside, strict=camera.depth is not None):
+        if picture.shape[:2] != (camera.height, camera.width):
+            height, width = picture.shape[:2]
+            raise StoreError(f"camera '{camera.name}' has a picture of {height}x{width}, and "
+                             f"{camera.height}x{camera.width} is said of it")
         seen: dict[str, bytes | memoryview] = {**encode_colours(picture, "rgb", spec.images)}
         if counts is not None:
             seen["depth"] = encode(counts, "zstd")

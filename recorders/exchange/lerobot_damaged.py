@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from recorders.exchange import lerobot_layout as layout
+from recorders.exchange.incoming import Camera, Incoming
 from recorders.exchange.lerobot_pictures_left import PicturesLeft
 from recorders.exchange.lerobot_reader import (
     Meta,
@@ -78,6 +79,28 @@ def salvage(folder: Path) -> Salvaged:
     return Salvaged(episodes=episodes, lost=lost, meta=Meta(
         info=info, tasks=tasks,
         episodes={one.number: {"length": one.rows.num_rows} for one in episodes}))
+
+
+def with_whole_cameras(number: int, episode: Incoming, lost: list[str]) -> Incoming:
+    """An episode without the cameras of which a picture cannot be read; each is named in `lost`."""
+    def whole(camera: Camera, frames: int) -> bool:
+        try:
+            sizes = [picture.shape[:2] for picture in camera.pictures()]
+        except StoreError as error:
+            lost.append(f"episode {number}: the pictures of '{camera.name}': "
+                        f"{str(error).split(': copy it anew')[0]}")
+            return False
+        if sizes != [(camera.height, camera.width)] * frames:
+            lost.append(f"episode {number}: the pictures of '{camera.name}': {len(sizes)} for "
+                        f"{frames} frames, or of another size than {layout.INFO} says")
+            return False
+        return True
+
+    count = len(episode.tasks)
+    return msgspec.structs.replace(episode, cameras=tuple(
+        camera if camera.depth is None or whole(camera.depth, count)
+        else msgspec.structs.replace(camera, depth=None)
+        for camera in episode.cameras if whole(camera, count)))
 
 
 def _rows(folder: Path, info: layout.Info, lost: list[str]) -> "dict[int, pa.Table]":

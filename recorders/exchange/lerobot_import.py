@@ -41,7 +41,7 @@ def import_lerobot(folder: Path, to: Path, damaged: bool = False, lossless: bool
     Raises:
         StoreError: saying in one line what is wrong; nothing is left behind.
     """
-    from recorders.exchange.lerobot_damaged import salvage
+    from recorders.exchange.lerobot_damaged import salvage, with_whole_cameras
 
     quiet()
     with moved_when_whole(to) as partial:
@@ -56,7 +56,9 @@ def import_lerobot(folder: Path, to: Path, damaged: bool = False, lossless: bool
         done = frames = 0
         with DemoStore.open(partial, write=True, create=True) as store:
             for recorded in episodes:
-                keep(store, incoming(recorded, meta, notes.get(recorded.number, {})), lossless)
+                episode = incoming(recorded, meta, notes.get(recorded.number, {}))
+                keep(store, with_whole_cameras(recorded.number, episode, lost) if damaged
+                     else episode, lossless)
                 done, frames = done + 1, frames + recorded.rows.num_rows
                 if progress:
                     progress(done, len(meta.episodes), f"episode {recorded.number}, "
@@ -94,9 +96,9 @@ def incoming(recorded: Recorded, meta: Meta, notes: dict[str, Any]) -> Incoming:
         state=_vector(numbers[layout.STATE]) if layout.STATE in numbers else None,
         action_names=_names(info.features[layout.ACTION]),
         state_names=_names(info.features.get(layout.STATE, {})),
-        observed={_column(key): values for key, values in numbers.items()
+        observed={key.removeprefix("observation."): values for key, values in numbers.items()
                   if key.startswith("observation.") and key != layout.STATE},
-        outcomes={_column(key): _counted(values) if key == layout.INTERVENTION else values
+        outcomes={key: _counted(values) if key == layout.INTERVENTION else values
                   for key, values in numbers.items()
                   if not key.startswith("observation.") and key != layout.ACTION},
         cameras=cameras_of(recorded, info, notes.get("depth_units", {})),
@@ -155,13 +157,6 @@ def _names(feature: dict[str, Any]) -> tuple[str, ...]:
     if len(texts) != int(np.prod(feature["shape"])):
         return ()
     return tuple(text.removesuffix(".pos") for text in texts)
-
-
-def _column(key: str) -> str:
-    name = "".join(c if c.isalnum() or c in "_.-" else "_"
-                   for c in key.removeprefix("observation."))
-    return f"their_{name}" if name in ("sent", "t_mono_ns", "t_wall_ns", "t_device_ns", "seq") \
-        or not name[:1].isalnum() else name
 
 
 def _counted(intervention: np.ndarray) -> np.ndarray:

@@ -55,7 +55,7 @@ def rows_of(events: Sequence[Event], moments_ns: np.ndarray, fps: float) -> Said
         stamp_ns, kind = int(event["t_mono_ns"]), event["kind"]
         k = min(int(np.searchsorted(moments_ns, stamp_ns)), len(moments_ns) - 1)
         at = {"timestamp": float(np.float32(k / fps))}
-        if kind == INSTRUCTION and stamp_ns > moments_ns[0]:
+        if kind == INSTRUCTION and "after" in event and stamp_ns > moments_ns[0]:
             spoken.setdefault(k, []).append(_row("user", event["after"], "interjection"))
         elif kind == OTHER and event["column"] == EVENTS:
             spoken.setdefault(k, []).append(dict(event["row"]))

@@ -3,9 +3,10 @@
 Knows names, versions and numbers as LeRobot 0.6.1 writes them. Opens no video and no table.
 """
 
+import re
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -34,11 +35,18 @@ OWN_COLUMNS: dict[str, dict[str, Any]] = {
     "task_index": {"dtype": "int64", "shape": (1,), "names": None}}
 
 
+class _Feature(msgspec.Struct):
+    """What every feature must say of itself."""
+
+    dtype: str
+    shape: list[Annotated[int, msgspec.Meta(ge=1)]]
+
+
 class Info(msgspec.Struct, kw_only=True):
     """meta/info.json; members that a version adds are passed by."""
 
     codebase_version: str
-    fps: float
+    fps: Annotated[float, msgspec.Meta(gt=0)]
     features: dict[str, dict[str, Any]]
     total_episodes: int = 0
     total_frames: int = 0
@@ -72,7 +80,7 @@ def read_info(folder: Path) -> Info:
     path = folder / INFO
     try:
         told = msgspec.json.decode(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise StoreError(f"{folder} is no LeRobot dataset: it has no {INFO}") from None
     except msgspec.DecodeError as error:
         raise StoreError(f"{path} cannot be read: {error}") from error
@@ -88,9 +96,16 @@ def read_info(folder: Path) -> Info:
         raise StoreError(f"{folder} is a LeRobot dataset of version {version}, and {VERSION} is "
                          f"read: open it with a LeRobot that knows it, and write it as {VERSION}")
     try:
-        return msgspec.convert(told, Info)
+        info = msgspec.convert(told, Info)
+        for feature in info.features.values():
+            msgspec.convert(feature, _Feature)
     except msgspec.ValidationError as error:
         raise StoreError(f"{path} is not as {VERSION} wants it: {error}") from error
+    for key in info.pictures():
+        if len(info.features[key]["shape"]) != 3:
+            raise StoreError(f"{path}: '{key}' has the shape {info.features[key]['shape']}, and a "
+                             f"picture has three lengths")
+    return info
 
 
 def is_depth(feature: dict[str, Any]) -> bool:
@@ -107,8 +122,7 @@ def depth_of(camera: str) -> str:
 def camera_of(key: str) -> str:
     """A stream's name for a picture's feature: "observation.images.front" → "front"."""
     name = key.removeprefix(PICTURE).removeprefix("observation.")
-    kept = "".join(c if c.isalnum() or c in "_.-" else "_" for c in name)
-    return kept.lstrip("_.-") or "camera"
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip("_.-") or "camera"
 
 
 def frame_files(folder: Path, frames: int) -> list[Path]:

@@ -5,7 +5,7 @@ decoded before it is asked for. Knows which picture is a camera's depth; knows n
 """
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +56,8 @@ def _camera(key: str, recorded: Recorded, info: layout.Info, units: dict[str, st
         files = (_in_folder(recorded.folders[key], recorded.rows.num_rows)
                  if key in recorded.folders
                  else _in_column(cell.as_py() for cell in recorded.rows[key]))
-        if not deep:
-            return map(_decoded, files)
-        return (depth.incoming(depth.from_tiff(data), unit) for data in files)
+        return _each(files, _decoded if not deep else
+                     lambda data: depth.incoming(depth.from_tiff(data), unit))
 
     return Camera(name=name, height=height, width=width, pictures=pictures, depth_unit=unit)
 
@@ -84,6 +83,15 @@ def _in_column(pictures: Iterable[dict[str, Any]]) -> Iterator[bytes]:
                              f"such datasets are not read; make videos of it with "
                              f"lerobot-edit-dataset")
         yield picture["bytes"]
+
+
+def _each(files: Iterator[bytes], decoded: Callable[[bytes], np.ndarray]) -> Iterator[np.ndarray]:
+    for number, data in enumerate(files):
+        try:
+            yield decoded(data)
+        except (OSError, SyntaxError, ValueError) as error:       # what Pillow raises
+            raise StoreError(f"picture {number} ({len(data)} bytes) cannot be read: copy it anew, "
+                             f"or import with --damaged ({error})") from error
 
 
 def _decoded(data: bytes) -> np.ndarray:

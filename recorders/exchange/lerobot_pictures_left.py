@@ -23,6 +23,7 @@ class _Shelf(msgspec.Struct):
     files: list[tuple[Path, int]]       # with how many pictures each has
     at: int = 0                         # the file
     first: int = 0                      # the next picture in it
+    sure: bool = True                   # whether the next picture is the next episode's first
 
 
 class PicturesLeft:
@@ -37,6 +38,7 @@ class PicturesLeft:
     def __init__(self, folder: Path, info: layout.Info, lost: list[str]) -> None:
         self._folder, self._info, self._lost = folder, info, lost
         self._counts: dict[Path, int] = {}
+        self._due = 0                   # the episode after the last that was asked for
         self._shelves = {key: _Shelf([(path, self._frames(path)) for path in
                                       sorted((folder / "videos" / key).glob("*/*.mp4"))])
                          for key in info.pictures("video")}
@@ -52,7 +54,9 @@ class PicturesLeft:
         """
         videos: dict[str, VideoSpan] = {}
         folders: dict[str, Path] = {}
+        gap, self._due = number != self._due, number + 1
         for key, shelf in self._shelves.items():
+            shelf.sure = shelf.sure and not gap     # how many pictures lie between, nobody says
             span = self._told(key, number, known) or self._own_video(key, number, frames)
             pictures = self._folder / layout.IMAGE_FOLDER.format(key=key, episode=number)
             if span is None and len(layout.frame_files(pictures, frames + 1)) == frames:
@@ -85,13 +89,17 @@ class PicturesLeft:
         """Where meta/episodes says, if that many pictures are there."""
         if known is None or known.get(f"videos/{key}/file_index") is None:
             return None
-        span = span_of(self._folder, self._info, key, known)
+        try:
+            span = span_of(self._folder, self._info, key, known)
+        except StoreError:
+            return None
         if self._frames(span.path) < span.first + span.count:
             return None
         shelf = self._shelves[key]
         paths = [path for path, _ in shelf.files]
         if span.path in paths:
-            shelf.at, shelf.first = paths.index(span.path), span.first + span.count
+            shelf.at, shelf.first, shelf.sure = (
+                paths.index(span.path), span.first + span.count, True)
         return span
 
     def _own_video(self, key: str, number: int, frames: int) -> VideoSpan | None:
@@ -102,7 +110,7 @@ class PicturesLeft:
 
     def _next(self, shelf: _Shelf, frames: int) -> VideoSpan | None:
         """The next so many pictures of the videos."""
-        while shelf.at < len(shelf.files):
+        while shelf.sure and shelf.at < len(shelf.files):
             path, count = shelf.files[shelf.at]
             if shelf.first + frames <= count:
                 span = VideoSpan(path, shelf.first, frames)

@@ -104,7 +104,8 @@ def episodes_of(folder: Path, meta: Meta) -> Iterator[Recorded]:
 
 def table_files(folder: Path) -> list[Path]:
     """The Parquet files of a folder, in order."""
-    return sorted(folder.glob("*/*.parquet"))
+    return [path for path in sorted(folder.glob("*/*.parquet"))
+            if not path.name.startswith(".")]       # macOS lays "._file" beside, on foreign disks
 
 
 def read_table(path: Path) -> "pa.Table":
@@ -165,12 +166,21 @@ def tasks_of(rows: "pa.Table", tasks: dict[int, str]) -> list[str]:
 
 
 def span_of(folder: Path, info: layout.Info, key: str, said: dict[str, Any]) -> VideoSpan:
-    """Where an episode's pictures lie, as meta/episodes says."""
+    """Where an episode's pictures lie, as meta/episodes says.
+
+    Raises:
+        StoreError: if it does not.
+    """
     at = f"videos/{key}"
-    path = (info.video_path or layout.VIDEO_PATH).format(
-        video_key=key, chunk_index=said[f"{at}/chunk_index"], file_index=said[f"{at}/file_index"])
-    return VideoSpan(folder / path, round(said[f"{at}/from_timestamp"] * info.fps),
-                     int(said["length"]))
+    try:
+        path = (info.video_path or layout.VIDEO_PATH).format(
+            video_key=key, chunk_index=said[f"{at}/chunk_index"],
+            file_index=said[f"{at}/file_index"])
+        return VideoSpan(folder / path, round(said[f"{at}/from_timestamp"] * info.fps),
+                         int(said["length"]))
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise StoreError(f"{folder} does not say where the pictures of '{key}' lie ({error}): copy "
+                         f"meta/ anew, or import it with --damaged") from error
 
 
 def _episode_rows(path: Path) -> list[dict[str, Any]]:

@@ -88,7 +88,7 @@ class VideoWriter:
 
 
 def quiet() -> None:
-    """Tell the libraries below to speak of errors only; before the first video."""
+    """Tell the libraries below to be silent, what fails is said by us; before the first video."""
     # SVT-AV1 greets with every video unless told otherwise before it is loaded.
     os.environ.setdefault("SVT_LOG", "1")
     import av
@@ -96,7 +96,7 @@ def quiet() -> None:
     # With av's own callback a decoder's thread that has something to say waits for the GIL, and
     # whoever closes the decoder holds it: both wait for ever.
     av.logging.restore_default_callback()
-    av.logging.set_libav_level(av.logging.ERROR)
+    av.logging.set_libav_level(av.logging.FATAL)
 
 
 def pictures_of(path: Path, first: int = 0, count: int | None = None, pixels: str = "rgb24"
@@ -136,8 +136,8 @@ def pictures_of(path: Path, first: int = 0, count: int | None = None, pixels: st
                 given += 1
                 yield frame.to_ndarray(format=pixels)
         except av.FFmpegError as error:
-            raise StoreError(f"{path} breaks off after {first + given} pictures: {error.strerror}"
-                             ) from error
+            raise StoreError(f"{path} breaks off after {first + given} pictures: copy it anew, or "
+                             f"import with --damaged ({error.strerror})") from error
         if count is not None and given < count:
             raise StoreError(f"{path} ends after {first + given} pictures, and {first + count} "
                              f"are wanted: copy it anew, or import with --damaged")

@@ -62,6 +62,9 @@ class ExportEpisodes:
                 f"{' and '.join(given) or 'nothing'} was given to write: give exactly one of "
                 f"--lerobot FOLDER, --diffusion-policy FOLDER, --umi FILE.zarr.zip")
         (name, to), = given.items()
+        if not self.gripper_opening > 0:
+            raise UsersMistakeError(f"--gripper-opening {self.gripper_opening}: give metres, more "
+                                    f"than 0")
         if self.depth and name != "--lerobot":
             raise UsersMistakeError(f"--depth is for --lerobot: {name} has no place for it")
         with DemoStore.open(self.store) as store:
@@ -89,17 +92,18 @@ class ExportEpisodes:
     def _export(self, store: DemoStore, chosen: list[str], to: Path,
                 progress: Callable[[str, int], None]) -> "Exported":
         size = parse_size(self.size)
+        cameras = tuple(dict.fromkeys(self.cameras))
         if self.lerobot is not None:
             from recorders.lerobot_v3 import ExportSettings, export_lerobot
 
             return export_lerobot(store, chosen, to, ExportSettings(
-                fps=self.fps, picture_size=size, cameras=self.cameras, sharp=self.sharp,
+                fps=self.fps, picture_size=size, cameras=cameras, sharp=self.sharp,
                 depth=self.depth), progress)
         from recorders.exchange.replay_buffer import BufferSettings, export_replay_buffer
 
         return export_replay_buffer(
             store, chosen, to, "umi" if self.umi is not None else "diffusion_policy",
-            BufferSettings(fps=self.fps, picture_size=size, cameras=self.cameras,
+            BufferSettings(fps=self.fps, picture_size=size, cameras=cameras,
                            gripper_opening_m=self.gripper_opening), progress)
 
     def _choose(self, store: DemoStore) -> tuple[list[str], int]:
@@ -121,7 +125,7 @@ def parse_size(text: str) -> tuple[int, int] | None:
     """
     if not text:
         return None
-    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
     if not match:
         raise UsersMistakeError(f"--size {text}: give HEIGHTxWIDTH, for example 96x128")
     return int(match[1]), int(match[2])

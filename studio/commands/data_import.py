@@ -47,6 +47,9 @@ class ImportEpisodes:
             raise UsersMistakeError(
                 f"{' and '.join(given) or 'nothing'} was given to import: give exactly one of "
                 f"--lerobot FOLDER, --hdf5 FILE, --umi FILE")
+        if self.fps < 0:
+            raise UsersMistakeError(f"--fps {self.fps}: give frames in a second, or 0 for what the "
+                                    f"data or the format says")
         if self.damaged and self.lerobot is None:
             raise UsersMistakeError("--damaged is for --lerobot only")
         with screen.progress("importing", 0) as progress:
