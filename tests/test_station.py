@@ -145,6 +145,10 @@ def test_an_unknown_task_is_refused_with_the_valid_names(desk):
     assert "put-cube-in-bin" in desk.refused(ResetScene("fold-laundry", 0))
 
 
+def test_a_scene_with_a_number_that_no_robot_knows_is_refused(desk):
+    assert "0 or more" in desk.refused(ResetScene("push-button", -1))
+
+
 @pytest.mark.parametrize("scale", [0.0, -1.0, 1.5, float("nan")])
 def test_a_speed_outside_its_range_is_refused(desk, scale):
     assert "at most 1" in desk.refused(SetSpeed(scale))
@@ -207,6 +211,14 @@ def test_a_second_episode_is_refused_while_one_is_open(desk):
     desk.do(DiscardEpisode())
     assert desk.notebook.discarded == 1
     assert "no episode" in desk.refused(EndEpisode())
+
+
+def test_an_episode_goes_on_when_it_is_to_end_in_words_that_nobody_knows(desk):
+    desk.ticks(2)
+    episode = desk.do(StartEpisode("push-button"))
+    assert "valid are success" in desk.refused(EndEpisode(label="banana"))
+    assert "too long" in desk.refused(EndEpisode(note="x" * 2001))
+    assert desk.station.feed.open and desk.station.feed.episode == episode
 
 
 def test_practice_keeps_nothing(desk):

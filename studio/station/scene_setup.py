@@ -43,6 +43,8 @@ class SceneSetup:
         robot = self._loop.robot
         if not isinstance(robot, Resettable):
             return Reply(False, f"{robot.info.name} is no simulator: set its scene up by hand")
+        if scene.seed < 0:
+            return Reply(False, f"a scene's number is 0 or more, not {scene.seed}")
         if self._feed.open:
             return Reply(False, "an episode is open: end or discard it first")
         self._health.recorder = self._recorder()

@@ -241,8 +241,8 @@ class Station:
 
     @_obey.register
     def _(self, command: EndEpisode) -> Reply:
-        if not self.feed.open:
-            return Reply(False, "no episode is open")
+        if refusal := self._episodes.refusal_of_end(command):
+            return Reply(False, refusal)
         self.loop.alerts.close()
         self._tell(self.loop.number)
         self.feed.end(self.detected(), command.label, command.note)

@@ -5,7 +5,7 @@ control loop, the episode that it feeds, and how the recorder is; knows no store
 """
 
 from studio.devices.interfaces import Resettable
-from studio.station.commands import AboutEpisode, Reply, StartEpisode
+from studio.station.commands import AboutEpisode, EndEpisode, LabelEpisode, Reply, StartEpisode
 from studio.station.health import Health
 from studio.station.loop.control_loop import ControlLoop
 from studio.station.recording.closed_episodes import refusal_of
@@ -54,6 +54,13 @@ class EpisodeRequests:
             task=command.task, instruction=loop.instruction, seed=command.seed,
             operator=command.operator, practice=command.practice, teleop=loop.teleop.name,
             software=self._software))
+
+    def refusal_of_end(self, command: EndEpisode) -> str:
+        """Why the open episode cannot be ended so; empty if it can."""
+        if not self._feed.open:
+            return "no episode is open"
+        return refusal_of(LabelEpisode(self._feed.episode, command.label or "unlabelled",
+                                       command.note))
 
     def say(self, command: AboutEpisode) -> Reply:
         """Say something of a closed episode; the recorder carries it out."""
