@@ -1,9 +1,12 @@
 """Foreign data that is not as it should be: one line, or what can be had; never a wrong number."""
 
+import gc
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -11,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import zarr
 from doubles import toy_demonstrations as toy
+from doubles.small_disk import fill, small_disk
 
 from recorders.episode_reader import EpisodeReader
 from recorders.exchange import incoming as inc
@@ -80,6 +84,22 @@ def test_options_that_nothing_can_be_made_of_are_one_line_and_leave_nothing(
     errors = capsys.readouterr().err.strip()
     assert says in errors and "\n" not in errors
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_disk_that_is_full_is_said_once_and_leaves_nothing(
+        dataset, tmp_path, monkeypatch, capsys):
+    unheard: list[Any] = []             # what a video says that nobody closed
+    monkeypatch.setattr(sys, "unraisablehook", lambda said: unheard.append(said.exc_value))
+    words = ["data", "export", str(dataset.parent / "store"), "--all", "--sharp", "--lerobot"]
+    with small_disk(tmp_path, 1) as disk:
+        for left_kib in (8, 16, 32, 64):
+            ballast = fill(disk, left_kib << 10)
+            assert cli.main([*words, str(disk / "out")]) == 2
+            gc.collect()
+            assert [path.name for path in disk.iterdir()] == ["ballast"] and not unheard
+            ballast.unlink()
+            told = capsys.readouterr().err.splitlines()
+            assert "No space left on device" in told[-1]
 
 
 @pytest.mark.parametrize(("change", "says"), [

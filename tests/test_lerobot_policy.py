@@ -157,7 +157,8 @@ def test_weights_that_do_not_fit_and_folders_that_are_none_are_refused(exported,
     assert not (tmp_path / "to").exists()
 
 
-def test_an_exported_policy_says_what_it_was_trained_with_and_drives_no_other_robot(tmp_path):
+def test_an_exported_policy_says_what_it_was_trained_with_and_drives_no_other_robot(
+        tmp_path, plugin):
     run, to = write_random_run(tmp_path / "run", robot=SimRobot.name, joint_names=JOINT_NAMES,
                                latency_ms={"front": [20.0, 20.0]}), tmp_path / "to"
     export_policy(run, to, SimRobot.name, JOINT_NAMES)
@@ -171,6 +172,19 @@ def test_an_exported_policy_says_what_it_was_trained_with_and_drives_no_other_ro
             require_for(str(to), msgspec.structs.replace(info, **other))
     late = StreamSpec(name="front", rate_hz=30.0, latency_ns=70_000_000)
     assert "camera front is 70 ms late here" in remark_on(str(to), [late])
+
+
+def test_a_policy_of_another_robot_is_tried_by_no_evaluation_and_no_fast_rollout(tmp_path, capsys):
+    run, to = write_random_run(tmp_path / "run", robot=SimRobot.name, joint_names=JOINT_NAMES
+                               ), tmp_path / "to"
+    export_policy(run, to, SimRobot.name, JOINT_NAMES)
+    said = json.loads((to / "config.json").read_text()) | {"robot": "so101"}
+    (to / "config.json").write_text(json.dumps(said))
+    for words in (["eval", str(to), "--seeds", "5000:5001"],
+                  ["rollout", "--policy", str(to), "--task", "put-cube-in-bin", "--fast",
+                   "--record", str(tmp_path / "store")]):
+        assert cli.main(words) == 2
+        assert "it was trained on so101, but this is" in capsys.readouterr().err
 
 
 def test_a_run_of_another_robot_is_not_exported_for_the_simulated_arm(tmp_path):

@@ -9,6 +9,7 @@ Refuses to know stores and streams: it takes numbers, texts and pictures.
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +75,11 @@ class LeRobotWriter:
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
-        if self._table is not None:
-            self._table.close()
         for shelf in self._shelves.values():
             shelf.abandon()
+        if self._table is not None:
+            with suppress(OSError):     # a full disk; `finish` has closed what shall stay
+                self._table.close()
 
     def add(self, episode: Outgoing) -> None:
         """Append an episode.

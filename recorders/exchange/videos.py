@@ -6,6 +6,7 @@ Knows PyAV and codecs. Knows no dataset.
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,8 @@ class VideoWriter:
 
     def abandon(self) -> None:
         """Let go of a file that nobody wants."""
-        self._file.close()
+        with suppress(OSError):             # a full disk
+            self._file.close()
 
     def _mux(self, packets: Any) -> None:
         self.bytes += sum(packet.size for packet in packets)
@@ -90,7 +92,7 @@ class VideoWriter:
 def quiet() -> None:
     """Tell the libraries below to be silent, what fails is said by us; before the first video."""
     # SVT-AV1 greets with every video unless told otherwise before it is loaded.
-    os.environ.setdefault("SVT_LOG", "1")
+    os.environ.setdefault("SVT_LOG", "0")
     import av
 
     # With av's own callback a decoder's thread that has something to say waits for the GIL, and

@@ -23,7 +23,7 @@ from studio.station.loop.safety import SafetyLimits
 from studio.station.messages import PolicyHealth
 from studio.station.serving.policy_feed import PolicyFeed, Shown
 from studio.station.serving.policy_link import spread
-from studio.station.serving.policy_loading import loaded, remark_on, require_fit
+from studio.station.serving.policy_loading import loaded, remark_on, require_fit, require_for
 from studio.station.serving.policy_process import PolicyChoice
 from studio.station.serving.vocabulary import vocabulary_of
 from studio.station.station import Station
@@ -145,8 +145,10 @@ def drive_in_process(choice: PolicyChoice, station: Station, delays: Delays) -> 
 
     Raises:
         CheckpointError: it cannot be loaded.
-        DeviceError, ValueError, MissingSignal: the robot does not show what the policy wants.
+        DeviceError, ValueError, MissingSignal: the robot does not show what the policy wants, or is
+            another one than it was trained on.
     """
+    require_for(choice.policy, station.loop.robot.info)
     policy = loaded(choice.loader, choice.policy, choice.device, choice.policy_map,
                     choice.flow_steps)
     driver = PolicyInProcess(station.loop, policy, choice.pace, delays,

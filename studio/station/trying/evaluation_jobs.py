@@ -19,7 +19,7 @@ import msgspec
 
 from recorders.clock import SystemClock
 from studio.devices.interfaces import DeviceError
-from studio.station.serving.policy_loading import LOADER, loaded
+from studio.station.serving.policy_loading import LOADER, loaded, require_for
 from studio.station.trying.evaluation import ProvingGround
 from studio.station.trying.trials import Trial, Trials
 
@@ -93,7 +93,8 @@ def run_job(job: EvaluationJob, on_trial: Callable[[Trial], None]) -> None:
 
     Raises:
         CheckpointError: the policy cannot be loaded.
-        DeviceError, ValueError: the robot does not show what the policy wants.
+        DeviceError, ValueError: the robot does not show what the policy wants, or is another one
+            than it was trained on.
     """
     import torch
 
@@ -105,6 +106,7 @@ def run_job(job: EvaluationJob, on_trial: Callable[[Trial], None]) -> None:
         trials = msgspec.structs.replace(job.trials, store=store)
         with ProvingGround(trials, policy, SystemClock(),
                            Calibration.load(Path(job.policy))) as ground:
+            require_for(job.policy, ground.station.loop.robot.info)
             ground.run(lambda trial: on_trial(_viewed(job, store, trial)))
 
 
