@@ -13,6 +13,7 @@ periods count. Emulated: no USB latency, no gravity, no load.
 
 import os
 import platform
+import re
 import statistics
 import sys
 import tempfile
@@ -139,10 +140,18 @@ def measure(side: Side, fault: str, number: int) -> Run:
             torque, said = driving.follower.call("torque", 1), driving.said(before, since)
         finally:
             driving.close()
+    noticed_s = said.noticed_s
+    if noticed_s is None and "killed" not in fault:     # to be killed is not to notice
+        noticed_s = ended_s
     return Run(side=side, fault=fault, number=number, turns_late=said.turns_late,
                longest_ms=said.longest_ms, torque=torque, travelled_rad=farthest / RAD,
-               noticed_s=ended_s if said.noticed_s is None else said.noticed_s, said=said.words,
+               noticed_s=noticed_s, said=plain(said.words.replace(folder, "…")),
                load=os.getloadavg()[0], took_s=time.monotonic() - began)
+
+
+def plain(words: str) -> str:
+    """Without what moves a terminal's cursor."""
+    return re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", words).strip()
 
 
 def run_all(config: Config, kept: Kept, console: Console) -> bool:
