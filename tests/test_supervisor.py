@@ -18,8 +18,9 @@ from studio.station.processes.worker import Life, Report, resolve
 pytestmark = pytest.mark.alone
 
 ROLES = '''
-import os, signal, sys
+import os, signal, sys, threading
 from pathlib import Path
+worker = sys.modules["__main__"]
 
 def serve(config, life):
     life.ready()
@@ -47,6 +48,16 @@ def stubborn(config, life):
     life.ready()
     while True:
         life.wait_for_stop(60)
+
+def hangs(config, life):
+    worker._PATIENCE_S = 0.2
+    stubborn(config, life)
+
+def has_much_to_finish(config, life):
+    worker._PATIENCE_S = 0.2
+    life.ready()
+    assert life.wait_for_stop(60)
+    threading.Event().wait(1.0)         # its last step, which takes longer than _PATIENCE_S
 
 def prints(config, life):
     print("a library's chatter", flush=True)
@@ -205,6 +216,31 @@ def test_a_worker_that_will_not_end_is_killed_and_said_so(
     supervisor.stop("stubborn")
     assert not psutil.pid_exists(pid)
     assert "the stubborn did not end within 0.1 s and was killed" in news
+
+
+@pytest.mark.parametrize("serves", [True, False], ids=["serving", "just started"])
+def test_a_worker_that_is_let_end_takes_its_time(
+        supervisor: Supervisor, roles: dict[str, str], serves: bool) -> None:
+    supervisor.start(spec("has_much_to_finish", roles))
+    if serves:
+        supervisor.wait_ready("has_much_to_finish")
+    supervisor.let_end("has_much_to_finish")
+    until_true(lambda: supervisor.poll() or bool(supervisor.ended))
+    assert supervisor.ended == {"has_much_to_finish": DONE}
+
+
+def test_a_worker_that_is_let_end_and_hangs_is_ended_when_somebody_asks_again(
+        roles: dict[str, str]) -> None:
+    clock = ManualClock()
+    with Supervisor(clock) as supervisor:
+        supervisor.start(spec("hangs", roles))
+        supervisor.wait_ready("hangs")
+        supervisor.let_end("hangs")
+        supervisor.let_end("hangs")         # it has not been silent for long
+        clock.advance(6 * NS_PER_S)
+        supervisor.let_end("hangs")
+        until_true(lambda: supervisor.poll() or bool(supervisor.ended))
+        assert supervisor.ended == {"hangs": "ended with exit code 70"}
 
 
 def test_a_silent_worker_is_a_problem_that_the_operator_sees(roles: dict[str, str]) -> None:

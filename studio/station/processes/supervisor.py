@@ -84,6 +84,7 @@ class _Child:
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self.ready = threading.Event()
         self.reason = self.said = ""
+        self.asked = False              # to end when it can
         self.beat_ns = clock.now_ns()
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-X", "faulthandler", "-m", "studio.station.processes.worker",
@@ -134,8 +135,16 @@ class _Child:
             return f"killed by {signal.Signals(-code).name}"
         return self.reason or (f"ended with exit code {code}" if code else DONE)
 
+    def let_end(self) -> None:
+        """Ask it to end as soon as its work allows; at once if it has fallen silent over that."""
+        if self.asked and self.clock.now_ns() - self.beat_ns > SILENT_NS:
+            self.ask_to_end()
+        elif not self.asked:
+            self.asked = True
+            self._say(b"\n")
+
     def ask_to_end(self) -> None:
-        """Close its standard input; it knows what that means."""
+        """Close its standard input; it knows what that means, and does not outlive it for long."""
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):
             self.process.stdin.close()
@@ -272,9 +281,12 @@ class Supervisor:
         self._ended.pop(name, None)
 
     def let_end(self, name: str) -> None:
-        """Ask one worker to end, without waiting for it; `poll` notices when it has."""
+        """Ask one worker to end when its work allows; `poll` notices when it has.
+
+        Whoever asks again does not wait for one that has been silent since.
+        """
         if (child := self._children.get(name)) is not None:
-            child.ask_to_end()
+            child.let_end()
 
     def revise(self, spec: WorkerSpec) -> None:
         """Start a worker that runs otherwise, should it have to be started again."""

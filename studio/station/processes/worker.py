@@ -155,10 +155,10 @@ def _write(pipe: int, line: bytes) -> None:
 
 
 def _read_line(pipe: int) -> bytes:
-    """One line, without the buffer of sys.stdin: a thread goes on reading where this stops."""
+    """One line and no byte more: a thread goes on reading where this stops."""
     line = bytearray()
     while not line.endswith(b"\n"):
-        piece = os.read(pipe, 1 << 16)
+        piece = os.read(pipe, 1)
         if not piece:
             break
         line += piece
@@ -166,8 +166,10 @@ def _read_line(pipe: int) -> bytes:
 
 
 def _watch_supervisor(life: Life, finished: threading.Event) -> None:
+    """Whatever is said after the config asks for the end, in the worker's own time; an input that
+    is closed wants it soon."""
     while os.read(sys.stdin.fileno(), 1):
-        pass
+        life.stop()
     life.stop()
     if not finished.wait(_PATIENCE_S):
         os._exit(70)
