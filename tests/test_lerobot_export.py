@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from doubles import toy_demonstrations as toy
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from recorders.clock import NS_PER_S
 from recorders.episode_reader import EpisodeReader
 from recorders.exchange import incoming as inc
+from recorders.exchange import lerobot_depth_out
 from recorders.exchange.lerobot_import import import_lerobot
 from recorders.exchange.pictures_out import resized
 from recorders.frames_at_rate import Frames, frames_at_rate, instructions_at
@@ -91,9 +93,11 @@ def test_lerobot_decodes_the_picture_that_belongs_to_each_frame(exported, store)
             assert np.abs(got - want).mean() < np.abs(got - neighbour).mean()
 
 
-def test_lerobot_reads_depth_count_by_count_and_what_is_left_behind_is_named(tmp_path, capsys):
+def test_lerobot_reads_depth_count_by_count_and_what_is_left_behind_is_named(
+        tmp_path, capsys, monkeypatch):
     from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
+    monkeypatch.setattr(lerobot_depth_out, "GROUP_BYTES", 1)    # as a long episode: many groups
     seen = np.random.default_rng(0).integers(0, 9000, (4, 64, 96), dtype=np.uint16)
     with DemoStore.open(tmp_path / "store", write=True, create=True) as opened:
         inc.keep(opened, deep_episode(seen))
@@ -102,6 +106,8 @@ def test_lerobot_reads_depth_count_by_count_and_what_is_left_behind_is_named(tmp
     assert json.loads(capsys.readouterr().out)["left_behind"] == ["eye/depth"]
     assert cli.main([*words, str(tmp_path / "with"), "--depth"]) == 0
     assert json.loads(capsys.readouterr().out)["left_behind"] == []
+    table, = (tmp_path / "with").glob("data/*/*.parquet")
+    assert pq.ParquetFile(table).num_row_groups == 4
     dataset: Any = LeRobotDataset("tandem/with", root=tmp_path / "with", video_backend="pyav")
     assert dataset.meta.depth_keys == ["observation.images.eye_depth"]
     assert dataset.depth_output_unit == "mm"
