@@ -55,6 +55,14 @@ def test_angles_arrive_in_rad_and_the_gripper_in_0_to_1_whatever_the_leader_spea
     np.testing.assert_allclose(joints, [angle, 0.25])
 
 
+@pytest.mark.slow
+def test_a_leader_that_lerobot_reads_in_percent_is_never_taken_for_degrees(bench):
+    _, given = bench
+    told = config(fields=given.fields | {"use_degrees": False})
+    with pytest.raises(DeviceError, match=r"shoulder_pan\.pos.* in -100\.\.100 .*use_degrees"):
+        LerobotLeader(ManualClock(10**9), told, background=False).connect()
+
+
 def test_a_leader_in_percent_must_say_what_the_percents_mean():
     with pytest.raises(DeviceError, match="lower_rad"):
         joint_order(NAMES, config(unit="m100_100"))

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recorders.clock import ManualClock
 from studio.commands.device_options import gathered, operator_of, robot_options, teleop_options
 from studio.commands.output import UsersMistakeError
 from studio.devices.interfaces import DeviceError
 from studio.devices.joint_units import JointUnits, joint_keys, joint_units
+from studio.devices.lerobot_robot import LerobotRobot
 from studio.devices.lerobot_types import built_in_types, require_type
 from studio.devices.robot_model import ToolFrame, load_model, own_model
 from studio.station.robots import cameras_of, require_robot, tasks_of
@@ -128,6 +130,17 @@ def test_a_model_that_does_not_fit_is_refused_with_what_it_has(tmp_path, joints,
     (tmp_path / "robot.urdf").write_text(text)
     with pytest.raises(DeviceError, match=why):
         load_model(tmp_path / "robot.urdf", joints, tool)
+
+
+@pytest.mark.parametrize(("told", "why"), [
+    ({"rate_hz": -5}, "rate_hz is -5"), ({"rate_hz": "fast"}, "rate_hz is 'fast'"),
+    ({"max_velocity": float("nan")}, "max_velocity is nan"), ({"max_jerk": 0}, "max_jerk is 0"),
+    ({"unit": "degrees"}, "unknown unit 'degrees'.*deg, rad, m100_100"),
+    ({"gripper_open": 0}, "gripper_open is 0"),
+])
+def test_a_limit_or_a_unit_that_is_none_is_refused_before_anything_moves(told, why):
+    with pytest.raises(DeviceError, match=why):
+        LerobotRobot(ManualClock(0), "so101_follower", fields={"port": "nowhere"}, **told)
 
 
 # ---- names ------------------------------------------------------------------------------------

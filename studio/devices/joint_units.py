@@ -5,8 +5,9 @@ degrees from the middle of the calibrated range, or in -100..100 of it; a grippe
 functions; refuses to know LeRobot, buses and models. Letters: D = joints + gripper.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 import numpy as np
@@ -83,7 +84,16 @@ def joint_units(keys: tuple[str, ...], unit: Unit, lower: np.ndarray, upper: np.
         unit: of the joints, not of the gripper.
         lower, upper: (D - 1,) rad at -100 and at 100, for m100_100 only.
         gripper_open: the gripper's number when it is open; 0 is closed.
+
+    Raises:
+        DeviceError: if the unit is none, or an open gripper's number is that of a closed one.
     """
+    if unit not in get_args(Unit):
+        raise DeviceError(f"unknown unit {unit!r} of joints: valid are {', '.join(get_args(Unit))}")
+    if not isinstance(gripper_open, int | float) or not math.isfinite(gripper_open) \
+            or not gripper_open:
+        raise DeviceError(f"gripper_open is {gripper_open!r}: give the gripper's number when it is "
+                          f"open; it is 0 when it is closed")
     count = len(keys) - 1
     if unit == "m100_100":
         scale, offset = (upper - lower) / 200.0, (upper + lower) / 2.0

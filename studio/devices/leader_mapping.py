@@ -76,12 +76,23 @@ def next_motion(
     return MotionState(joints, stamp_ns, engaged=True) if moved > config.move else state
 
 
-def joint_order(names: tuple[str, ...], config: LeaderConfig) -> tuple[str, ...]:
+def joint_order(names: tuple[str, ...], config: LeaderConfig, percent: tuple[str, ...] = ()
+                ) -> tuple[str, ...]:
     """LeRobot's names in our order.
 
+    Args:
+        names: as the leader says them.
+        config: how they shall be understood.
+        percent: of these, those that the leader is known to read in -100..100 of their range.
+
     Raises:
-        DeviceError: if the configured names are not the leader's own, or a range is missing.
+        DeviceError: if the configured names are not the leader's own, or a range is missing, or
+            what is read in percent would be taken for an angle.
     """
+    if percent and config.unit != "m100_100":
+        raise DeviceError(f"{config.teleop_type} reads {', '.join(percent)} in -100..100 of their "
+                          f"range, not in {config.unit}: set use_degrees where it has that field, "
+                          f"or give unit m100_100 with lower_rad and upper_rad")
     if not config.joints:
         order = tuple(sorted(names, key=lambda name: "gripper" in name))
     elif sorted(config.joints) == sorted(names):

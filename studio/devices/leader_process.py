@@ -23,6 +23,7 @@ from studio.devices.lerobot_bus import let_sleep
 from studio.devices.lerobot_types import DISCOVER, decode_config, module_names
 
 RETRY_S = 0.5
+_PERCENT = "range_m100_100"             # LeRobot's MotorNormMode
 
 
 class LeaderRequest(msgspec.Struct, frozen=True):
@@ -34,10 +35,11 @@ class LeaderRequest(msgspec.Struct, frozen=True):
 
 
 class LeaderReport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing the process has to say; exactly one field is set."""
+    """One thing the process has to say; exactly one field is set, but for `percent`."""
 
     action: dict[str, float] = {}       # a reading, in LeRobot's names and units
     features: tuple[str, ...] = ()      # connected; the names that readings will have
+    percent: tuple[str, ...] = ()       # of these, those read in -100..100 of a range
     lost: str = ""                      # not readable now; it keeps trying
     refused: str = ""                   # never will be: an unknown type or field; the end
 
@@ -113,7 +115,10 @@ class LeaderHost:
                 f"lerobot-calibrate --teleop.type={self._request.teleop_type} with the same port "
                 "and id")
         let_sleep(teleop)
-        self._say(LeaderReport(features=tuple(teleop.action_features)))
+        motors = getattr(getattr(teleop, "bus", None), "motors", {})
+        self._say(LeaderReport(features=tuple(teleop.action_features), percent=tuple(
+            f"{name}.pos" for name, motor in motors.items()
+            if motor.norm_mode.value == _PERCENT)))
         return teleop
 
     def _let_go(self, teleop: Any) -> None:

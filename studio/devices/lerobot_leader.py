@@ -154,7 +154,7 @@ class LerobotLeader(PolledDevice):
         stamp_ns = self._clock.now_ns()
         if report.features:
             try:
-                self._order = joint_order(report.features, self._config)
+                self._order = joint_order(report.features, self._config, report.percent)
             except DeviceError as error:
                 self._refuse(str(error))
         elif report.action:

@@ -67,6 +67,8 @@ class LerobotRobot:
                  gripper_open: float = 100.0, max_velocity: float = 2.0,
                  max_acceleration: float = 12.0, max_jerk: float = 300.0, rate_hz: float = 100.0,
                  image_encoding: Encoding = "jpeg") -> None:
+        _require_positive(rate_hz=rate_hz, max_velocity=max_velocity, max_jerk=max_jerk,
+                          max_acceleration=max_acceleration)
         self._clock, self._title = clock, robot_type
         given = dict(fields or {})
         plugins = module_names(given.pop(DISCOVER, ()))
@@ -268,6 +270,13 @@ def _calibrating(robot_type: str, fields: Mapping[str, Any]) -> str:
     told = {name: fields[name] for name in ("port", "id", "calibration_dir") if name in fields}
     return " ".join(["run `lerobot-calibrate", f"--robot.type={robot_type}",
                      *(f"--robot.{name}={value}" for name, value in told.items())]) + "`"
+
+
+def _require_positive(**numbers: Any) -> None:
+    """A limit that is no number would limit nothing."""
+    for name, value in numbers.items():
+        if not isinstance(value, int | float) or not 0 < value < np.inf:
+            raise DeviceError(f"{name} is {value!r}: give a number that is more than 0")
 
 
 def _mapping(what: str, value: Any) -> dict[str, Any]:
