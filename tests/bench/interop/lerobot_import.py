@@ -30,9 +30,9 @@ def run(work: Path) -> list[Row]:
         export_lerobot(opened, episodes_of(back), again)
     same = _rows(there).equals(_rows(again))
     return [Row(path="store → LeRobot v3.0 → store → LeRobot v3.0", rows=done.frames,
-                frames=done.frames * 2, seconds=timer.seconds, ok=same and worst > 30,
+                frames=done.frames * 2, seconds=timer.seconds, ok=bool(same and worst > 30),
                 check=f"tables equal bit for bit, pictures at least {worst:.1f} dB",
-                figures={"worst_db": worst})]
+                figures={"worst_db": float(worst)})]
 
 
 def _rows(dataset: Path) -> pa.Table:
