@@ -96,7 +96,7 @@ def _run(name: str, work: Path, to: Path) -> None:
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
     if not path.exists():
-        _keep(path, [failed(name, why)])
+        _keep(path, [failed(name, why)], work)
 
 
 def _rows_of(name: str, work: Path) -> list[Row]:
@@ -125,16 +125,17 @@ def _kept(path: Path) -> Kept | None:
     return msgspec.json.decode(path.read_bytes(), type=Kept) if path.exists() else None
 
 
-def _keep(path: Path, rows: list[Row]) -> None:
+def _keep(path: Path, rows: list[Row], work: Path) -> None:
+    """As JSON that names no folder of this machine."""
     path.parent.mkdir(parents=True, exist_ok=True)
     machine = f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(Kept(machine, rows)), indent=2)
-                     + b"\n")
+    text = msgspec.json.encode(Kept(machine, rows)).replace(f"{work}/".encode(), b"")
+    path.write_bytes(msgspec.json.format(text, indent=2) + b"\n")
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == [INSIDE]:
         name, work, path = sys.argv[2:]
-        _keep(Path(path), _rows_of(name, Path(work)))
+        _keep(Path(path), _rows_of(name, Path(work)), Path(work))
         sys.exit(0)
     sys.exit(main(tyro.cli(Config, config=(tyro.conf.FlagCreatePairsOff,))))
