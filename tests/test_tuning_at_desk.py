@@ -182,8 +182,11 @@ def test_a_version_is_trained_let_drive_and_taken_back_in_the_page(place: Place)
         browser.tab("Train")
         browser.shows("#versions", "Drives")
         page = browser.page
+        page.locator("#train-stop:disabled").wait_for()
+        assert page.locator("#train-stop").get_attribute("title") == "No training goes on"
         page.locator("#train-start").click()
         browser.shows("#training", "Trains")
+        page.locator("#train-resume:disabled").wait_for()
         place.has_learned()
         page.locator("#train-stop").click()
         number = place.ended()

@@ -27,7 +27,7 @@ from studio.views.training_words import (
 from studio.web import tandem_pieces
 from studio.web.desk_feed import DeskView
 from studio.web.library import Library
-from studio.web.live import status_of
+from studio.web.live import refusals, status_of
 from studio.web.tabs import rollout, train
 
 HEALTH = PolicyHealth(alive=True, weights_version=120, subtask="grasp <red> cube",
@@ -127,6 +127,16 @@ def test_a_training_says_how_it_goes_and_what_may_be_asked(state, word, may):
     shown = training_words(state)
     assert shown.word == word and shown.icon in ICONS
     assert tuple(name for name in ("start", "stop", "resume") if not getattr(shown, name)) == may
+
+
+def test_buttons_of_a_training_are_refused_where_the_desk_would_and_say_why():
+    silent = refusals(None)
+    assert set(silent.values()) == {"The desk says nothing"}
+    free = refusals(trained(running=False))
+    assert {name for name, why in free.items() if not why} == {"train-start"}
+    busy = refusals(trained(running=True))
+    assert {name for name, why in busy.items() if not why} == {"train-stop"}
+    assert "stop it first" in busy["train-start"] and "stop it first" in busy["train-resume"]
 
 
 def test_curves_are_drawn_and_ones_that_have_no_line_yet_are_not():

@@ -36,10 +36,19 @@ function apply(status) {
     const said = status.said[element.dataset.said] || "";
     if (element.textContent !== said) element.textContent = said;
   }
+  for (const [name, reason] of Object.entries(status.refusals)) refuse(name, reason);
   live = status.live;
   all("[data-viewer]").forEach(view);
   for (const [block, revision] of Object.entries(status.revisions))
     if (told[block] !== revision && tell(block)) told[block] = revision;
+}
+
+function refuse(name, reason) {
+  // Gradio makes a tab's buttons when it is first opened.
+  const button = document.getElementById(name);
+  if (!button || (button.title === reason && button.disabled === (reason !== ""))) return;
+  button.title = reason;
+  button.disabled = reason !== "";
 }
 
 function tell(block) {
