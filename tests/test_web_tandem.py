@@ -27,7 +27,8 @@ from studio.views.training_words import (
 from studio.web import tandem_pieces
 from studio.web.desk_feed import DeskView
 from studio.web.library import Library
-from studio.web.live import refusals, status_of
+from studio.web.live import status_of
+from studio.web.refusals import refusals
 from studio.web.tabs import rollout, train
 
 HEALTH = PolicyHealth(alive=True, weights_version=120, subtask="grasp <red> cube",
@@ -129,14 +130,41 @@ def test_a_training_says_how_it_goes_and_what_may_be_asked(state, word, may):
     assert tuple(name for name in ("start", "stop", "resume") if not getattr(shown, name)) == may
 
 
+def why_not(state, shown=None, **changes):
+    view = DeskView(**dict(attached=True, snapshot=shown or snapshot(), state=state, silent=False)
+                    | changes)      # type: ignore[arg-type]
+    buttons = refusals(view)
+    return {name: why for name, why in buttons.items() if why}
+
+
+TRAINING = {"train-start", "train-stop", "train-resume", "roll-back"}
+
+
 def test_buttons_of_a_training_are_refused_where_the_desk_would_and_say_why():
-    silent = refusals(None)
-    assert set(silent.values()) == {"The desk says nothing"}
-    free = refusals(trained(running=False))
-    assert {name for name, why in free.items() if not why} == {"train-start"}
-    busy = refusals(trained(running=True))
-    assert {name for name, why in busy.items() if not why} == {"train-stop"}
+    silent = why_not(None)
+    assert {silent[name] for name in TRAINING} == {"The desk says nothing"}
+    assert TRAINING - {*why_not(trained(running=False))} == {"train-start"}
+    busy = why_not(trained(running=True))
+    assert TRAINING - {*busy} == {"train-stop"}
     assert "stop it first" in busy["train-start"] and "stop it first" in busy["train-resume"]
+
+
+@pytest.mark.parametrize(("shown", "refused"), [
+    (snapshot(Mode.HOLD), {"rollout-start": "choose a training run", "rollout-success": "No ep",
+                           "rollout-discard": "No episode", "alert-fine": "No alert"}),
+    (snapshot(Mode.IDLE, policy=HEALTH, episode="e"), {"alert-fine": "No alert"}),
+    (snapshot(Mode.HUMAN, policy=HEALTH, episode="e"), {"rollout-start": "operator drives"}),
+    (snapshot(Mode.STOP, policy=HEALTH), {"rollout-start": "Re-arm", "rollout-partial": "No ep"}),
+])
+def test_buttons_of_a_rollout_are_grey_where_they_would_be_refused_and_hold_never_is(
+        shown, refused):
+    said = why_not(AT_WORK, shown)
+    assert all(words in said[name] for name, words in refused.items())
+    if "rollout-start" not in refused:
+        assert "rollout-start" not in said and "rollout-success" not in said
+    silent = why_not(AT_WORK, shown, silent=True)
+    assert silent["rollout-start"] == silent["words-now"] == "The station says nothing"
+    assert "rollout-hold" not in said | silent
 
 
 def test_curves_are_drawn_and_ones_that_have_no_line_yet_are_not():

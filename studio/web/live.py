@@ -24,12 +24,13 @@ from studio.views.health_bar import gauges
 from studio.views.lamps import Lamp, lamps_of
 from studio.views.live_plan import words_of
 from studio.views.policy_words import policy_words
-from studio.views.training_words import roll_back_refusal, training_words, version_rows
+from studio.views.training_words import training_words, version_rows
 from studio.views.words import sentence
 from studio.web import episode_pieces, pieces, plan_pieces, tandem_pieces
 from studio.web.desk_feed import DeskFeed, DeskView
 from studio.web.jobs import Jobs, JobView
 from studio.web.library import Library
+from studio.web.refusals import refusals
 
 _NO_DESK = Banner("No desk", "unplug", "offline",
                   "Nothing drives here: start a desk with `tandem`; episodes can be looked at")
@@ -69,7 +70,7 @@ def status_of(view: DeskView, library: Library, jobs: Sequence[JobView] = ()) ->
                       "devices": devices_key(state),
                       "policy": state.policy.folder if state else "",
                       "versions": versions_key(state)},
-        "refusals": refusals(state),
+        "refusals": refusals(view),
         "live": bool(state and state.live_url),
         "said": {tile.camera: tile.said for tile in tiles},
         "html": {
@@ -94,13 +95,6 @@ def status_of(view: DeskView, library: Library, jobs: Sequence[JobView] = ()) ->
             "interrupted": episode_pieces.interrupted(library.interrupted(waiting_in(view))),
         },
     }
-
-
-def refusals(state: DeskState | None) -> dict[str, str]:
-    """Why the desk would refuse what a button asks for, by the button; empty if it would not."""
-    words = training_words(state)
-    return {"train-start": words.start, "train-stop": words.stop, "train-resume": words.resume,
-            "roll-back": roll_back_refusal(state)}
 
 
 def banner_for_onlookers(view: DeskView) -> Banner:
