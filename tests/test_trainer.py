@@ -63,6 +63,8 @@ def test_a_training_goes_beside_what_drives_and_counts_beyond_the_family(tmp_pat
     (StartTraining(method="dagger"), {}, "valid are all, hg-dagger, iwr, hindsight, sirius"),
     (StartTraining(minutes=0.0), {}, "minutes must be more than 0"),
     (StartTraining(publish_every_s=-1.0), {}, "publish_every_s must be more than 0"),
+    (StartTraining(stores=("/nowhere/x",)), {}, "there is no folder /nowhere/x"),
+    (StartTraining(stores=("/",)), {}, "/ is no demonstration store"),
     (StartTraining(), {"kind": "act"}, "kind 'act'"),
     (StartTraining(), {}, "open a store first"),
 ], ids=str)

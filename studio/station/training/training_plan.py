@@ -15,6 +15,9 @@ from policy.data.correction_weights import METHODS
 from policy.errors import CheckpointError
 from policy.versions import ledger
 from policy.versions.ledger import Version
+from recorders.store_description import require_store
+from recorders.store_errors import StoreError
+from recorders.store_folders import StoreFolders
 from studio.station.desk.processes import DeskConfig
 from studio.station.training.training_link import Promote, StartTraining
 
@@ -63,8 +66,8 @@ def plan_training(request: StartTraining, desk: DeskConfig, driving: Version) ->
             raise CheckpointError(f"{name} must be more than 0, not {value:g}")
     if request.memory_mb < 0:
         raise CheckpointError(f"memory_mb must be 0 or more, not {request.memory_mb}")
-    given = [str(Path(store).expanduser().absolute())
-             for store in (*request.stores, desk.store) if store]
+    named = [_store(store) for store in request.stores if store]
+    given = [*named, *([str(Path(desk.store).expanduser().absolute())] if desk.store else [])]
     found, missing = _named_stores(config, given)
     stores = tuple(dict.fromkeys([*found, *given]))
     if not stores:
@@ -74,6 +77,15 @@ def plan_training(request: StartTraining, desk: DeskConfig, driving: Version) ->
         method=request.method, minutes=request.minutes, publish_every_s=request.publish_every_s,
         memory_mb=request.memory_mb, missing=missing,
         count_from=max(one.number for one in ledger.family_of(Path(driving.run))))
+
+
+def _store(named: str) -> str:
+    folder = Path(named).expanduser().absolute()
+    try:
+        require_store(StoreFolders(folder))
+    except StoreError as wrong:
+        raise CheckpointError(str(wrong)) from None
+    return str(folder)
 
 
 def free_folder(run: Path) -> Path:
