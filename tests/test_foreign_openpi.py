@@ -1,5 +1,6 @@
 """Policies over openpi's protocol: ours served to others, others' driving our arm."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -42,8 +43,8 @@ messages = st.dictionaries(st.text(), st.one_of(
 class Follower(OneSpeed):
     """Goes to what it feels, a bit further with every step and with the brightness it sees."""
 
-    def __init__(self) -> None:
-        super().__init__(SPEC, 3)
+    def __init__(self, spec: PolicySpec = SPEC) -> None:
+        super().__init__(spec, 3)
         self.resets: list[int] = []
 
     def reset(self, seed: int = 0) -> None:
@@ -129,6 +130,46 @@ def test_a_served_policy_of_ours_answers_as_it_does_at_home():
             open_policy(address, wishes=("libero",))
 
 
+class Reacher(Follower):
+    """Goes as far as the points that it sees are high."""
+
+    def act(self, observation: Observation, latent: Latent, held: Held | None = None) -> Chunk:
+        assert observation.cloud is not None and observation.cloud.dtype == np.float32
+        high = np.full((SPEC.steps, 8), observation.cloud[:, 2].mean())
+        return self.chunk(high + observation.proprioception + observation.base, observation,
+                          latent, held)
+
+
+def test_a_policy_that_looks_at_points_is_sent_them_and_says_that_it_wants_them():
+    spec = msgspec.structs.replace(SPEC, cloud_points=5)
+    now = msgspec.structs.replace(seen(), cloud=np.full((5, 6), 0.5, np.float32))
+    home = Reacher(spec)
+    with served(home) as address:
+        away = open_policy(address)
+        there, here = (one.act(now, one.think(now)) for one in (away, home))
+        assert np.array_equal(there.targets, here.targets)
+        away.close()                        # type: ignore[attr-defined]
+        with connect(address, compression=None) as client:
+            wants = unpack(client.recv())["observations"]               # type: ignore[arg-type]
+            assert "(5, 6)" in wants["observation/cloud"]
+            for wrong in ({}, {"observation/cloud": np.zeros((4, 6))},
+                          {"observation/cloud": np.full((5, 6), np.nan)}):
+                client.send(pack(_message() | wrong))
+                assert "observation/cloud: (5, 6)" in str(client.recv())
+
+
+@pytest.mark.parametrize(("wrong", "says"), [
+    ({"observation/state": np.zeros(1)}, "wants"), ({"observation/base": np.zeros(1)}, "wants"),
+    ({"observation/base": np.full(8, 1e300)}, "wants"),
+    ({"observation/state": np.zeros(3)}, r"\(3,\).*wants.*observation/state: joints")])
+def test_numbers_of_another_length_are_never_stretched_to_fit(wrong, says):
+    spec = msgspec.structs.replace(SPEC, cloud_points=5)
+    with served(Reacher(spec)) as address, connect(address, compression=None) as client:
+        client.recv()
+        client.send(pack(_message() | {"observation/cloud": np.zeros((5, 6))} | wrong))
+        assert re.search(says, str(client.recv()))
+
+
 def test_a_second_client_is_told_to_wait_and_a_mistake_is_answered_in_a_line():
     with served(Follower()) as address, connect(address, compression=None) as first:
         assert "observation/images/front" in unpack(first.recv())["observations"]   # type: ignore
@@ -174,15 +215,18 @@ def test_serve_refuses_an_open_door_and_a_place_that_is_none(place, says, capsys
 
 
 @contextmanager
-def libero(steps: int = 5, width: int = 7) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Somebody else's server with the names of openpi's LIBERO example; what it heard is kept."""
+def libero(then: tuple[int, int] = (5, 7)) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Somebody else's server with the names of openpi's LIBERO example; what it heard is kept.
+
+    Its first chunk is (5, 7), others are `then`.
+    """
     heard: list[dict[str, Any]] = []
 
     def converse(connection) -> None:
         connection.send(pack({"name": "pi0_libero"}))
         for data in connection:
             heard.append(unpack(data))
-            rows = np.zeros((steps, width))
+            rows = np.zeros((5, 7) if len(heard) == 1 else then)
             rows[:, 0], rows[:, -1] = 1.0, -1.0
             connection.send(pack({"actions": rows, "policy_timing": {"infer_ms": 1.0}}))
 
@@ -217,6 +261,18 @@ def test_somebody_elses_server_is_asked_in_openpis_names_and_its_changes_become_
         assert message["observation/image"].shape == (224, 224, 3)
         assert np.allclose(message["observation/state"], [0.4, 0, 0.2, 0, 0, 0, 0.02, -0.02])
         assert "--policy-map observation/image=" in "; ".join(policy.misfits("arm", ("a",), ()))
+
+
+@pytest.mark.parametrize("then", [(3, 7), (5, 5), (0, 7), (6, 7)])
+def test_a_server_whose_chunks_become_others_is_one_line_with_both_sizes(then):
+    with libero(then) as (address, _):
+        policy = open_policy(address)
+        now = msgspec.structs.replace(
+            seen(), images={camera: np.zeros((4, 4, 3), np.uint8) for camera in ("front", "wrist")},
+            proprioception=np.array([0.4, 0, 0.2, 1, 0, 0, 0, 1, 0, 0.5, 1.0], np.float32),
+            base=np.array([0.4, 0, 0.2, 1, 0, 0, 0, 0.0]))
+        with pytest.raises(CheckpointError, match=r"answered with .* not with \(5, 7\)"):
+            policy.act(now, policy.think(now))
 
 
 def test_a_server_that_is_not_there_or_no_policy_is_one_line():

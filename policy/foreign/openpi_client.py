@@ -180,6 +180,11 @@ class ServedPolicy(OneSpeed):
     def act(self, observation: Observation, latent: Latent, held: Held | None = None) -> Chunk:
         """What the server answers to what is seen and felt now."""
         rows = self._server.ask(self._message(observation), ANSWER_S)
+        wanted = self.spec.steps, self._width or observation.base.size
+        if rows.shape != wanted:
+            raise CheckpointError(f"{self._server.address} answered with {rows.shape} numbers, not "
+                                  f"with {wanted} as before: begin anew if it serves another "
+                                  "policy now")
         if self._wishes is None:
             found = rows.astype(np.float64)
         else:

@@ -18,8 +18,8 @@ from policy.interfaces import Observation, PolicySpec
 PROMPT, ACTIONS = "prompt", "actions"
 SIDE = 224                          # of openpi's pictures; what is not square is padded
 OURS = "tandem"                     # in the first message of a server of ours
-STATE, BASE, EPISODE, SEED = ("observation/state", "observation/base", "observation/episode",
-                              "observation/seed")
+STATE, BASE, CLOUD = "observation/state", "observation/base", "observation/cloud"
+EPISODE, SEED = "observation/episode", "observation/seed"
 CAMERA = "observation/images/"
 PRESETS = {
     "libero": PolicyMap(action="libero", rate_hz=20.0, fields={
@@ -80,11 +80,13 @@ def ours_of(metadata: dict[str, Any]) -> PolicySpec | None:
 def metadata_of(spec: PolicySpec) -> dict[str, Any]:
     """A server's first message: what it wants to be sent, in words, and its spec."""
     height, width = spec.picture_size
+    cloud = {CLOUD: f"({spec.cloud_points}, 6) of what {next(iter(spec.cameras))} sees: x y z in m "
+                    "in the world frame, r g b in 0..1"} if spec.cloud_points else {}
     return {
         OURS: msgspec.to_builtins(spec),
         "observations": {**{f"{CAMERA}{camera}": f"({height}, {width}, 3) uint8"
                             for camera in spec.cameras},
-                         STATE: " + ".join(spec.proprioception),
+                         **cloud, STATE: " + ".join(spec.proprioception),
                          BASE: "the last command, in the action space", PROMPT: "text",
                          EPISODE: "a number; another one begins a new episode (optional)"},
         ACTIONS: f"({spec.steps}, …) absolute targets in {spec.action_space} space, "
@@ -94,5 +96,6 @@ def metadata_of(spec: PolicySpec) -> dict[str, Any]:
 def message_of(observation: Observation, episode: int, seed: int) -> dict[str, Any]:
     """What a server of ours is sent of one moment."""
     return {**{f"{CAMERA}{camera}": picture for camera, picture in observation.images.items()},
+            **({} if observation.cloud is None else {CLOUD: observation.cloud}),
             STATE: observation.proprioception, BASE: observation.base,
             PROMPT: observation.instruction, EPISODE: episode, SEED: seed}

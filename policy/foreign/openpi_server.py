@@ -11,7 +11,7 @@ import hmac
 import time
 from http import HTTPStatus
 from threading import Lock
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from websockets.datastructures import Headers
@@ -23,6 +23,7 @@ from policy.foreign.openpi_names import (
     ACTIONS,
     BASE,
     CAMERA,
+    CLOUD,
     EPISODE,
     PROMPT,
     SEED,
@@ -30,7 +31,7 @@ from policy.foreign.openpi_names import (
     metadata_of,
 )
 from policy.foreign.openpi_wire import WireMistake, pack, unpack
-from policy.interfaces import Latent, Observation, Policy, SeesAll
+from policy.interfaces import Latent, Observation, Policy, PolicySpec, SeesAll
 
 MOST_BYTES = 1 << 26
 LEAVES_S = 1.0              # a client before may be on its way out
@@ -80,22 +81,24 @@ class Turn:
 
     def _observation(self, message: dict[str, Any]) -> Observation:
         spec = self._policy.spec
-        wanted = metadata_of(spec)["observations"]
         pictures = {camera: message.get(f"{CAMERA}{camera}") for camera in spec.cameras}
         felt, base, words = message.get(STATE), message.get(BASE), message.get(PROMPT, "")
+        cloud = message.get(CLOUD) if spec.cloud_points else None
         whole = all(isinstance(p, np.ndarray) and p.shape == (*spec.picture_size, 3)
                     and p.dtype == np.uint8 for p in pictures.values())
-        numbers = all(isinstance(n, np.ndarray) and n.ndim == 1 and n.dtype.kind in "iuf"
-                      and np.isfinite(n).all() for n in (felt, base))
-        if not whole or not numbers or not isinstance(words, str):
-            raise WireMistake("this policy wants " + "; ".join(
-                f"{name}: {what}" for name, what in wanted.items()))
+        # One number alone would be taken for every one of them.
+        numbers = all(_are_numbers(n) and n.ndim == 1 and n.size != 1 for n in (felt, base))
+        points = not spec.cloud_points or (
+            _are_numbers(cloud) and cloud.shape == (spec.cloud_points, 6))
+        if not whole or not numbers or not points or not isinstance(words, str):
+            raise WireMistake(_wants(spec))
         if words != self._words:
             self._words, self._words_id = words, self._words_id + 1
         return Observation(
             stamp_ns=time.monotonic_ns(), images=pictures,          # type: ignore[arg-type]
             proprioception=felt.astype(np.float32),                 # type: ignore[union-attr]
             base=base.astype(np.float64),                           # type: ignore[union-attr]
+            cloud=None if cloud is None else cloud.astype(np.float32),
             instruction=words, instruction_id=self._words_id)
 
 
@@ -134,8 +137,10 @@ def open_server(policy: Policy, host: str, port: int, key: str = "", think_every
                     if isinstance(data, str):
                         raise WireMistake("an observation is MessagePack, not text")
                     connection.send(pack(turn.answer(unpack(data))))
-                except (WireMistake, ValueError, IndexError, RuntimeError) as mistake:
+                except WireMistake as mistake:
                     connection.send(" ".join(str(mistake).split()))
+                except (ValueError, IndexError, RuntimeError) as mistake:   # of another length
+                    connection.send(" ".join(f"{mistake}; {_wants(policy.spec)}".split()))
         except ConnectionClosed:
             pass                            # the client has gone: the next one may come
         finally:
@@ -143,6 +148,18 @@ def open_server(policy: Policy, host: str, port: int, key: str = "", think_every
 
     return serve(converse, host, port, process_request=admit, compression=None,
                  max_size=MOST_BYTES, origins=[None])
+
+
+def _wants(spec: PolicySpec) -> str:
+    return "this policy wants " + "; ".join(
+        f"{name}: {what}" for name, what in metadata_of(spec)["observations"].items())
+
+
+def _are_numbers(told: object) -> TypeGuard[np.ndarray]:
+    if not isinstance(told, np.ndarray) or told.dtype.kind not in "iuf":
+        return False
+    with np.errstate(over="ignore"):        # what does not fit into float32 is infinite there
+        return bool(np.isfinite(told.astype(np.float32)).all())
 
 
 def _count(told: object) -> int:
