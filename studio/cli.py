@@ -177,7 +177,7 @@ def _parse(entry: Entry, prog: str, words: Sequence[str], screen: "Screen") -> A
     if "robot_fields" in config.__dataclass_fields__:
         from studio.commands.device_options import gathered
 
-        words = gathered(words)
+        words = gathered(words, config.__dataclass_fields__)
     try:
         return tyro.cli(config, prog=prog, args=list(words),
                         config=(tyro.conf.FlagCreatePairsOff,))

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recorders.clock import ManualClock
+from studio import cli
 from studio.commands.device_options import gathered, operator_of, robot_options, teleop_options
 from studio.commands.output import UsersMistakeError
 from studio.devices.interfaces import DeviceError
@@ -207,6 +208,21 @@ def test_a_station_file_says_the_same_and_what_is_typed_goes_before(tmp_path: Pa
     assert words.count("--teleop") == 1 and "gamepad" in words and "--headless" in words
     assert robot_options("so101_follower", words[-1], "")["fields"] == {
         "port": "/dev/z", "id": "mine"}
+
+
+def test_a_list_in_a_station_file_is_several_values_and_cameras_are_one(tmp_path: Path):
+    file = tmp_path / "desk.yaml"
+    file.write_text("image-size: [48, 64]\ncameras: [front]\n")
+    assert gathered(["--station", str(file)], ("image_size", "cameras")) == [
+        "--image-size", "48", "64", "--cameras", '["front"]', "--station", str(file)]
+
+
+def test_what_a_station_file_says_and_no_command_understands_is_one_line(tmp_path: Path, capsys):
+    file = tmp_path / "desk.yaml"
+    file.write_text("robot: {type: so101_follower, port: /dev/a}\nepisode: 3\n")
+    assert cli.main(["record", "--station", str(file)]) == 2
+    line, = capsys.readouterr().err.splitlines()
+    assert f"{file} says 'episode'" in line and "task, episodes" in line
 
 
 @pytest.mark.parametrize(("words", "why"), [

@@ -7,7 +7,7 @@ says the same in YAML. Knows words and names; refuses to open anything.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,17 @@ from studio.devices.latency import checked
 from studio.devices.lerobot_types import built_in_types, parsed
 from studio.station.robots import LEADER, cameras_of, is_simulated, operator_names
 
-FIELD, _STATION, _LATENCY = "FIELD", "--station", "latency"
+FIELD, _STATION, _LATENCY, _CAMERAS = "FIELD", "--station", "latency", "cameras"
 _DEVICES = ("robot", "teleop")
+_WRITTEN_OTHERWISE = ("robot_fields", "teleop_fields", "station")   # within robot, teleop; never
 
 
-def gathered(words: Sequence[str]) -> list[str]:
+def gathered(words: Sequence[str], options: Collection[str] = ()) -> list[str]:
     """The words with every `--robot.NAME VALUE` in one option, and a station file's words in front.
+
+    Args:
+        words: as typed.
+        options: fields of the command's config, so that a station file says nothing else.
 
     Raises:
         UsersMistakeError: a field has no value, or the station file cannot be used.
@@ -30,7 +35,7 @@ def gathered(words: Sequence[str]) -> list[str]:
     rest, fields = _apart(words)
     if _STATION in rest:
         path = rest[rest.index(_STATION) + 1:][:1]
-        said, more = _apart(_words_of(Path(path[0]) if path else None))
+        said, more = _apart(_words_of(Path(path[0]) if path else None, options))
         fields = {device: more[device] | fields[device] for device in _DEVICES}
         rest = [word for option in _options(said) if option[0] not in rest
                 for word in option] + rest
@@ -115,7 +120,7 @@ def _options(words: Sequence[str]) -> list[list[str]]:
     return found
 
 
-def _words_of(path: Path | None) -> list[str]:
+def _words_of(path: Path | None, options: Collection[str]) -> list[str]:
     """A station file as if it had been typed."""
     if path is None:
         raise UsersMistakeError(f"{_STATION} needs a file")
@@ -126,8 +131,12 @@ def _words_of(path: Path | None) -> list[str]:
     if not isinstance(said, Mapping):
         raise UsersMistakeError(f"{path} is no station file: it must say things like 'robot: "
                                 "{type: so101_follower, port: /dev/ttyACM0}'")
+    valid = [name for name in options if name not in _WRITTEN_OTHERWISE]
     words: list[str] = []
     for name, value in said.items():
+        if valid and str(name).replace("-", "_") not in valid:
+            raise UsersMistakeError(f"{path} says '{name}', which is no option of this command: "
+                                    f"valid are {', '.join(valid)}")
         if name in _DEVICES and isinstance(value, Mapping):
             words += [f"--{name}", str(value["type"])] if "type" in value else []
             words += [word for field, of in value.items() if field != "type"
@@ -137,6 +146,8 @@ def _words_of(path: Path | None) -> list[str]:
             words += [f"--{name}", str(beside / value)]
         elif isinstance(value, bool):
             words += [f"--{str(name).replace('_', '-')}"] * value
+        elif isinstance(value, list) and name != _CAMERAS:
+            words += [f"--{str(name).replace('_', '-')}", *map(_text, value)]
         else:
             words += [f"--{str(name).replace('_', '-')}", _text(value)]
     return words
