@@ -166,24 +166,28 @@ for request in (LeaderRequest("so999_leader"), LeaderRequest("so101_leader", {"c
         make_teleoperator(request)
     except Refused as error:
         print(error)
-try:
-    LeaderHost(LeaderRequest("so101_leader", fields), SystemClock(), 2)._open()
-except Refused as error:
-    print(error)
+open(folder + "/cut.json", "w").write('{"shoulder_pan": {"id": 1, "dri')
+for given in (fields, fields | {"id": "cut"}):
+    try:
+        LeaderHost(LeaderRequest("so101_leader", given), SystemClock(), 2)._open()
+    except Refused as error:
+        print(error)
 """
 
 
 @pytest.mark.slow
 def test_what_lerobot_can_never_do_is_refused_with_what_is_valid(bench, tmp_path: Path):
-    """An unknown type, an unknown field, and an arm without a calibration file."""
+    """An unknown type, an unknown field, no calibration file, and half of one."""
     bus, _ = bench
     done = subprocess.run([sys.executable, "-c", _REFUSALS, bus.port, tmp_path], cwd=ROOT,
                           capture_output=True, text=True, check=True)
-    unknown, field, uncalibrated = done.stdout.splitlines()
+    unknown, field, uncalibrated, half = done.stdout.splitlines()
     assert "unknown LeRobot teleoperator 'so999_leader'" in unknown
     assert "so101_leader" in unknown
     assert "colour" in field
     assert "lerobot-calibrate" in uncalibrated
+    assert "calibration cannot be read" in half and "cut.json" in half
+    assert "lerobot-calibrate" in half
 
 
 def played_by(script: str, **options: Any) -> LerobotLeader:

@@ -160,9 +160,12 @@ def test_every_fault_of_a_bus_is_named_and_outlived(arm):
     ({"port": "/dev/null"}, r"cannot be opened.*/dev/null.*lerobot-find-port"),
     ({"id": "stranger"}, r"not calibrated.*lerobot-calibrate --robot.type=so101_follower "
                          r"--robot.port=.* --robot.id=stranger"),
+    ({"id": "cut"}, r"so101_follower: its calibration cannot be read .*cut\.json.*"
+                    r"lerobot-calibrate --robot.type=so101_follower"),
     ({"colour": "red"}, r"`colour`.*valid are port, "),
 ])
 def test_what_cannot_be_opened_is_said_in_one_line_with_what_to_do(arm, given, why):
+    (arm.port.parent / "cut.json").write_text('{"shoulder_pan": {"id": 1, "dri')
     with pytest.raises(DeviceError, match=why) as refusal:
         opened(arm, **given)
     assert "\n" not in str(refusal.value)

@@ -20,7 +20,7 @@ import msgspec
 from recorders.clock import NS_PER_S, Clock, SystemClock
 from studio.devices.interfaces import DeviceError
 from studio.devices.lerobot_bus import let_sleep
-from studio.devices.lerobot_types import DISCOVER, decode_config, module_names
+from studio.devices.lerobot_types import DISCOVER, decode_config, module_names, one_line
 
 RETRY_S = 0.5
 _PERCENT = "range_m100_100"             # LeRobot's MotorNormMode
@@ -58,14 +58,27 @@ def make_teleoperator(request: LeaderRequest) -> Any:
     try:
         plugins = module_names(fields.pop(DISCOVER, ()))
         config = decode_config("teleoperator", request.teleop_type, fields, plugins)
-        from lerobot.teleoperators.utils import make_teleoperator_from_config
-
-        return make_teleoperator_from_config(config)
+        return _made(request, config)
     except DeviceError as error:
         raise Refused(str(error)) from error
     except (TypeError, ValueError, ImportError) as error:
         raise Refused(f"LeRobot teleoperator '{request.teleop_type}' cannot be had with the fields "
                       f"{request.fields}: {error}") from error
+
+
+def _made(request: LeaderRequest, config: Any) -> Any:
+    from draccus.utils import DraccusException
+    from lerobot.teleoperators.utils import make_teleoperator_from_config
+
+    try:
+        return make_teleoperator_from_config(config)
+    except DraccusException as error:       # it reads its calibration as it is made
+        raise Refused(f"{request.teleop_type}: its calibration cannot be read "
+                      f"({one_line(error)}): {_calibrating(request)}") from error
+
+
+def _calibrating(request: LeaderRequest) -> str:
+    return f"run lerobot-calibrate --teleop.type={request.teleop_type} with the same port and id"
 
 
 class LeaderHost:
@@ -110,10 +123,8 @@ class LeaderHost:
         teleop.connect(calibrate=False)     # calibrating asks questions; there is nobody here
         if not teleop.is_calibrated:
             self._let_go(teleop)
-            raise Refused(
-                f"{self._request.teleop_type} is not calibrated: run "
-                f"lerobot-calibrate --teleop.type={self._request.teleop_type} with the same port "
-                "and id")
+            raise Refused(f"{self._request.teleop_type} is not calibrated: "
+                          f"{_calibrating(self._request)}")
         let_sleep(teleop)
         motors = getattr(getattr(teleop, "bus", None), "motors", {})
         self._say(LeaderReport(features=tuple(teleop.action_features), percent=tuple(

@@ -26,7 +26,13 @@ from studio.devices.interfaces import DeviceError, RobotInfo
 from studio.devices.joint_units import Unit, joint_keys, joint_units
 from studio.devices.lerobot_bus import LerobotBus, Reading
 from studio.devices.lerobot_camera import LerobotCamera
-from studio.devices.lerobot_types import DISCOVER, decode_config, module_names, parsed
+from studio.devices.lerobot_types import (
+    DISCOVER,
+    decode_config,
+    module_names,
+    one_line,
+    parsed,
+)
 from studio.devices.reader import DeviceReader
 from studio.devices.realsense import TYPE as REALSENSE
 from studio.devices.realsense import RealSenseCamera, RealSenseConfig
@@ -75,7 +81,7 @@ class LerobotRobot:
         wanted = {**_mapping("cameras", given.pop("cameras", {})),
                   **_mapping("cameras", cameras or {})}
         config = self._config(robot_type, given, plugins)
-        robot = _made(config)
+        robot = _made(robot_type, config, given)
         keys = joint_keys(robot_type, tuple(robot.action_features))
         motors = [key.removesuffix(".pos") for key in keys[:-1]]
         renamed = _mapping("joints", joints or {})
@@ -94,7 +100,8 @@ class LerobotRobot:
             max_velocity, max_acceleration, max_jerk))
         port = getattr(config, "port", "")
         self._bus = LerobotBus(
-            clock, lambda: _made(config), self._units, title=robot_type, rate_hz=rate_hz,
+            clock, lambda: _made(robot_type, config, given), self._units, title=robot_type,
+            rate_hz=rate_hz,
             remedy=f"check its power, its cable and its port{f' ({port})' if port else ''}; "
                    "`lerobot-find-port` finds it, `tandem doctor` lists the ports",
             uncalibrated=_calibrating(robot_type, given))
@@ -237,14 +244,18 @@ def _realsense(name: str, fields: dict[str, Any]) -> RealSenseConfig:
                           f"{', '.join(valid)}") from error
 
 
-def _made(config: Any) -> Any:
+def _made(robot_type: str, config: Any, fields: Mapping[str, Any]) -> Any:
+    from draccus.utils import DraccusException
     from lerobot.robots.utils import make_robot_from_config
 
     try:
         return make_robot_from_config(config)
+    except DraccusException as error:       # it reads its calibration as it is made
+        raise DeviceError(f"{robot_type}: its calibration cannot be read ({one_line(error)}): "
+                          f"{_calibrating(robot_type, fields)}") from error
     except (ValueError, TypeError, ImportError) as error:
-        raise DeviceError(f"LeRobot robot '{config.type}' cannot be had: "
-                          f"{' '.join(str(error).split())}") from error
+        raise DeviceError(f"LeRobot robot '{robot_type}' cannot be had: {one_line(error)}"
+                          ) from error
 
 
 def _model_of(robot_type: str, model: str, joints: list[str], tool: str) -> RobotModel:

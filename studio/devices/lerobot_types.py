@@ -90,10 +90,10 @@ def decode_config(kind: Kind, name: str, fields: Mapping[str, Any],
     except draccus.utils.DraccusException as error:
         valid = ", ".join(field.name for field in dataclasses.fields(config))
         raise DeviceError(f"LeRobot {kind} '{name}' refuses the fields {dict(fields)}: "
-                          f"{_one_line(error)}; valid are {valid}") from error
+                          f"{one_line(error)}; valid are {valid}") from error
     except (TypeError, ValueError) as error:
         raise DeviceError(f"LeRobot {kind} '{name}' refuses its fields: "
-                          f"{_one_line(error)}") from error
+                          f"{one_line(error)}") from error
 
 
 def module_names(said: Any) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ def parsed(text: str) -> Any:
         msgspec.msgpack.encode(value)       # a number of 70 bits
         return value
     except (yaml.YAMLError, *_YAML_RAISES) as error:
-        raise DeviceError(f"{text!r} is no value of a field: {_one_line(error)}") from error
+        raise DeviceError(f"{text!r} is no value of a field: {one_line(error)}") from error
 
 
 def _config_class(kind: Kind, name: str, plugins: Sequence[str]) -> Any:
@@ -132,7 +132,7 @@ def _config_class(kind: Kind, name: str, plugins: Sequence[str]) -> Any:
     try:
         importlib.import_module(module.rpartition(".")[0])
     except ImportError as error:        # a make whose own driver is not installed
-        raise DeviceError(f"LeRobot {kind} '{name}' cannot be had: {_one_line(error)}") from error
+        raise DeviceError(f"LeRobot {kind} '{name}' cannot be had: {one_line(error)}") from error
     return _registered(kind)[name]
 
 
@@ -158,7 +158,7 @@ def _plugged_in(kind: Kind, plugins: Sequence[str]) -> dict[str, type]:
                               "from here") from error
         except (Exception, SystemExit) as error:    # a person's own file may raise anything
             raise DeviceError(f"{DISCOVER}={module} cannot be imported: {type(error).__name__}: "
-                              f"{_one_line(error)}") from error
+                              f"{one_line(error)}") from error
     for module in installed:
         try:
             importlib.import_module(module)
@@ -167,5 +167,6 @@ def _plugged_in(kind: Kind, plugins: Sequence[str]) -> dict[str, type]:
     return _registered(kind)
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line."""
     return " ".join(str(error).split())
