@@ -1,5 +1,6 @@
 """`tandem record`, `teleop` and `demo`: the whole station, started from the command line."""
 
+import io
 import json
 import os
 import signal
@@ -10,15 +11,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from doubles.snapshots import snapshot
 
 from recorders.episode_reader import EpisodeReader
 from recorders.store import DemoStore
 from studio import cli
+from studio.commands.output import Screen
 from studio.commands.session_keys import DRIVE_HELP, SessionKeys
+from studio.commands.session_run import run_and_tell
 from studio.devices.keyboard import KEYS
+from studio.station import launch
 from studio.station.commands import Arm, DiscardEpisode, EndEpisode, Keys, Rearm, Reply, Stop
+from studio.station.launch import SessionRequest
 from studio.station.messages import Mode
 from studio.station.robots import robot_names
+from studio.station.session import SessionPlan
 
 pytestmark = pytest.mark.alone
 
@@ -192,6 +199,24 @@ def test_enter_re_arms_a_stopped_station_and_arms_another():
         keys.held(frozenset({"enter"}), 3)
         keys.send()
         assert told[-1] == wanted
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_fault_is_said_once_where_no_terminal_shows_it(watched, monkeypatch):
+    said = io.StringIO()
+    monkeypatch.setattr(said, "isatty", lambda: watched)
+    broken = snapshot(Mode.FAULT, reason="the arm is gone: replug it")
+
+    def run(request: SessionRequest, *, on_snapshot: Any, **_: Any) -> str:
+        for seen in (snapshot(), broken, broken, snapshot(Mode.STOP, reason="the space bar")):
+            on_snapshot(seen)
+        return ""
+
+    monkeypatch.setattr(launch, "run_session", run)
+    plan = SessionPlan(tasks=("push-button",))
+    run_and_tell(Screen(json=False, err=said), SessionRequest(plan=plan), "driving", [])
+    assert said.getvalue().count("the arm is gone: replug it\n") == (0 if watched else 1)
+    assert watched or "space bar" not in said.getvalue()
 
 
 def test_the_line_about_keys_names_every_key():

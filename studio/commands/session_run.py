@@ -14,7 +14,7 @@ from studio.commands.output import Screen
 from studio.commands.session_keys import DRIVE_HELP, POLICY_HELP, SESSION_HELP, SessionKeys
 from studio.commands.session_report import Narrator
 from studio.devices.terminal_keys import TerminalKeys
-from studio.station.messages import Snapshot
+from studio.station.messages import Mode, Snapshot
 
 if TYPE_CHECKING:
     from studio.station.launch import SessionRequest
@@ -59,9 +59,13 @@ def run_and_tell(screen: Screen, request: "SessionRequest", what: str,
         def on_snapshot(snapshot: Snapshot) -> None:
             narrator.on_snapshot(snapshot)
             keys.seen(snapshot.mode)
-            if snapshot.policy and (remark := snapshot.policy.remark) not in ("", *remarks):
-                remarks.add(remark)
-                screen.say(remark)
+            # A bar shows what is wrong with the arm; without a terminal there is no bar.
+            broken = snapshot.mode is Mode.FAULT and not screen.watched
+            for remark in (snapshot.policy.remark if snapshot.policy else "",
+                           snapshot.reason if broken else ""):
+                if remark not in ("", *remarks):
+                    remarks.add(remark)
+                    screen.say(remark)
 
         return run_session(request, on_outcome=narrator.on_outcome, on_snapshot=on_snapshot,
                            say=screen.say, on_start=keys.attach, on_turn=keys.send)
