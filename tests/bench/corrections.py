@@ -13,6 +13,7 @@ seed. It writes out/bench/corrections.json, or where --to says; the loops lie in
 import json
 import math
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -34,9 +35,9 @@ class Bench:
 
     seeds: tuple[int, ...] = (0, 1, 2)
     """Of the trainings, 0 to 4."""
-    words: tuple[str, ...] = ("--control", "--rounds", "2", "--rollouts", "80", "--tune-minutes",
-                              "3", "--evaluate", "1000:1100", "--workers", "1")
-    """Further words for `tandem loop`."""
+    words: str = ("--control --rounds 2 --rollouts 80 --tune-minutes 3 --evaluate 1000:1100 "
+                  "--workers 1")
+    """Further words for `tandem loop`, as --words="--rounds 1 --methods none iwr"."""
     folder: Path = Path("out/corrections")
     """Where the loops lie."""
     to: Path = Path("out/bench/corrections.json")
@@ -47,8 +48,8 @@ def main(bench: Bench) -> int:
     loops = [run_loop(bench, seed) for seed in bench.seeds]
     if not all(loops):
         return 2
-    result = {"command": " ".join(["python", *sys.argv]), "machine": platform.machine(),
-              "code": mark_code().commit, "loop": list(bench.words), "seeds": list(bench.seeds),
+    result = {"command": shlex.join(["python", *sys.argv]), "machine": platform.machine(),
+              "code": mark_code().commit, "loop": bench.words.split(), "seeds": list(bench.seeds),
               **added_up(loops)}
     bench.to.parent.mkdir(parents=True, exist_ok=True)
     bench.to.write_text(json.dumps(result, indent=1) + "\n")
@@ -59,7 +60,7 @@ def main(bench: Bench) -> int:
 def run_loop(bench: Bench, seed: int) -> dict[str, Any]:
     """A loop's answer; empty if it failed, which it has said itself."""
     command = [sys.executable, "-m", "studio.cli", "loop", "--seed", str(seed), "--to",
-               str(bench.folder / f"seed{seed}"), *bench.words, "--json"]
+               str(bench.folder / f"seed{seed}"), *bench.words.split(), "--json"]
     ran = subprocess.run(command, stdout=subprocess.PIPE)
     return json.loads(ran.stdout) if ran.returncode == 0 else {}
 
