@@ -77,3 +77,19 @@ def require_device(device: str) -> None:
     if int(number or 0) >= torch.cuda.device_count():
         raise UsersMistakeError(f"this machine has {torch.cuda.device_count()} GPUs, counted from "
                                 f"0, and no {device}")
+
+
+def require_training(minutes: float | None, steps: int | None, threads: int | None, seed: int,
+                     device: str) -> None:
+    """Refuse how long, with what and from which chance nobody could train.
+
+    Raises:
+        UsersMistakeError: naming the first.
+    """
+    if minutes is not None and steps is not None:
+        raise UsersMistakeError("--minutes and --steps exclude each other: choose one")
+    for name, value in (("--minutes", minutes), ("--steps", steps), ("--threads", threads)):
+        if value is not None:
+            require_finite(name, value, more_than=0)
+    require_seed(seed)
+    require_device(device)

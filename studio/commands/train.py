@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from studio.commands.bounds import require_device, require_finite, require_seed
+from studio.commands.bounds import require_training
 from studio.commands.output import Answer, Progress, Screen, UsersMistakeError
 
 if TYPE_CHECKING:
@@ -108,14 +108,7 @@ class Train:
         """Refuse what cannot be done before anything heavy is imported."""
         if not self.stores:
             raise UsersMistakeError("which demonstrations? `tandem train STORE … --to RUN`")
-        if self.minutes is not None and self.steps is not None:
-            raise UsersMistakeError("--minutes and --steps exclude each other: choose one")
-        for name, value in (("--minutes", self.minutes), ("--steps", self.steps),
-                            ("--threads", self.threads)):
-            if value is not None:
-                require_finite(name, value, more_than=0)
-        require_seed(self.seed)
-        require_device(self.device)
+        require_training(self.minutes, self.steps, self.threads, self.seed, self.device)
         if self.start is not None and (self.set or self.resume):
             raise UsersMistakeError("--from keeps the other run's config, and begins a run: leave "
                                     "out --set and --resume")

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from studio.commands.bounds import require_device, require_finite, require_seed
+from studio.commands.bounds import require_training
 from studio.commands.output import Answer, Screen, UsersMistakeError
 from studio.commands.train import Narrator, stop_on_ctrl_c
 
@@ -55,14 +55,7 @@ class TrainPeer:
         """Train, and say how it went."""
         if not self.stores:
             raise UsersMistakeError("which demonstrations? `tandem train-peer KIND STORE … --to X`")
-        if self.minutes is not None and self.steps is not None:
-            raise UsersMistakeError("--minutes and --steps exclude each other: choose one")
-        for name, value in (("--minutes", self.minutes), ("--steps", self.steps),
-                            ("--threads", self.threads)):
-            if value is not None:
-                require_finite(name, value, more_than=0)
-        require_seed(self.seed)
-        require_device(self.device)
+        require_training(self.minutes, self.steps, self.threads, self.seed, self.device)
         import torch
 
         from policy.peers.recipes import begin
