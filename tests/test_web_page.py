@@ -1,5 +1,6 @@
 """The web desk end to end, in a real browser: with a store alone, and on a real desk."""
 
+import gc
 import json
 import os
 import shutil
@@ -8,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import AsyncGeneratorType
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -20,6 +23,7 @@ from recorders.clock import SystemClock
 from recorders.store import DemoStore
 from studio.web.app import serving
 from studio.web.jobs import Jobs
+from studio.web.page import keep_listening
 from studio.web.parts import Parts, WebConfig
 
 FRAME = "document.querySelector('img[data-frame=front]')"
@@ -54,7 +58,7 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
 def web_desk(store: Path, **config: object) -> Iterator[str]:
     """A web desk without a desk, in this process."""
     with Jobs(SystemClock()) as jobs:
-        told = WebConfig(store=str(store), port=0, **config)      # type: ignore[arg-type]
+        told = WebConfig(store=str(store), **{"port": 0, **config})     # type: ignore[arg-type]
         with serving(Parts(told, SystemClock(), jobs)) as url:
             yield url
 
@@ -146,6 +150,50 @@ def test_with_a_store_alone_episodes_are_looked_through_judged_and_put_away(stor
         assert len([*(store / "rrd").glob("*.rrd")]) == 3
     browser.page.wait_for_selector(".banner:has-text('Web desk gone')")
     assert browser.hosts == {"127.0.0.1"} and browser.mistakes == []
+
+
+def open_pages() -> set[int]:
+    """Those that this process believes to be open."""
+    return {id(one) for one in gc.get_objects()
+            if type(one) is AsyncGeneratorType and one.ag_code is keep_listening.__code__}
+
+
+def test_one_stream_brings_all_answers_and_a_desk_started_again_answers_the_same_page(
+        store, browser, monkeypatch):
+    # Gradio closes a stream without questions: a click at that moment never heard its answer.
+    monkeypatch.setattr("studio.web.page.STILL_THERE_S", 0.1)
+    streams: list[str] = []
+    browser.page.context.on("request", lambda asked: streams.append(asked.url)
+                            if "/queue/data" in asked.url else None)
+
+    def select_and_leave() -> None:
+        browser.page.locator("#select-all").click()
+        browser.shows("#selection", "Acts on 3 selected episodes")
+        browser.page.locator("#select-none").click()
+        browser.shows("#selection", "Choose or select")
+
+    with web_desk(store) as url:
+        browser.open(url)
+        browser.tab("Episodes")
+        for _ in range(3):
+            select_and_leave()
+        assert len(streams) == 1
+    browser.page.wait_for_selector(".banner:has-text('Web desk gone')")
+
+    before = open_pages()
+    with web_desk(store, port=urlsplit(url).port):
+        browser.page.locator("#episode-list").wait_for(state="hidden")      # at the first tab again
+        browser.tab("Episodes")
+        browser.shows("#page-words", "1–3 of 3")
+        select_and_leave()
+        here = open_pages() - before
+        assert here
+        browser.page.goto("about:blank")
+        for _ in range(100):
+            browser.page.wait_for_timeout(100)
+            if not open_pages() & here:
+                return
+        pytest.fail("the desk goes on listening for a page that is gone")
 
 
 def test_a_password_is_asked_for_by_everything_and_lets_in(store, browser):

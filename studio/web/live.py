@@ -5,6 +5,7 @@ that is only looked at must cost next to nothing, and because a desk that is gon
 Knows the feed and the library; refuses to send commands.
 """
 
+import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -44,11 +45,12 @@ _FOR_ONLOOKERS = {
 def live(feed: DeskFeed, library: Callable[[], Library], jobs: Jobs) -> APIRouter:
     """The route."""
     router = APIRouter()
+    server = secrets.token_hex(8)       # a page that another one made loads itself anew
 
     @router.get("/live/status")
     def status(response: Response) -> dict[str, Any]:
         response.headers["cache-control"] = "no-store"
-        return status_of(feed.look(), library(), jobs.views())
+        return status_of(feed.look(), library(), jobs.views()) | {"server": server}
 
     return router
 

@@ -4,7 +4,8 @@ A further tab is a module with `build(parts, picked)` and one line in `TABS`. Kn
 things on the screen; what they do is said in tabs/.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
 
 import gradio as gr
 
@@ -23,6 +24,7 @@ TABS: tuple[tuple[str, str, Callable[[Parts, gr.State], None]], ...] = (
     ("Export", "package", export.build),
     ("Import", "inbox", bring_in.build),
 )
+STILL_THERE_S = 30.0        # between two looks at whether a page is still open
 HEAD = ('<link rel="stylesheet" href="/look/style.css">'
         '<link rel="stylesheet" href="/look/web/desk.css">'
         '<script defer src="/look/web/desk.js"></script>')
@@ -51,4 +53,16 @@ def page(parts: Parts) -> gr.Blocks:
                        "The station has stopped the arm")
 
         stop.click(request_stop, queue=False, **QUIET)
+        blocks.load(keep_listening, concurrency_limit=None, **QUIET)
     return blocks
+
+
+async def keep_listening() -> AsyncIterator[None]:
+    """Never done, so that a page's one stream of answers stays open as long as the page.
+
+    Gradio 6.31 closes that stream when nothing is asked and opens it again with the next event. An
+    event that comes between the two never hears its answer, and its button is dead from then on.
+    """
+    while True:
+        yield
+        await asyncio.sleep(STILL_THERE_S)

@@ -10,7 +10,7 @@ const seen = (element) => element.offsetParent !== null && !document.hidden;
 
 // --- What changes by itself ----------------------------------------------------------------------
 const shown = new WeakMap();
-let failures = 0, live = false;
+let failures = 0, live = false, server = "";
 const told = {};
 
 function put(element, html) {
@@ -27,6 +27,9 @@ function cameras(element, html) {
 }
 
 function apply(status) {
+  // A web desk that was started again knows nothing of what this page was given.
+  if (server && server !== status.server) return void location.reload();
+  server = status.server;
   failures = 0;
   document.body.classList.remove("gone");
   for (const [place, html] of Object.entries(status.html))
