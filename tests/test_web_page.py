@@ -93,9 +93,9 @@ def look_through_and_judge(browser: Browser, store: Path) -> None:
     page = browser.page
     browser.tab("Episodes")
     browser.shows("#page-words", "1–3 of 3")
-    page.locator("#filter-text textarea, #filter-text input").fill("no such words")
+    browser.write("#filter-text", "no such words")
     browser.shows("#page-words", "None")
-    page.locator("#filter-text textarea, #filter-text input").fill("")
+    browser.write("#filter-text", "")
     browser.shows("#page-words", "1–3 of 3")
 
     page.locator(".episode").last.click()                       # the newest stands first
