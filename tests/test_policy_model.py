@@ -13,8 +13,9 @@ from policy.driving.dual_policy import DualPolicy
 from policy.interfaces import Held, Latent, Observation, PolicySpec
 from policy.network.building import DualDescription, build
 from policy.network.config import DualConfig
-from policy.network.dual_system import DualSystem, Spoken
+from policy.network.dual_system import DualSystem
 from policy.network.flow_head import random_holds
+from policy.network.speech import Spoken, saying
 from policy.words import WordTokenizer
 
 INSTRUCTIONS = ("put the red cube in the bin", "push the button")
@@ -32,7 +33,8 @@ def describe(**changes: object) -> DualDescription:
             proprioception_mean=(0.0,) * STATE, proprioception_scale=(1.0,) * STATE,
             position_mean=(0.0,) * 3, position_scale=(1.0,) * 3, action_scale=(0.01,) * 6),
         words=WordTokenizer.fitted(INSTRUCTIONS + SUBTASKS).words,
-        phrase_words=WordTokenizer.fitted(SUBTASKS).words, proprioception=STATE, action=ACTION)
+        phrase_words=WordTokenizer.fitted(SUBTASKS).words, proprioception=STATE, action=ACTION,
+        subtasks=SUBTASKS)
 
 
 @pytest.fixture(autouse=True)
@@ -41,9 +43,10 @@ def one_thread():
     torch.manual_seed(0)
 
 
-@pytest.fixture
-def policy() -> DualPolicy:
-    return DualPolicy(build(describe()), SPEC, describe().normaliser)
+@pytest.fixture(params=[False, True], ids=["", "finds"])
+def policy(request) -> DualPolicy:
+    described = describe(finds=request.param)
+    return DualPolicy(build(described), SPEC, described.normaliser)
 
 
 def observation(seed: int = 0, *, instruction: str = INSTRUCTIONS[0], stamp_ns: int = 10**9
@@ -79,11 +82,63 @@ def test_word_by_word_it_says_what_the_whole_phrase_at_once_would_have_said(poli
     model = policy.model
     tokens, known = read(model, observation())
     trunk, cache = model.body.run(tokens, 0, model.trunk_blocks, mask=known)
-    *_, spoken = model.saying(model.bridge(trunk), cache, known, most=5)
+    *_, spoken = saying(model, model.bridge(trunk), cache, known, most=5)
     words = spoken.words[0]
     heard = torch.tensor([[model.body.tokenizer.begin_id, *words]])
     _, logits, _ = model.speak(tokens, known, heard)
     assert logits[0].argmax(-1)[:len(words)].tolist() == words
+
+
+@torch.no_grad()
+def test_the_whole_phrase_is_text_that_anybody_may_ask_for(policy):
+    model, seen = policy.model, observation()
+    ids, known = model.body.tokenizer.encode([seen.instruction])
+    pictures = torch.from_numpy(np.stack(list(seen.images.values()))).permute(0, 3, 1, 2)
+    said = model.generate_text(pictures[None].float() / 255, ids, known,
+                               torch.from_numpy(seen.proprioception)[None])
+    assert said == [policy.think(seen).subtask]
+
+
+@torch.no_grad()
+def test_what_it_points_at_is_named_likelier_whatever_is_to_be_done_with_it():
+    phrases = ("reach red cube", "grasp red cube", "reach blue cube", "done")
+    described = msgspec.structs.replace(
+        describe(finds=True), subtasks=phrases, words=WordTokenizer.fitted(phrases).words)
+    model = build(described)
+    words, found = model.body.tokenizer, model.found
+    assert found is not None
+    hints = torch.tensor([[0.0, 3.0, 1.0, 9.0]])
+    plain = torch.zeros(1, 4, words.vocabulary_size)
+    raised = found.hinted(plain, hints)[0]
+    red, cube, blue = words.encode(["red cube blue"])[0][0].tolist()
+    assert not raised[0].any() and not raised[3].any()          # no verb, and nothing after the end
+    assert raised[1].nonzero()[:, 0].tolist() == sorted((red, blue))
+    assert (raised[1, red], raised[1, blue], raised[2, cube]) == (3.0, 1.0, 4.0)
+    torch.testing.assert_close(found.hinted(plain[:, 2:3], hints, 2)[0, 0], raised[2])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("cloud", [False, True])
+def test_system_2_reads_where_the_eye_finds_each_thing(cloud):
+    described = msgspec.structs.replace(
+        describe(finds=True), spec=msgspec.structs.replace(SPEC, cloud_points=32 if cloud else 0))
+    model = build(described)
+    pictures, state = torch.rand(2, 2, 3, *SIZE), torch.zeros(2, STATE)
+    ids, known = model.body.tokenizer.encode(list(INSTRUCTIONS))
+    points = torch.randn(2, 32, 6) if cloud else None
+
+    def tokens() -> torch.Tensor:
+        things = len(SUBTASKS)
+        return model.read(pictures, ids, known, state, points)[0][:, -6 - things:-6]
+
+    before = tokens()
+    if points is not None:
+        points[1] += 0.5
+    else:
+        pictures[1, 0] = pictures[1, 0].flip(-1)
+    torch.testing.assert_close(tokens()[0], before[0])
+    assert (tokens()[1] - before[1]).abs().max() > 1e-6
+    assert len(model.query) == 6
 
 
 def test_system_1_hears_the_instruction_only_through_system_2(policy):
@@ -179,7 +234,7 @@ def test_a_close_call_does_not_change_its_mind_but_new_words_from_the_operator_d
     def think(words: str, sure: float, instruction_id: int = 0) -> Latent:
         ids = policy.model.body.tokenizer.encode([words])[0][0].tolist()
         said = [one for one in ids if policy.model.body.tokenizer.decode([one])]
-        monkeypatch.setattr(policy.model, "saying", lambda *_: iter(
+        monkeypatch.setattr("policy.driving.dual_policy.saying", lambda *_: iter(
             [Spoken([said], [[sure, *[1.0] * (len(said) - 1)]], [[0.1] * len(said)])]))
         seen = msgspec.structs.replace(observation(), instruction_id=instruction_id)
         return policy.think(seen)

@@ -23,6 +23,7 @@ from policy.interfaces import Chunk, Held, Latent, Observation, PolicySpec
 from policy.monitoring.novelty import signature
 from policy.network.building import DualDescription, build
 from policy.network.dual_system import DualSystem
+from policy.network.speech import saying
 from policy.runs.checkpoints import load_weights, read_weights
 from policy.words import STOP_WORDS, split
 
@@ -101,7 +102,7 @@ class DualPolicy:
             self._instructions = {said: model.body.tokenizer.encode([said])}
         ids, known = (t.to(self._device) for t in self._instructions[said])
         tokens, there = model.read(self._pictures(observation), ids, known,
-                                   self._state(observation))
+                                   self._state(observation), self._cloud(observation))
         yield None
         cache = []
         for block in range(model.trunk_blocks):
@@ -109,7 +110,7 @@ class DualPolicy:
             cache += grown
             yield None
         z, words, likely, entropy = model.bridge(tokens), [], [], []
-        for spoken in model.saying(z, tuple(cache), there):
+        for spoken in saying(model, z, tuple(cache), there, model.hints(tokens)):
             words, likely, entropy = spoken.words[0], spoken.likely[0], spoken.entropy[0]
             yield None
         phrase = model.body.tokenizer.decode(words)
@@ -144,13 +145,11 @@ class DualPolicy:
         """System 1, on a fresh observation and a latent of any age."""
         spec, model = self.spec, self.model
         age = (observation.stamp_ns - latent.observation_ns) / spec.step_ns
-        cloud = None if observation.cloud is None else \
-            self.normaliser.normalise_cloud(torch.from_numpy(observation.cloud))[None].to(
-                self._device)
         thought: Thought = latent.payload
         context = model.look(thought.latents, thought.code,
                              torch.tensor([age], device=self._device).float(),
-                             self._pictures(observation), self._state(observation), cloud)
+                             self._pictures(observation), self._state(observation),
+                             self._cloud(observation))
         decided = None if held is None else HeldActions(held, observation.base, spec.action_space)
         values, clean = self._known(decided)
         fit = partial(self._fitted, decided) if decided is not None and decided.bends else None
@@ -201,6 +200,13 @@ class DualPolicy:
         """(1, V, 3, height, width) in 0..1."""
         pictures = np.stack([observation.images[camera] for camera in self.spec.cameras])
         return torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2)[None].float() / 255
+
+    def _cloud(self, observation: Observation) -> Tensor | None:
+        """(1, points, 6) normalised."""
+        if observation.cloud is None:
+            return None
+        cloud = self.normaliser.normalise_cloud(torch.from_numpy(observation.cloud))
+        return cloud[None].to(self._device)
 
     def _state(self, observation: Observation) -> Tensor:
         """(1, P) normalised."""

@@ -39,7 +39,8 @@ def build(description: DualDescription) -> DualSystem:
     return DualSystem(
         description.config, _backbone(description), description.phrase_words,
         cameras=len(spec.cameras), proprioception=description.proprioception, steps=spec.steps,
-        action=description.action, cloud=spec.cloud_points > 0)
+        action=description.action, cloud=spec.cloud_points > 0,
+        subtasks=description.subtasks)
 
 
 def _backbone(description: DualDescription) -> nn.Module:

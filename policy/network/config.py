@@ -23,6 +23,8 @@ class DualConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Q: tokens that cross from System 2 to System 1. 0: only the look-for code crosses."""
     pooled: bool = False
     """Cross with the mean of System 2's tokens in place of learned latents."""
+    finds: bool = False
+    """System 2 reads where the eye finds each thing that it can speak of, and points at one."""
     code: CodeSource = "phrase"
     """What System 1 looks for is made from the sub-task that System 2 says, or, for comparison
     (DuoCore's variant), from the instruction itself."""

@@ -14,7 +14,7 @@ Letters: B batch, V cameras, T words, N picture tokens, Q latents, d width, c co
 proprioception, H steps, A action, C = H * A.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -26,23 +26,17 @@ from policy.network.cloud_eye import CloudEye
 from policy.network.config import DualConfig
 from policy.network.fast_eye import HEAT_MAPS, FastEye
 from policy.network.flow_head import Fit, FlowHead, Residual, waves
+from policy.network.found_things import FoundThings
 from policy.network.losses import dual_loss
 from policy.network.measures import measure
 from policy.network.phrase_code import PhraseCode
+from policy.network.speech import generate_text
 from policy.network.target_head import HAND, TargetHead
 
 if TYPE_CHECKING:
     from policy.data.batches import Batch
 
 MAX_WORDS = 32              # of an instruction or a sub-task; what is longer is cut
-
-
-class Spoken(NamedTuple):
-    """Words of B rows, how likely each word was, and the entropy it was chosen from, in nats."""
-
-    words: list[list[int]]
-    likely: list[list[float]]
-    entropy: list[list[float]]
 
 
 class Context(NamedTuple):
@@ -73,12 +67,13 @@ class DualSystem(nn.Module):
         backbone: the transformer; blocks are shared with System 1 as the config says.
         phrase_words: vocabulary of the sub-tasks, for the look-for code.
         cameras, proprioception, steps, action: V, P, H, A.
-        cloud: whether System 1 gets a point cloud.
+        cloud: whether there is a point cloud.
+        subtasks: phrases that System 2 will say, for what it finds.
     """
 
     def __init__(self, config: DualConfig, backbone: nn.Module, phrase_words: Sequence[str], *,
-                 cameras: int, proprioception: int, steps: int, action: int, cloud: bool = False
-                 ) -> None:
+                 cameras: int, proprioception: int, steps: int, action: int, cloud: bool = False,
+                 subtasks: Sequence[str] = ()) -> None:
         super().__init__()
         self.config, self.backbone = config, backbone
         self.steps, self.action = steps, action
@@ -98,6 +93,8 @@ class DualSystem(nn.Module):
         self.cloud = CloudEye(c) if cloud else None
         seen += self.cloud.width if self.cloud else 0
         self.target = TargetHead(seen, p, 2 * c, HEAT_MAPS if seen else 0, flat=not cloud)
+        self.found = FoundThings(subtasks, d, c, body.tokenizer) \
+            if config.finds and seen and subtasks else None
         self.gist = nn.Linear(d, 32)
         self.gather = nn.Sequential(nn.Linear(p + 2 * c + 32 + seen + 2 * HAND, 2 * d), nn.GELU(),
                                     nn.Linear(2 * d, d), Residual(d))
@@ -122,14 +119,15 @@ class DualSystem(nn.Module):
 
     # ------------------------------------------------------------------------------- System 2
 
-    def read(self, images: Tensor, ids: Tensor, known: Tensor, state: Tensor
-             ) -> tuple[Tensor, Tensor]:
+    def read(self, images: Tensor, ids: Tensor, known: Tensor, state: Tensor,
+             cloud: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """System 2's tokens, before the first block.
 
         Args:
             images: (B, V, 3, height, width) in 0..1.
             ids, known: (B, T) words of the instruction, and where one stands.
             state: (B, P).
+            cloud: (B, points, 6).
 
         Returns:
             (B, S, d) tokens, the Q queries last, and (B, 1, 1, S) bool, True where one stands.
@@ -141,9 +139,33 @@ class DualSystem(nn.Module):
             words = words + self.text_place[:ids.shape[1]]
         pictures = self.body.embed_images(images)
         tokens = torch.cat([words, pictures, self.state_in(state)[:, None],
+                            *self._found(images, state, cloud),
                             self.query.expand(b, -1, -1)], 1)
         rest = torch.ones(b, tokens.shape[1] - ids.shape[1], dtype=torch.bool, device=ids.device)
         return tokens, torch.cat([known, rest], 1)[:, None, None]
+
+    def _found(self, images: Tensor, state: Tensor, cloud: Tensor | None) -> list[Tensor]:
+        """(B, O, d) a token for each thing that System 2 can speak of."""
+        def eye(look_for: Tensor, times: int) -> Tensor:
+            if self.cloud is not None and cloud is not None:
+                return self.cloud(cloud.repeat_interleave(times, 0), look_for)
+            return self.eyes[0](images[:, 0].repeat_interleave(times, 0), look_for)
+
+        return [] if self.found is None else [
+            self.found(self.code(self.found.phrases), state, eye, self.target.gaze)]
+
+    def hints(self, read: Tensor) -> Tensor | None:
+        """What choosing a thing says, of System 2's tokens (B, S, d) after the trunk."""
+        if self.found is None:
+            return None
+        queries, things = len(self.query), len(self.found.phrases)
+        return self.found.hints(read[:, -queries - things:-queries])
+
+    def words(self, last: Tensor, hints: Tensor | None, first: int = 0) -> Tensor:
+        """(B, T, vocabulary) logits of words number `first` and on, of the last block's tokens."""
+        logits = self.body.words(last)
+        return logits if self.found is None or hints is None \
+            else self.found.hinted(logits, hints, first)
 
     def bridge(self, tokens: Tensor) -> Tensor:
         """Z (B, Q, d) from what the trunk made of System 2's tokens."""
@@ -185,55 +207,12 @@ class DualSystem(nn.Module):
         mask[q:, q:] = causal[0, 0]
         last, _ = self.body.run(torch.cat([z + self.role[0], both[:, seen:]], 1), trunk,
                                 self.body.blocks, mask=mask[None, None])
-        return z, self.body.words(last[:, q:]), last[:, :q]
+        return z, self.words(last[:, q:], self.hints(both[:, :seen])), last[:, :q]
 
-    def saying(self, z: Tensor, trunk_cache: Cache, known: Tensor, most: int = 10
-               ) -> Iterator[Spoken]:
-        """Let System 2 speak, always the likeliest word; one word a step, so that who drives may
-        let System 1 in between.
-
-        Args:
-            z: (B, Q, d).
-            trunk_cache: keys and values of the trunk over System 2's tokens.
-            known: (B, 1, 1, S) of these tokens.
-            most: words at most.
-
-        Yields:
-            What was said so far; the last one is all of it.
-        """
-        words, trunk, blocks = self.body.tokenizer, self.trunk_blocks, self.body.blocks
-        _, tail_cache = self.body.run(z + self.role[0], trunk, blocks)
-        said: list[list[int]] = [[] for _ in range(len(z))]
-        sure: list[list[float]] = [[] for _ in range(len(z))]
-        unsure: list[list[float]] = [[] for _ in range(len(z))]
-        ended = [False] * len(z)
-        newest = torch.full((len(z), 1), words.begin_id, device=z.device)
-        for number in range(most):
-            grown = torch.cat([known, known.new_ones(len(z), 1, 1, number + 1)], -1)
-            x, trunk_cache = self.body.run(self.speech_tokens(newest, number), 0, trunk,
-                                           trunk_cache, grown)
-            x, tail_cache = self.body.run(x, trunk, blocks, tail_cache)
-            chances = torch.softmax(self.body.words(x)[:, -1], -1)
-            entropies = torch.special.entr(chances).sum(-1)
-            likely, newest = chances.max(-1, keepdim=True)
-            for row, word in enumerate(newest[:, 0].tolist()):
-                ended[row] = ended[row] or word == words.end_id
-                if not ended[row]:
-                    said[row].append(word)
-                    sure[row].append(float(likely[row]))
-                    unsure[row].append(float(entropies[row]))
-            yield Spoken(said, sure, unsure)
-            if all(ended):
-                return
-
-    @torch.no_grad()
     def generate_text(self, images: Tensor, ids: Tensor, known: Tensor, state: Tensor,
-                      most: int = 10) -> list[str]:
-        """What System 2 says; arguments as `read` takes them."""
-        tokens, there = self.read(images, ids, known, state)
-        read, cache = self.body.run(tokens, 0, self.trunk_blocks, mask=there)
-        *_, spoken = self.saying(self.bridge(read), cache, there, most)
-        return [self.body.tokenizer.decode(words) for words in spoken.words]
+                      cloud: Tensor | None = None, most: int = 10) -> list[str]:
+        """What System 2 says, B phrases; arguments as `read` takes them. See speech.py."""
+        return generate_text(self, images, ids, known, state, cloud, most)
 
     # ------------------------------------------------------------------------------- System 1
 
@@ -300,7 +279,7 @@ class DualSystem(nn.Module):
     def tail_parameters(self) -> set[str]:
         """Names of the parameters that train when System 2 is left as it is."""
         frozen = ("backbone.", "query", "latent_norm", "state_in", "text_place", "speech_place",
-                  "code.", "event_slow", "role")
+                  "code.", "event_slow", "role", "found.")
         return {name for name, _ in self.named_parameters()
                 if not name.startswith(frozen) or self._in_tail(name)}
 

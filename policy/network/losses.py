@@ -68,8 +68,9 @@ def _system_2(model: "DualSystem", batch: "Batch", images: Tensor) -> tuple[Tens
     heard = torch.cat([begin, said], 1)
     wanted = torch.cat([torch.where(there, said, -100), torch.full((len(said), 1), -100)], 1)
     wanted[torch.arange(len(said)), there.sum(1)] = words.end_id
+    cloud = None if batch.cloud is None else batch.cloud[:len(said)]
     tokens, mask = model.read(images, ids.to(device), known.to(device),
-                              batch.proprioception[:len(said)])
+                              batch.proprioception[:len(said)], cloud)
     z, logits, last = model.speak(tokens, mask, heard.to(device))
     speech = F.cross_entropy(logits.flatten(0, 1), wanted.to(device).flatten(), ignore_index=-100)
     return z, speech, model.event_slow(last[:, -1])

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from policy.network.speech import saying
+
 if TYPE_CHECKING:
     from policy.data.batches import Batch
     from policy.network.dual_system import DualSystem
@@ -34,10 +36,11 @@ def measure(model: "DualSystem", batch: "Batch") -> dict[str, float]:
     images = batch.images.float() / 255
     words = model.body.tokenizer
     ids, known = (t.to(device) for t in words.encode(batch.instruction))
-    tokens, there = model.read(images[:pairs], ids, known, batch.proprioception[:pairs])
+    cloud = None if batch.cloud is None else batch.cloud[:pairs]
+    tokens, there = model.read(images[:pairs], ids, known, batch.proprioception[:pairs], cloud)
     read, cache = model.body.run(tokens, 0, model.trunk_blocks, mask=there)
     z = model.bridge(read)
-    *_, spoken = model.saying(z, cache, there)
+    *_, spoken = saying(model, z, cache, there, model.hints(read))
     said = [words.decode(one) for one in spoken.words]
     code = model.code(batch.instruction if model.config.code == "instruction" else said)
     context = model.look(torch.cat([z, z]), torch.cat([code, code]), batch.age_steps, images,

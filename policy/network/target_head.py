@@ -49,11 +49,12 @@ class TargetHead(nn.Module):
         Returns:
             Gaze (zeros without an eye) and target, (B, 3) each, normalised.
         """
-        gaze = self._gaze(places, torch.cat([state[:, POSE:], code], 1)) if self.places \
+        gaze = self.gaze(places, torch.cat([state[:, POSE:], code], 1)) if self.places \
             else state.new_zeros(len(state), HAND)
         return gaze, gaze + self.correct(torch.cat([eye, state], 1))
 
-    def _gaze(self, places: Tensor, wanted: Tensor) -> Tensor:
+    def gaze(self, places: Tensor, wanted: Tensor) -> Tensor:
+        """(B, 3) of places as `forward` takes them, and what is felt and wanted, (B, P - 9 + c)."""
         share = torch.softmax(self.choose(wanted), 1)[..., None]                    # (B, Q, 1)
         each = places.view(len(places), self.places, -1)
         if self.unproject is not None:

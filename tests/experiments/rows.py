@@ -78,6 +78,7 @@ ABLATED: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 LOST: dict[str, tuple[str, tuple[str, ...]]] = {
     "system-2": ("with System 2", ()),
+    "found": ("with System 2, which reads where the eye finds each thing", ("dual.finds=true",)),
     "instruction": ("System 1 hears the instruction, and has the latents",
                     ("dual.code=instruction",)),
     "nothing": ("System 1 hears the instruction, and has no latents",
@@ -268,6 +269,8 @@ MEANS: dict[str, tuple[str, ...]] = {
         row.key for row in asynchrony() if row.name.startswith("moving-")),
     "Mean over the reasoning tasks, with System 2":
         tuple(f"reasoning/{name}-system-2" for name in REASONING),
+    "Mean over the reasoning tasks, with System 2 that reads what the eye finds":
+        tuple(f"reasoning/{name}-found" for name in REASONING),
     "Mean over the reasoning tasks, the instruction and latents":
         tuple(f"reasoning/{name}-instruction" for name in REASONING),
     "Mean over the reasoning tasks, the instruction and no latents":
