@@ -53,12 +53,16 @@ def test_eval_tells_a_person_the_same(rule, capsys):
     said = capsys.readouterr()
     assert "0 of 1" in said.out and "put the green cube in the bin" in said.out
     assert "seed 5000" in said.err
+    assert main(["eval", "runs/x", "--seeds", "5000:5001", "--max-s", "0.3",
+                 "--delay-ms", "0", "900", *QUICK]) == EXIT_OK
+    assert "nan" not in capsys.readouterr().out     # no chunk came: there is no time to tell
 
 
 @pytest.mark.parametrize(("words", "hint"), [
     (["--task", "fold-laundry"], "put-cube-in-bin"), (["--seeds", "9"], "5000:5050"),
     (["--seeds", "9:3"], "5000:5050"), (["--ratio", "4"], "1:4"), (["--ratio", "1:0"], "once"),
-    (["--edit", "Soon: stop"], "10cm"), (["--workers", "0"], "at least 1"),
+    (["--edit", "Soon: stop"], "10cm"), (["--edit", "soon: stop"], "reach, grasp, carry"),
+    (["--workers", "0"], "at least 1"),
     (["--delay-ms", "-1", "0"], "0 or more"), (["--bumps", "2"], "0 to 1"),
     (["--delay-ms", "0", "inf"], "0 or more"), (["--max-s", "-4"], "0 or more"),
     (["--max-s", "nan"], "0 or more"), (["--steps", "0"], "at least 1"),

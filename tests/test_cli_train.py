@@ -203,6 +203,14 @@ def test_a_run_that_had_its_budget_says_how_to_give_it_more(tandem, tmp_path):
     assert code == 2 and "has had its 2 steps" in answer["error"]
 
 
+@pytest.mark.parametrize("other", [("--seed", 5), ("--config", "smollm2")])
+def test_a_run_is_not_resumed_as_another(tandem, tmp_path, other):
+    tandem("--to", tmp_path / "run", "--steps", 2, "--seed", 3, *SMALL)
+    code, answer = tandem("--to", tmp_path / "run", "--resume", "--steps", 4, *other)
+    assert code == 2 and f"leave out {other[0]} {other[1]}" in answer["error"]
+    assert tandem("--to", tmp_path / "run", "--resume", "--steps", 3, "--seed", 3)[0] == 0
+
+
 def test_a_run_is_a_folder_of_plain_files_that_anybody_can_read(tandem, tmp_path):
     tandem("--to", tmp_path / "run", "--steps", 2, *SMALL)
     for path in (tmp_path / "run").rglob("*.json"):

@@ -219,6 +219,15 @@ def test_a_folder_that_is_no_run_is_named(tmp_path, text, says):
     assert str(tmp_path) in str(error.value)
 
 
+@pytest.mark.parametrize(("more", "says"), [
+    ({}, "damaged .it has no 'dual'"), ({"dual": {"spec": 3}}, "damaged .Expected `object`"),
+])
+def test_a_description_that_lost_a_part_is_named(tmp_path, more, says):
+    save(RunFolder.create(tmp_path / "run", {"kind": "dual", **more}), 10)
+    with pytest.raises(CheckpointError, match=says):
+        load_policy(tmp_path / "run")
+
+
 def test_only_one_may_train_a_run(run):
     with run.locked(), pytest.raises(CheckpointError, match="by another process"), \
             RunFolder.open(run.path).locked():

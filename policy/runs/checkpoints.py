@@ -10,6 +10,7 @@ import importlib
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
@@ -52,7 +53,13 @@ def load_policy(folder: Path | str, device: str = "cpu") -> Policy:
                               f"known are {', '.join(KINDS)}")
     module, _, name = KINDS[kind].partition(":")
     maker = getattr(importlib.import_module(module), name)
-    return maker.from_checkpoint(checkpoint, config, device=device)
+    try:
+        return maker.from_checkpoint(checkpoint, config, device=device)
+    except (KeyError, msgspec.ValidationError) as mistake:
+        # JSON, but not what a training wrote: somebody changed it, or it lost a part.
+        what = f"it has no {mistake}" if isinstance(mistake, KeyError) else str(mistake)
+        raise CheckpointError(f"{run_of(checkpoint).path / 'config.json'} is damaged "
+                              f"({what})") from mistake
 
 
 def find_checkpoint(folder: Path) -> Path:

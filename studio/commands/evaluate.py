@@ -149,7 +149,6 @@ class Evaluate:
 
     def _print(self, screen: Screen, trials: "list[Trial]", summary: dict[str, Any]) -> None:
         low, high = summary["wilson95"]
-        latency = summary["latency_ms"]
         screen.table("", ("", ""), [
             ("succeeded", f"{summary['successes']} of {summary['episodes']}, 95 % interval "
                           f"{low:.3f} – {high:.3f}"),
@@ -160,8 +159,8 @@ class Evaluate:
                          f"{_range(summary['system1_ms'], 'ms')} a call on this machine"),
             ("System 2", f"{summary['system2_hz']:.2f} Hz; "
                          f"{_range(summary['system2_ms'], 'ms')} a run on this machine"),
-            ("observation to command", f"median {latency['p50']:.0f} ms, p99 "
-                                       f"{latency['p99']:.0f} ms of the robot's time"),
+            ("observation to command", _range(summary["latency_ms"], "ms")
+                                       + " of the robot's time"),
             ("age of the latent", _range(summary["latent_age_s"], "s")),
             ("speed", f"{summary['realtime_factor']:.1f} times real time per process")])
         for trial in trials:
@@ -262,6 +261,13 @@ def parse_edit(text: str) -> "Edit":
                                 f"bin', or a distance, a phase or a time after the edit before, as "
                                 f"'10cm:…', 'carry:…' and '+50:…'; not {text!r}")
     later, tick, near_cm, phase, words = found.groups()
+    if phase:
+        # Here, because the simulator brings much. No scene is ever in another phase.
+        from studio.sim.tasks import PHASES
+
+        if phase not in PHASES:
+            raise UsersMistakeError(f"--edit {text!r}: there is no phase {phase!r}: valid are "
+                                    f"{', '.join(PHASES)}")
     return Edit(text=words, later=int(later or -1), tick=int(tick or -1),
                 within_m=float(near_cm or 0) / 100, phase=phase or "")
 

@@ -128,7 +128,9 @@ class Train:
 
         budget = self._budget()
         if self.resume:
-            return DualTraining.resume(self.to, self.stores, budget=budget, device=self.device)
+            training = DualTraining.resume(self.to, self.stores, budget=budget, device=self.device)
+            self._require_same(training.run.config)
+            return training
         if self.start is not None:
             return DualTraining.go_on(self.to, self.stores, self.start, seed=self.seed,
                                       budget=budget or _default_budget(), device=self.device,
@@ -143,6 +145,15 @@ class Train:
             recipe = changed(recipe, [f"train.corrections={self.corrections}"])
         return DualTraining.begin(self.to, self.stores, recipe, seed=self.seed, device=self.device,
                                   budget=budget or _default_budget(), name=self.config)
+
+    def _require_same(self, kept: dict[str, Any]) -> None:
+        """Refuse what a resumed run would pass over."""
+        for option, asked, usual, its in (("--config", self.config, "compact", kept["name"]),
+                                          ("--seed", self.seed, 0, kept["seed"])):
+            if asked not in (usual, its):
+                raise UsersMistakeError(f"{self.to} was begun with {option} {its}, and a resumed "
+                                        f"run keeps it: leave out {option} {asked}, or train into "
+                                        f"another folder")
 
     def _budget(self) -> "Budget | None":
         from policy.training.schedule import Budget

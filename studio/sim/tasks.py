@@ -49,6 +49,11 @@ STAGES: Mapping[str, Callable[[Goal], tuple[Stage, ...]]] = MappingProxyType({
 })
 
 
+# What a scene may be in the middle of, whatever its task.
+PHASES = tuple(dict.fromkeys(name for stage in (CubeInBin, CubeOnCube, ButtonPressed, ButtonForce,
+                                                DrawerOpen) for name in stage.phases))
+
+
 def stages_of(goal: Goal) -> tuple[Stage, ...]:
     """The steps to a goal, in their order."""
     return STAGES[goal.task](goal)
