@@ -171,6 +171,8 @@ class Evaluate:
         if summary["views"]:
             screen.say(f"{len(summary['views'])} failures lie in {self.to}: open one with "
                        f"`rerun FILE`")
+        elif summary["failed_seeds"]:
+            screen.say("With `--to FOLDER` every failure is kept as an .rrd file to look at")
 
 
 def in_words(trial: "Trial", successes: int, trials: int) -> str:
