@@ -217,3 +217,15 @@ def test_a_run_is_a_folder_of_plain_files_that_anybody_can_read(tandem, tmp_path
         msgspec.json.decode(path.read_bytes())
     kinds = {path.suffix for path in (tmp_path / "run").rglob("*") if path.is_file()}
     assert kinds == {".json", ".jsonl", ".png", ".rrd", ".safetensors", ""}
+
+
+def test_the_lines_that_the_documents_show_run_as_printed(tandem, store, tmp_path, monkeypatch,
+                                                          capsys):
+    code, _ = tandem("--to", tmp_path / "runs" / "bin", "--steps", "2", *SMALL)
+    assert code == 0
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "bin").symlink_to(store)
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[1] / "docs" / "policy.md").read_text()
+    exec(page.partition("```python\n")[2].partition("```")[0], {})
+    assert capsys.readouterr().out.strip().endswith(", 8)")

@@ -5,15 +5,38 @@ for training. Knows episodes; knows no policy and no tensors.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
-from policy.data.demonstrations import DEPTH, Demonstration, find_image
+from policy.data.demonstrations import DEPTH, Demonstration, find_image, read_demonstration
 from policy.data.pictures import prepare_picture
 from policy.data.point_cloud import metres_per_count, point_cloud, prepare_depth
 from policy.interfaces import Observation, PolicySpec
 from recorders.clock import NS_PER_S
+from recorders.episode_reader import EpisodeReader
 from recorders.reduced_pictures import picture_for
+from recorders.store import DemoStore
+
+
+def observe(store: Path | str, number: int, moment: int, spec: PolicySpec) -> Observation:
+    """What a policy would have been shown at one moment of one episode of a store.
+
+    Args:
+        store: its folder.
+        number: of the episode, as `tandem data ls` counts.
+        moment: of its pictures, in order.
+        spec: of the policy.
+
+    Raises:
+        StoreError: if there is no such store.
+        IndexError: if there is no such episode or moment.
+        MissingSignal, ValueError, DamagedRecording: see `read_demonstration`.
+    """
+    with DemoStore.open(store) as opened:
+        summary = opened.episodes()[number]
+        episode = EpisodeReader(opened.episode_path(summary.episode))
+        return observation_at(read_demonstration(episode, summary, spec), moment, spec)
 
 
 def newest_observations(episodes: Sequence[Demonstration], spec: PolicySpec, *, seconds: float,
