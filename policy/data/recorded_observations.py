@@ -24,7 +24,7 @@ def observe(store: Path | str, number: int, moment: int, spec: PolicySpec) -> Ob
 
     Args:
         store: its folder.
-        number: of the episode, as `tandem data ls` counts.
+        number: of the episode in the list of `tandem data ls`, from 0.
         moment: of its pictures, in order.
         spec: of the policy.
 
