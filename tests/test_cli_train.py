@@ -197,6 +197,17 @@ def test_too_few_episodes_and_a_folder_that_is_no_store_are_one_line(capsys, tmp
     assert not (tmp_path / "run").exists()
 
 
+def test_a_trashed_episode_is_neither_learned_from_nor_looked_for(capsys, tmp_path):
+    grown = make_store(tmp_path / "grown", episodes=4)
+    for left in (3, 2):
+        assert cli.main(["data", "trash", str(grown), "0"]) == 0
+        code = cli.main(["train", str(grown), "--to", str(tmp_path / f"{left}"), "--steps", "1",
+                         *SMALL])
+        said = capsys.readouterr().err
+        assert (code == 0 and "2 episodes to learn from, 1 held out" in said) if left == 3 \
+            else (code == 2 and "2 usable episodes" in said), said
+
+
 def test_a_run_that_had_its_budget_says_how_to_give_it_more(tandem, tmp_path):
     tandem("--to", tmp_path / "run", "--steps", 2, *SMALL)
     code, answer = tandem("--to", tmp_path / "run", "--resume")

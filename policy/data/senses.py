@@ -52,10 +52,10 @@ def within_reach(spec: PolicySpec, stores: Sequence[Path]) -> tuple[PolicySpec, 
 
 
 def _streams(store: Path) -> Sequence[StreamSpec] | None:
-    for change in StoreFollower(store).poll():
-        if not change.summary.trashed:
-            return EpisodeSignals(EpisodeReader(change.path)).streams
-    return None
+    # All that was said about an episode, and the newest counts: it may lie in the trash by now.
+    newest = {change.summary.episode: change for change in StoreFollower(store).poll()}
+    kept = next((one for one in newest.values() if not one.summary.trashed), None)
+    return EpisodeSignals(EpisodeReader(kept.path)).streams if kept else None
 
 
 def _has_depth(streams: Sequence[StreamSpec], camera: str) -> bool:
