@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from doubles.rule_policy import RulePolicy
+from doubles.small_disk import small_disk
 
 from policy.foreign import opening
 from policy.statistics import shares, wilson
@@ -44,6 +45,30 @@ def test_eval_counts_successes_and_says_where_the_failures_lie(rule, capsys, tmp
     assert [path.name for path in views.iterdir()] == ["put-cube-in-bin-seed5001.rrd"]
     assert Path(said["views"][0]).stat().st_size > 10_000
     assert rule.seeds == [5000, 5001]
+
+
+@pytest.mark.gl
+def test_failures_of_a_run_lie_in_its_folder_unless_told(rule, capsys, tmp_path):
+    run = tmp_path / "run"
+    (run / "checkpoints" / "000004").mkdir(parents=True)
+    stale = run / "failures" / "put-cube-in-bin-seed5000.rrd"
+    words = ["eval", str(run / "checkpoints" / "000004"), "--seeds", "5000:5001", *QUICK]
+    assert main([*words, "--max-s", "0.3", "--no-views"]) == EXIT_OK
+    assert not stale.exists() and str(run) not in capsys.readouterr().err
+    assert main([*words, "--max-s", "0.3"]) == EXIT_OK
+    assert stale.exists() and f"1 failures lie in {run / 'failures'}" in capsys.readouterr().err
+    assert main([*words, "--max-s", "6.2"]) == EXIT_OK      # it succeeds now
+    assert not list((run / "failures").iterdir())
+
+
+@pytest.mark.gl
+def test_a_disk_that_fills_with_failures_says_so(rule, capsys, tmp_path):
+    with small_disk(tmp_path, mebibytes=1) as disk:
+        assert main(["eval", "runs/x", "--seeds", "5000:5001", "--max-s", "4", "--to", str(disk),
+                     "--image-size", "240", "320"]) == EXIT_MISTAKE
+        said = capsys.readouterr().err
+        assert "is full" in said and "keep none of them" in said
+        assert not list(disk.iterdir())
 
 
 @pytest.mark.gl

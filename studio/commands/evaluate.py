@@ -4,6 +4,7 @@ Knows options, words and rates of success; a trial itself is studio/station/tryi
 """
 
 import math
+import os
 import re
 from dataclasses import dataclass
 from itertools import chain
@@ -89,7 +90,9 @@ class Evaluate:
     image_size: tuple[int, int] = (240, 320)
     """Height and width of the simulated cameras' pictures, before the policy's own scaling."""
     to: Path | None = None
-    """Folder for an .rrd file of every failure."""
+    """Folder for an .rrd file of every failure; the run's own folder `failures` if not given."""
+    no_views: bool = False
+    """Keep no .rrd files of failures: a little faster."""
     json: bool = False
     """Print one JSON object instead of a table."""
 
@@ -114,7 +117,7 @@ class Evaluate:
 
         job = EvaluationJob(
             policy=self.run_folder, policy_map=self.policy_map, device=self.device,
-            threads=self.threads, flow_steps=self.steps, views=str(self.to or ""),
+            threads=self.threads, flow_steps=self.steps, views=str(self._views() or ""),
             trials=self._trials(seeds, disturbance))
         done: list[Trial] = []
         with screen.progress(f"trying {self.task}", len(seeds)) as progress:
@@ -136,6 +139,16 @@ class Evaluate:
                        "edit_mode": self.edit_mode if self.edit else "", "edit": list(self.edit),
                        "instruction": self.instruction, "drift": self.drift, "bumps": self.bumps,
                        "delay_ms": list(self.delay_ms), **summary})
+
+    def _views(self) -> Path | None:
+        """Where failures are kept; nowhere for a policy that is no run's, unless told."""
+        if self.no_views or self.to is not None:
+            return None if self.no_views else self.to
+        run = Path(self.run_folder)
+        for folder in (run, run.parent.parent):         # it may be one of the run's checkpoints
+            if (folder / "checkpoints").is_dir() and os.access(folder, os.W_OK):
+                return folder / "failures"
+        return None
 
     def _trials(self, seeds: range, disturbance: dict[str, float]) -> "Trials":
         from studio.station.trying.trials import Trials
@@ -169,9 +182,9 @@ class Evaluate:
                              f"{', then '.join(trial.said) or 'nothing'}"
                              f"{'; ' + trial.why if trial.why else ''}")
         if summary["views"]:
-            screen.say(f"{len(summary['views'])} failures lie in {self.to}: open one with "
+            screen.say(f"{len(summary['views'])} failures lie in {self._views()}: open one with "
                        f"`rerun FILE`")
-        elif summary["failed_seeds"]:
+        elif summary["failed_seeds"] and not self.no_views:
             screen.say("With `--to FOLDER` every failure is kept as an .rrd file to look at")
 
 

@@ -119,7 +119,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     def command(self, run: Path) -> tuple[str, ...]:
         """The words after `tandem` that evaluate a run."""
         return ("eval", str(run), "--task", self.task, "--seeds",
-                f"{self.seeds[0]}:{self.seeds[1]}", *self.options, "--json")
+                f"{self.seeds[0]}:{self.seeds[1]}", *self.options, "--no-views", "--json")
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):

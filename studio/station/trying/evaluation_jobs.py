@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from recorders.clock import SystemClock
+from recorders.store_errors import DiskFull
 from studio.devices.interfaces import DeviceError
 from studio.station.serving.policy_loading import LOADER, loaded, require_for
 from studio.station.trying.evaluation import ProvingGround
@@ -118,17 +119,23 @@ def _store_for(views: str) -> Iterator[str]:
         return
     Path(views).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".trials-", dir=views) as folder:
-        yield str(Path(folder) / "store")
+        try:
+            yield str(Path(folder) / "store")
+        except DiskFull as full:
+            raise DiskFull(f"the disk of {views}, where Rerun files of failures go, is full: free "
+                           f"some space, name another folder, or keep none of them") from full
 
 
 def _viewed(job: EvaluationJob, store: str, trial: Trial) -> Trial:
-    """The trial with its Rerun file, if it failed and one is wanted."""
+    """The trial with its Rerun file, if it failed and one is wanted; an older one goes."""
+    view = Path(job.views) / f"{job.trials.task}-seed{trial.seed}.rrd"
     if not trial.episode:
+        if store:
+            view.unlink(missing_ok=True)
         return trial
     from recorders.rerun_file import write_rrd
     from recorders.store_folders import StoreFolders
 
-    view = Path(job.views) / f"{job.trials.task}-seed{trial.seed}.rrd"
     folders = StoreFolders(Path(store))
     write_rrd(folders.group(trial.episode), view, folders.models)
     return msgspec.structs.replace(trial, view=str(view))
