@@ -2,14 +2,18 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 from doubles.disk_limit import no_file_beyond
+from doubles.random_checkpoint import write_random_run
 from doubles.small_learner import SmallLearner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -226,6 +230,38 @@ def test_a_description_that_lost_a_part_is_named(tmp_path, more, says):
     save(RunFolder.create(tmp_path / "run", {"kind": "dual", **more}), 10)
     with pytest.raises(CheckpointError, match=says):
         load_policy(tmp_path / "run")
+
+
+@pytest.mark.parametrize(("place", "value", "says"), [
+    ("config.shared", -1, "dual.shared=-1: it must be 0 or more"),
+    ("spec.step_s", 0, "spec.step_s=0: it must be more than 0"),
+    ("spec.proprioception", ["smell"], "unknown part of proprioception 'smell': valid are tool"),
+    ("normaliser.position_mean", [1.0], "means and scales do not go together"),
+    ("normaliser.action_scale", [0.0, 1.0], "scale is not a number above 0"),
+    ("config.backbone", "cake", "no backbone is called 'cake': choose one of compact"),
+    ("config.backbone_options", {"width": "wide"}, "no policy can be made of"),
+])
+def test_a_description_that_no_policy_can_have_is_named(tmp_path, place, value, says):
+    run = write_random_run(tmp_path / "run")
+    told = msgspec.json.decode((run / "config.json").read_bytes())
+    part, _, name = place.partition(".")
+    told["dual"][part][name] = value
+    (run / "config.json").write_bytes(msgspec.json.encode(told))
+    with pytest.raises(CheckpointError, match=says) as error:
+        load_policy(run)
+    assert "config.json" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_mistake_of_the_program_is_not_called_damage(run, monkeypatch):
+    class Forgetful:
+        @classmethod
+        def from_checkpoint(cls, checkpoint, config, device):
+            return {}["what was not there"]
+
+    monkeypatch.setitem(checkpoints.KINDS, "small", "somewhere:Forgetful")
+    monkeypatch.setitem(sys.modules, "somewhere", SimpleNamespace(Forgetful=Forgetful))
+    with pytest.raises(KeyError):
+        load_policy(run.path)
 
 
 def test_only_one_may_train_a_run(run):

@@ -197,6 +197,14 @@ def test_a_number_that_is_none_is_named_with_episode_and_row(read, stream, colum
         read(Story(broken=(stream, column, row)))
 
 
+@pytest.mark.parametrize("column", ["world_from_camera", "intrinsics"])
+def test_a_camera_that_does_not_say_where_it_stands_gives_no_cloud(read, column):
+    story = Story(broken=("front", column, 3))
+    with pytest.raises(ValueError, match=rf"episode \S+, front/{column}, row 3: not a finite"):
+        read(story, msgspec.structs.replace(SPEC, cloud_points=50))
+    assert len(read(story)) > 80        # without a cloud nobody asks
+
+
 def test_a_number_that_is_none_is_nobodys_business_where_it_is_not_used(read):
     lean = msgspec.structs.replace(SPEC, proprioception=("tool", "gripper"))
     assert len(read(Story(broken=("contact", "wrench", 5)), lean)) > 80

@@ -179,8 +179,7 @@ def require_streams(spec: PolicySpec, streams: Sequence[StreamSpec], who: str) -
             there = ", ".join(f"{one.name}/{image.name}" for one in streams for image in one.images)
             raise MissingSignal(f"the policy wants pictures of {camera}/{picture}, but {who} has "
                                 f"only {there or 'no camera'}")
-    if spec.cloud_points:
-        columns = [(first, "world_from_camera"), (first, "intrinsics")]
+    if columns := cloud_columns(spec):
         require_columns(columns, streams, who, dict.fromkeys(columns, "the point cloud"))
     columns = command_columns(spec.action_space)
     require_columns(columns, streams, who,
@@ -196,9 +195,16 @@ def find_image(
                  for image in one.images if image.name == picture), None)
 
 
+def cloud_columns(spec: PolicySpec) -> list[tuple[str, str]]:
+    """What says where a policy's point cloud lies; nothing for one without."""
+    camera = next(iter(spec.cameras), "")
+    return [(camera, column) for column in ("world_from_camera", "intrinsics")] \
+        if spec.cloud_points else []
+
+
 def _require_finite(spec: PolicySpec, signals: Signals, who: str) -> None:
     # Other columns of `tick` are NaN where nobody spoke; these must always be said.
-    columns = {*command_columns(spec.action_space),
+    columns = {*command_columns(spec.action_space), *cloud_columns(spec),
                *(column for part in spec.proprioception for column in PARTS[part].columns)}
     for stream, column in sorted(columns):
         _, values = signals.series(stream, column)

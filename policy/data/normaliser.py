@@ -36,6 +36,14 @@ class Normaliser(msgspec.Struct, frozen=True, kw_only=True):
     position_scale: tuple[float, ...]
     action_scale: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        scales = (*self.proprioception_scale, *self.position_scale, *self.action_scale)
+        if not all(0 < scale < np.inf for scale in scales):
+            raise ValueError("a normaliser's scale is not a number above 0")
+        if (len(self.proprioception_mean) != len(self.proprioception_scale)
+                or not len(self.position_mean) == len(self.position_scale) == 3):
+            raise ValueError("a normaliser's means and scales do not go together")
+
     def normalise_proprioception(self, felt: Any) -> Any:
         """(..., P) in units to about -1..1."""
         return (felt - _like(felt, self.proprioception_mean)) / _like(

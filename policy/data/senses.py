@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
-from policy.data.demonstrations import DEPTH, find_image
+from policy.data.demonstrations import DEPTH, cloud_columns, find_image
 from policy.data.proprioception import PARTS
 from policy.data.signals import EpisodeSignals, has_column
 from policy.interfaces import PolicySpec
 from recorders.episode_reader import EpisodeReader
 from recorders.follower import StoreFollower
-from recorders.streams import StreamSpec
 
 DISPENSABLE = ("touch", "force")        # parts of proprioception; without others it is no policy
 
@@ -36,12 +36,12 @@ def within_reach(spec: PolicySpec, stores: Sequence[Path]) -> tuple[PolicySpec, 
     """
     said = []
     for store in stores:
-        streams = _streams(store)
-        if streams is None:
+        signals = _first_episode(store)
+        if signals is None:
             continue
-        camera = next(iter(spec.cameras), "")
-        if spec.cloud_points and not _has_depth(streams, camera):
-            said.append(f"{store} has no depth of {camera!r}: it learns from pictures alone")
+        streams, camera = signals.streams, next(iter(spec.cameras), "")
+        if why := _no_cloud(spec, signals, camera):
+            said.append(f"{store} {why}: it learns from pictures alone")
             spec = msgspec.structs.replace(spec, cloud_points=0)
         for part in [part for part in spec.proprioception if part in DISPENSABLE]:
             if not all(has_column(streams, *column) for column in PARTS[part].columns):
@@ -51,13 +51,21 @@ def within_reach(spec: PolicySpec, stores: Sequence[Path]) -> tuple[PolicySpec, 
     return spec, said
 
 
-def _streams(store: Path) -> Sequence[StreamSpec] | None:
+def _first_episode(store: Path) -> EpisodeSignals | None:
     # All that was said about an episode, and the newest counts: it may lie in the trash by now.
     newest = {change.summary.episode: change for change in StoreFollower(store).poll()}
     kept = next((one for one in newest.values() if not one.summary.trashed), None)
-    return EpisodeSignals(EpisodeReader(kept.path)).streams if kept else None
+    return EpisodeSignals(EpisodeReader(kept.path)) if kept else None
 
 
-def _has_depth(streams: Sequence[StreamSpec], camera: str) -> bool:
-    return find_image(streams, camera, DEPTH) is not None and all(
-        has_column(streams, camera, column) for column in ("world_from_camera", "intrinsics"))
+def _no_cloud(spec: PolicySpec, signals: EpisodeSignals, camera: str) -> str:
+    """Why the cloud that a policy wants cannot be had; empty if it can, or if none is wanted."""
+    columns = cloud_columns(spec)
+    if not columns:
+        return ""
+    if find_image(signals.streams, camera, DEPTH) is None or not all(
+            has_column(signals.streams, *column) for column in columns):
+        return f"has no depth of {camera!r}"
+    # A camera that nobody told where it stands says so in every row.
+    known = all(np.isfinite(signals.series(*column)[1]).any() for column in columns)
+    return "" if known else f"does not say where {camera!r} stands"

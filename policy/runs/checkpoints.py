@@ -9,6 +9,7 @@ Knows which class makes a policy of which kind of run. Refuses to know how files
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import torch
@@ -16,7 +17,8 @@ from torch import Tensor, nn
 
 from policy.errors import CheckpointError, CheckpointNotSaved
 from policy.interfaces import Policy
-from policy.runs.run_folder import STATE, RunFolder, RunState, read_state
+from policy.possible import impossible
+from policy.runs.run_folder import CONFIG, STATE, RunFolder, RunState, read_state
 from policy.runs.tensor_files import DamagedTensors, read_tensors
 
 __all__ = [
@@ -53,13 +55,30 @@ def load_policy(folder: Path | str, device: str = "cpu") -> Policy:
                               f"known are {', '.join(KINDS)}")
     module, _, name = KINDS[kind].partition(":")
     maker = getattr(importlib.import_module(module), name)
+    # JSON, but perhaps not what a training wrote: somebody changed it, or it lost a part.
+    said = _Said(config)
+    said.path = run_of(checkpoint).path / CONFIG
+    described = config.get(kind)
+    if kind == "dual" and isinstance(described, Mapping) and (wrong := impossible(
+            {"spec": described.get("spec"), "dual": described.get("config")})):
+        raise CheckpointError(f"{said.path} is damaged ({wrong})")
     try:
-        return maker.from_checkpoint(checkpoint, config, device=device)
-    except (KeyError, msgspec.ValidationError) as mistake:
-        # JSON, but not what a training wrote: somebody changed it, or it lost a part.
-        what = f"it has no {mistake}" if isinstance(mistake, KeyError) else str(mistake)
-        raise CheckpointError(f"{run_of(checkpoint).path / 'config.json'} is damaged "
-                              f"({what})") from mistake
+        return maker.from_checkpoint(checkpoint, said, device=device)
+    except msgspec.ValidationError as mistake:
+        raise CheckpointError(f"{said.path} is damaged ({mistake})") from mistake
+    except (ValueError, TypeError) as mistake:
+        raise CheckpointError(f"no policy can be made of what {said.path} says: "
+                              f"{str(mistake).splitlines()[0]}") from mistake
+
+
+class _Said(dict[str, Any]):
+    """What a run says about itself; a part that is asked for and missing is its own error, so that
+    no other KeyError is taken for one."""
+
+    path: Path
+
+    def __missing__(self, part: str) -> Any:
+        raise CheckpointError(f"{self.path} is damaged (it has no {part!r})")
 
 
 def find_checkpoint(folder: Path) -> Path:

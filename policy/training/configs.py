@@ -14,6 +14,7 @@ import msgspec
 from policy.errors import RecipeError
 from policy.interfaces import PolicySpec
 from policy.network.config import DualConfig
+from policy.possible import impossible
 from policy.training.optimizer import AdamWConfig
 from policy.training.train_config import TrainConfig
 
@@ -87,7 +88,8 @@ def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
             JSON, or else a plain word.
 
     Raises:
-        RecipeError: for a name that does not exist or a value that does not fit.
+        RecipeError: for a name that does not exist, a value that does not fit, or a number that no
+            policy can have.
     """
     plain = msgspec.to_builtins(recipe)
     for change in changes:
@@ -101,9 +103,12 @@ def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
             raise RecipeError(f"{change!r} gives no value; write {place}=VALUE")
         inner[name] = _value(value)
     try:
-        return msgspec.convert(plain, Recipe)
+        made = msgspec.convert(plain, Recipe)
     except msgspec.ValidationError as error:
         raise RecipeError(f"{' '.join(changes)}: {error}") from None
+    if wrong := impossible(plain):
+        raise RecipeError(wrong)
+    return made
 
 
 def _within(inner: Any, name: str, change: str) -> Any:

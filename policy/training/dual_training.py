@@ -248,8 +248,8 @@ def _first(description: DualDescription, seed: int) -> Any:
     torch.manual_seed(chance_of(seed, _FIRST_WEIGHTS))
     try:
         return build(description)
-    except ValueError as error:     # a number of the recipe that no network can have
-        raise TrainingError(str(error)) from error
+    except (ValueError, TypeError) as error:    # what the recipe says that no network can have
+        raise TrainingError(str(error).splitlines()[0]) from error
 
 
 def _lessons(stores: Sequence[Path], spec: PolicySpec, seed: int, max_age_steps: int,

@@ -42,8 +42,9 @@ def robot_misfit(one: Mapping[str, Any], robot: str, joint_names: Sequence[str])
         robot: name of the robot that is there.
         joint_names: of that robot, gripper included.
     """
-    if one.get("joint_names") and list(one["joint_names"]) != list(joint_names):
-        return (f"its joints are {_words(one['joint_names'])}, but {robot} has "
+    theirs = one.get("joint_names")
+    if theirs and (not isinstance(theirs, Sequence) or list(theirs) != list(joint_names)):
+        return (f"its joints are {_words(theirs)}, but {robot} has "
                 f"{_words(joint_names)}")
     if one.get("robot") and one["robot"] != robot:
         return f"it was trained on {one['robot']}, but this is {robot}"
