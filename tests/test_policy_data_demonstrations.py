@@ -21,6 +21,7 @@ from policy.actions import targets_of
 from policy.data.commands import STEPS_PAST_END
 from policy.data.demonstrations import Demonstration, read_demonstration
 from policy.data.next_event import HOLD_STEPS, event_stamps
+from policy.data.senses import within_reach
 from policy.data.signals import EpisodeSignals, MissingSignal
 from policy.interfaces import PolicySpec
 from recorders.clock import NS_PER_S
@@ -203,6 +204,16 @@ def test_a_camera_that_does_not_say_where_it_stands_gives_no_cloud(read, column)
     with pytest.raises(ValueError, match=rf"episode \S+, front/{column}, row 3: not a finite"):
         read(story, msgspec.structs.replace(SPEC, cloud_points=50))
     assert len(read(story)) > 80        # without a cloud nobody asks
+
+
+def test_a_second_camera_that_is_not_there_is_done_without_and_said(tmp_path):
+    only_front = tuple(one for one in moving_tool.STREAMS if one.name != "wrist")
+    with moving_tool.open_store(tmp_path / "store") as store:
+        moving_tool.record(store, Story(streams=only_front))
+    wanted = msgspec.structs.replace(SPEC, cameras={"front": "rgb", "wrist": "rgb"})
+    spec, said = within_reach(wanted, [tmp_path / "store"])
+    assert spec.cameras == {"front": "rgb"}
+    assert any("no pictures of 'wrist': it learns without" in line for line in said)
 
 
 def test_a_number_that_is_none_is_nobodys_business_where_it_is_not_used(read):

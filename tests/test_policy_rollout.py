@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import rerun as rr
 from doubles.random_checkpoint import write_random_run
+from doubles.snapshots import snapshot
 from rerun.experimental import Chunk as RerunChunk
 from rerun.experimental import RrdReader
 
@@ -17,6 +18,8 @@ from recorders.episode_reader import EpisodeReader
 from recorders.rerun_log import EpisodeLog
 from recorders.store import DemoStore
 from studio import cli
+from studio.commands.output import Screen
+from studio.commands.session_report import Narrator
 from studio.sim.robot import SimRobot
 from studio.station.loop.kinematics import ArmKinematics
 from studio.station.messages import PolicyHealth, tick_stream
@@ -60,6 +63,23 @@ def test_a_rollout_drives_live_reports_its_rates_and_keeps_what_was_wished(tande
     driven = tick["owner"][:, 0] == 2                       # Owner.POLICY
     assert driven.any() and np.isfinite(tick["proposed_policy"][driven]).all()
     assert "policy" in {event["kind"] for event in episode.attrs["events"]}
+
+
+def test_where_no_bar_is_drawn_each_phrase_of_system_2_is_a_line_of_its_own():
+    said = [("a", PolicyHealth()), ("", PolicyHealth(alive=True, subtask="reach")),
+            ("a", PolicyHealth(alive=True, subtask="reach red cube", latent_age_ms=120.0,
+                               system1_hz=7.5, system2_hz=2.0)),
+            ("a", PolicyHealth(alive=True, subtask="reach red cube", latent_age_ms=300.0)),
+            ("a", PolicyHealth(alive=True, understood=False)),
+            ("b", PolicyHealth(alive=True, understood=False))]
+    with Screen(json=True).progress("rollout", 1) as progress:
+        narrator = Narrator(progress, [])
+        lines = [narrator.news(snapshot(episode=episode, episode_s=1.25, policy=policy))
+                 for episode, policy in said]
+    assert lines[:2] == ["", ""] and lines[3] == ""
+    for part in ("1.2 s", "reach red cube", "120 ms ago", "System 2 2.0 Hz", "System 1 7.5 Hz"):
+        assert part in lines[2]
+    assert "not understood" in lines[4] and "not understood" in lines[5]
 
 
 @pytest.mark.parametrize(("words", "valid"), [

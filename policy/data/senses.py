@@ -1,7 +1,7 @@
 """Senses that a ready-made policy would like to have, and what of them some recordings give.
 
-A desk without a depth camera, or an arm without feeling in its finger tips, can be taught as well:
-what a policy can do without is left out, and said. Knows stores; knows no network.
+A desk without a depth camera or a second one, or an arm without feeling in its finger tips, can be
+taught as well: what a policy can do without is left out, and said. Knows stores; knows no network.
 """
 
 from collections.abc import Sequence
@@ -43,6 +43,12 @@ def within_reach(spec: PolicySpec, stores: Sequence[Path]) -> tuple[PolicySpec, 
         if why := _no_cloud(spec, signals, camera):
             said.append(f"{store} {why}: it learns from pictures alone")
             spec = msgspec.structs.replace(spec, cloud_points=0)
+        # The first camera's pictures set the moments: without it there is no policy.
+        for other, picture in [*spec.cameras.items()][1:]:
+            if find_image(streams, other, picture) is None:
+                said.append(f"{store} has no pictures of {other!r}: it learns without")
+                spec = msgspec.structs.replace(spec, cameras={
+                    name: seen for name, seen in spec.cameras.items() if name != other})
         for part in [part for part in spec.proprioception if part in DISPENSABLE]:
             if not all(has_column(streams, *column) for column in PARTS[part].columns):
                 said.append(f"{store} has no {part}: it learns without")

@@ -71,6 +71,7 @@ class Narrator:
 
     def __init__(self, progress: Progress, outcomes: "list[Outcome]") -> None:
         self._progress, self._outcomes = progress, outcomes
+        self._heard = ("", "")      # the episode, and the policy's sub-task in it
 
     def on_outcome(self, outcome: "Outcome") -> None:
         """An episode is over."""
@@ -83,6 +84,20 @@ class Narrator:
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """The state of the station, some times a second."""
         self._progress.now(status_line(snapshot))
+
+    def news(self, snapshot: Snapshot) -> str:
+        """A line when System 2 says something else than before; empty otherwise.
+
+        For whoever sees no bar: how long the episode lasts, the phrase, its age and the rates.
+        """
+        policy = snapshot.policy
+        if policy is None or not policy.alive or not snapshot.episode:
+            return ""
+        said = policy.subtask if policy.understood else "not understood"
+        if not said or (snapshot.episode, said) == self._heard:
+            return ""
+        self._heard = (snapshot.episode, said)
+        return f"{snapshot.episode_s:4.1f} s: {policy_line(policy)}"
 
 
 def status_line(snapshot: Snapshot) -> str:

@@ -61,6 +61,8 @@ def run_and_tell(screen: Screen, request: "SessionRequest", what: str,
             keys.seen(snapshot.mode)
             # A bar shows what is wrong with the arm; without a terminal there is no bar.
             broken = snapshot.mode is Mode.FAULT and not screen.watched
+            if not screen.watched and (news := narrator.news(snapshot)):
+                screen.say(news)
             for remark in (snapshot.policy.remark if snapshot.policy else "",
                            snapshot.reason if broken else ""):
                 if remark not in ("", *remarks):

@@ -55,7 +55,9 @@ class Train:
     hg-dagger, iwr, hindsight (hg-dagger, and the eye learns from what the policy did), sirius, rac;
     yay: what people said in System 2's place, for it alone."""
     resume: bool = False
-    """Go on with the run in that folder, from its latest checkpoint."""
+    """Go on with the run in that folder, from its latest checkpoint. With the --steps or --minutes
+    that it was begun with it goes on as if it had never stopped; with more it is not what so many
+    from the start would have given: the learning rate falls towards the end that was asked for."""
     follow: bool = False
     """Learn from new episodes, too, while they are recorded into the stores."""
     seed: int = 0
