@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from policy.errors import CheckpointError, CheckpointNotSaved
 from policy.interfaces import Policy
-from policy.possible import impossible
+from policy.runs.bounds import impossible
 from policy.runs.run_folder import CONFIG, STATE, RunFolder, RunState, read_state
 from policy.runs.tensor_files import DamagedTensors, read_tensors
 

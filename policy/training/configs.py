@@ -14,7 +14,7 @@ import msgspec
 from policy.errors import RecipeError
 from policy.interfaces import PolicySpec
 from policy.network.config import DualConfig
-from policy.possible import impossible
+from policy.runs.bounds import impossible
 from policy.training.optimizer import AdamWConfig
 from policy.training.train_config import TrainConfig
 
