@@ -6,7 +6,7 @@ It knows nothing about what the files hold.
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 # A quota or a file-size limit ends a recording just as a full disk does.
@@ -65,26 +65,28 @@ def partial_of(path: Path) -> Path:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Put a file in place so that nobody ever sees half of it; not yet safe from a power cut."""
-    partial = partial_of(path)
-    file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-    try:
-        write_all(file, [data])
-    finally:
-        os.close(file)
-    partial.rename(path)
+    _write_partial(path, data, lambda file: None).rename(path)
 
 
 def write_durably(path: Path, data: bytes) -> None:
     """Put a file in place so that it is there in full after a power cut, too."""
+    _write_partial(path, data, os.fsync).rename(path)
+    fsync_path(path.parent)
+
+
+def _write_partial(path: Path, data: bytes, settle: Callable[[int], None]) -> Path:
+    """The whole of a file, beside its place; nothing of it stays where the disk is full."""
     partial = partial_of(path)
     file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     try:
         write_all(file, [data])
-        os.fsync(file)
+        settle(file)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
     finally:
         os.close(file)
-    partial.rename(path)
-    fsync_path(path.parent)
+    return partial
 
 
 def fsync_path(path: Path) -> None:

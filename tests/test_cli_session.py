@@ -24,6 +24,7 @@ from studio.station import launch
 from studio.station.commands import Arm, DiscardEpisode, EndEpisode, Keys, Rearm, Reply, Stop
 from studio.station.launch import SessionRequest
 from studio.station.messages import Mode
+from studio.station.processes.supervisor import WorkerFailed
 from studio.station.robots import robot_names
 from studio.station.session import SessionPlan
 
@@ -143,6 +144,21 @@ def test_a_store_that_cannot_be_written_is_said_before_anything_starts(tandem, t
     with DemoStore.open(tmp_path / "busy", write=True, create=True):
         code, answer = tandem("record", "--fast", "--to", tmp_path / "busy")
     assert code == 2 and str(os.getpid()) in answer["error"]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_session_that_cannot_start_leaves_no_store_that_was_not_there(
+        tandem, tmp_path, monkeypatch, there):
+    def refuse(*_: object, **__: object) -> str:
+        raise WorkerFailed("the robot did not start: no arm")
+
+    monkeypatch.setattr(launch, "run_session", refuse)
+    store = tmp_path / "store"
+    if there:
+        DemoStore.open(store, write=True, create=True).close()
+    assert tandem("record", "--fast", "--to", store) == (
+        2, {"error": "the robot did not start: no arm"})
+    assert store.exists() == there
 
 
 @pytest.mark.parametrize("command", ["record", "teleop", "tasks"])

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,11 @@ from PIL import Image
 
 from policy.runs.checkpoints import load_policy
 from policy.runs.run_folder import RunFolder, read_state
+from policy.training.configs import changed, recipe_of
 from policy.training.curves import curves_of, read_reports
+from policy.training.dual_training import DualTraining
+from policy.training.schedule import Budget
+from recorders.clock import SystemClock
 from studio import cli
 
 SMALL = ("--set", "train.pairs=2", "spec.picture_size=[64,96]", "train.tell_every_s=0.01",
@@ -155,6 +160,24 @@ def test_a_disk_that_fills_up_ends_in_one_line_and_keeps_the_checkpoint_before(t
     assert weights_in(tmp_path / "run") == before
 
 
+def test_a_store_that_goes_away_costs_nothing_that_was_learned(store, tmp_path):
+    there = shutil.copytree(store, tmp_path / "there")
+    recipe = changed(recipe_of("compact"), [*SMALL[1:], "spec.cloud_points=0"])
+    training = DualTraining.begin(tmp_path / "run", [there], recipe, name="compact", seed=0,
+                                  budget=Budget(steps=9))
+
+    def stop() -> bool:
+        if trainer.step < 2:
+            return False
+        shutil.rmtree(there, ignore_errors=True)        # asked again, it is gone already
+        return True
+
+    trainer = training.trainer(SystemClock(), stop=stop)
+    assert trainer.train().stopped
+    kept = read_state(RunFolder.open(tmp_path / "run").latest())
+    assert kept.step == 2 and kept.details["stores"][0]["facts"] == 6
+
+
 def test_resume_passes_over_a_checkpoint_that_was_cut_short(tandem, tmp_path):
     tandem("--to", tmp_path / "run", "--steps", 2, *SMALL)
     tandem("--to", tmp_path / "run", "--resume", "--steps", 3)
@@ -219,12 +242,20 @@ def test_a_run_that_had_its_budget_says_how_to_give_it_more(tandem, tmp_path):
     assert code == 2 and "has had its 2 steps" in answer["error"]
 
 
-@pytest.mark.parametrize("other", [("--seed", 5), ("--config", "smollm2")])
+@pytest.mark.parametrize("other", [("--seed", 5), ("--seed", 0), ("--config", "smollm2")])
 def test_a_run_is_not_resumed_as_another(tandem, tmp_path, other):
     tandem("--to", tmp_path / "run", "--steps", 2, "--seed", 3, *SMALL)
     code, answer = tandem("--to", tmp_path / "run", "--resume", "--steps", 4, *other)
     assert code == 2 and f"leave out {other[0]} {other[1]}" in answer["error"]
     assert tandem("--to", tmp_path / "run", "--resume", "--steps", 3, "--seed", 3)[0] == 0
+
+
+def test_a_run_that_goes_on_with_another_store_says_so(store, tmp_path, capsys):
+    other = shutil.copytree(store, tmp_path / "other")
+    for place, *words in ((store, "--steps", "2", *SMALL), (other, "--resume", "--steps", "3")):
+        assert cli.main(["train", str(place), "--to", str(tmp_path / "run"), *words]) == 0
+        said = capsys.readouterr().err
+    assert f"begun with {store.name}: it goes on with other\n" in said
 
 
 def test_a_run_is_a_folder_of_plain_files_that_anybody_can_read(tandem, tmp_path):

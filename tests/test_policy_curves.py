@@ -93,6 +93,17 @@ def _is_blue(pixel) -> bool:
     return blue > 180 and red < 60 and green < 140
 
 
+def test_a_full_disk_leaves_no_half_file_and_what_was_drawn_before(tmp_path):
+    keep(tmp_path, REPORTS)
+    curves = curves_of(read_reports(tmp_path))
+    write_view(curves, tmp_path / "curves.rrd")
+    before = (tmp_path / "curves.rrd").read_bytes()
+    with no_file_beyond(2_000), pytest.raises(OSError, match="File too large"):
+        write_view(curves, tmp_path / "curves.rrd")
+    assert (tmp_path / "curves.rrd").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["curves.rrd", METRICS]
+
+
 def test_rerun_gets_every_point_of_every_curve(tmp_path):
     keep(tmp_path, REPORTS)
     curves = curves_of(read_reports(tmp_path))

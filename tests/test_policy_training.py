@@ -52,10 +52,10 @@ class Bench:
         self.run = RunFolder.create(path, {"kind": "small"}, frozen) if create else \
             RunFolder.open(path)
 
-    def trainer(self, stop=lambda: False, **budget: Any) -> Trainer:
+    def trainer(self, stop=lambda: False, first_step: int = 0, **budget: Any) -> Trainer:
         return Trainer(self.model, self.lessons, self.run, self.config, budget=Budget(**budget),
                        seed=self.seed, clock=self.clock, listeners=(self.reports.append,),
-                       stop=stop)
+                       stop=stop, first_step=first_step)
 
     def train(self, **budget: Any) -> Path:
         """Train to the end; returns the checkpoint that this leaves."""
@@ -126,6 +126,16 @@ def test_a_stop_before_the_first_step_leaves_nothing(tmp_path):
     bench = Bench(tmp_path / "run")
     assert bench.trainer(stop=lambda: True, minutes=1).train().checkpoint is None
     assert bench.run.checkpoints() == []
+
+
+def test_the_weights_that_a_run_begins_with_are_kept_and_are_no_news(tmp_path):
+    parent = Bench(tmp_path / "parent").train(steps=5)
+    bench = Bench(tmp_path / "run")
+    trainer = bench.trainer(stop=lambda: trainer.step > 7, first_step=7, minutes=1)
+    trainer.go_on_from(parent)
+    assert checkpoint_of(trainer.train()).name == "000008"
+    assert [folder.name for folder in bench.run.checkpoints()] == ["000007", "000008"]
+    assert [report.step for report in bench.said(Saved)] == [8]
 
 
 def test_minutes_are_kept_to_and_counted_over_all_parts_of_a_run(tmp_path):

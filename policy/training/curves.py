@@ -109,7 +109,8 @@ def write_view(curves: list[Curve], path: Path) -> None:
     import rerun as rr
 
     recording = rr.RecordingStream(APPLICATION, recording_id=f"training {path.parent.name}")
-    recording.save(path)
+    # Not straight into the file: Rerun says nothing of a full disk, and leaves half a file.
+    written = recording.binary_stream()
     try:
         for curve in curves:
             recording.send_columns(
@@ -117,7 +118,7 @@ def write_view(curves: list[Curve], path: Path) -> None:
                 indexes=[rr.TimeColumn("step", sequence=curve.steps),
                          rr.TimeColumn("training", duration=60 * np.asarray(curve.minutes))],
                 columns=rr.Scalars.columns(scalars=curve.values))
-        recording.flush()
+        write_atomically(path, written.read() or b"")
     finally:
         recording.disconnect()
 

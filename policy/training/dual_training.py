@@ -5,6 +5,7 @@ the trainer. Knows no screen and no options.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,6 +31,7 @@ from policy.training.schedule import Budget
 from policy.training.train_config import TrainConfig
 from policy.words import split
 from recorders.clock import Clock
+from recorders.store_errors import StoreError
 
 MOST_SUBTASKS = 64                  # that a checkpoint lists: more is no list to choose from
 FINE_TUNING_RATE = 0.5              # of the parent's: its weights are good already
@@ -60,6 +62,7 @@ class DualTraining:
         self._model = _first(self._description, seed).to(device)
         self._resumed: Path | None = None
         self._parent: Path | None = None
+        self._marks = [mark_store(store) for store in stores]
 
     @classmethod
     def begin(cls, folder: Path, stores: Sequence[Path], recipe: Recipe, *, name: str,
@@ -199,7 +202,9 @@ class DualTraining:
 
     def _details(self) -> dict[str, Any]:
         """What changes while a run follows growing stores."""
-        return {"stores": [msgspec.to_builtins(mark_store(store)) for store in self._stores],
+        with suppress(StoreError, OSError):     # one that went away stays as it was known last
+            self._marks = [mark_store(store) for store in self._stores]
+        return {"stores": msgspec.to_builtins(self._marks),
                 "episodes": len(self.lessons.demonstrations),
                 **corrections_in(self.lessons.demonstrations)}
 

@@ -272,7 +272,9 @@ class Trainer:
                 raise
             self._tell(Problem(step=self.step, minutes=self._minutes, what=str(error)))
         else:
-            self._tell(Saved(step=self.step, minutes=self._minutes, checkpoint=str(self._saved)))
+            if self.step > self._first_step:    # before that, they are the parent's weights still
+                self._tell(Saved(step=self.step, minutes=self._minutes,
+                                 checkpoint=str(self._saved)))
 
     def _tell(self, report: Any) -> None:
         for listener in self._listeners:

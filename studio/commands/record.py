@@ -16,9 +16,9 @@ from studio.commands.session_report import (
     count_labels,
     kept_episodes,
     longest_s,
-    make_store,
     print_kept,
     require_session,
+    store_to_fill,
 )
 from studio.commands.session_run import run_and_tell
 from studio.commands.variety import Variety
@@ -103,10 +103,10 @@ class Record(DeviceOptions):
             | variety.teleop_options(self.seed),
             robot_options=options | variety.robot_options(),
             live=not self.headless, image_size=self.image_size, images=self.images)
-        make_store(screen, self.to)
         outcomes: list[Outcome] = []
         try:
-            problem = run_and_tell(screen, request, f"recording {task}", outcomes)
+            with store_to_fill(screen, self.to):
+                problem = run_and_tell(screen, request, f"recording {task}", outcomes)
         except KeyboardInterrupt:
             kept = kept_episodes(self.to, outcomes)
             screen.say(f"kept {len(kept)} episodes; `tandem data ls {self.to}` lists them")

@@ -5,6 +5,7 @@ Knows options, words and how an episode is summed up; the session itself is run 
 
 import getpass
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from studio.commands.device_fields import DeviceOptions
 from studio.commands.evaluate import parse_delays
 from studio.commands.output import Answer, Screen, UsersMistakeError
 from studio.commands.rollout_task import Driven, task_and_words
-from studio.commands.session_report import longest_s, make_store, require_session
+from studio.commands.session_report import longest_s, require_session, store_to_fill
 from studio.commands.session_run import run_and_tell
 from studio.station.robots import (
     NOBODY,
@@ -110,10 +111,9 @@ class Rollout(DeviceOptions, Driven):
             policy=choice, teleop_options=self.teleop_options()
             | ({"rewind_s": self.rewind_s} if self.rewind_s else {}),
             delays=parse_delays(*self.delay_ms))
-        if self.record is not None:
-            make_store(screen, self.record)
         outcomes: list[Outcome] = []
-        problem = run_and_tell(screen, request, f"{words or task}", outcomes)
+        with store_to_fill(screen, self.record) if self.record else nullcontext():
+            problem = run_and_tell(screen, request, f"{words or task}", outcomes)
         summary = summarise(outcomes, self.act_every)
         _print(screen, summary)
         if problem:

@@ -5,7 +5,9 @@ how a session is run.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,6 +146,25 @@ def make_store(screen: Screen, store_path: Path) -> None:
     if interrupted:
         screen.say(f"{len(interrupted)} interrupted episodes wait in {store_path}: "
                    f"`tandem data recover {store_path}` keeps them")
+
+
+@contextmanager
+def store_to_fill(screen: Screen, store_path: Path) -> Iterator[None]:
+    """A store for a session; one that was made for a session that could not start goes again.
+
+    Raises:
+        StoreError: see `make_store`.
+    """
+    there = store_path.exists()
+    make_store(screen, store_path)
+    try:
+        yield
+    except Exception:
+        with DemoStore.open(store_path) as store:
+            untouched = not (there or store.episodes() or store.interrupted())
+        if untouched:
+            shutil.rmtree(store_path, ignore_errors=True)
+        raise
 
 
 def kept_episodes(store_path: Path, outcomes: "Sequence[Outcome]") -> list[EpisodeSummary]:

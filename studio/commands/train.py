@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from policy.training.progress import Report
     from policy.training.schedule import Budget
 
-_MINUTES = 10.0
+_MINUTES, _CONFIG = 10.0, "compact"
 _FOLLOW_EVERY_S = 5.0
 _PARTS = {"flow": "System 1", "speech": "System 2"}     # the losses shown, and whose they are
 
@@ -43,8 +43,9 @@ class Train:
     """How long to train, all resumed parts together; 10 if neither this nor --steps is given."""
     steps: int | None = None
     """Train so many steps instead: with the same seed on a CPU, the same weights."""
-    config: str = "compact"
-    """What to train: compact, compact-pretrained, smollm2, smolvlm2, paligemma, llama."""
+    config: str | None = None
+    """What to train: compact (if not given), compact-pretrained, smollm2, smolvlm2, paligemma,
+    llama. A resumed run keeps its own."""
     set: tuple[str, ...] = ()
     """Other numbers than the config's, e.g. `--set dual.latents=8 train.optimizer.rate=1e-3`."""
     start: Annotated[Path | None, tyro.conf.arg(name="from")] = None
@@ -60,8 +61,8 @@ class Train:
     from the start would have given: the learning rate falls towards the end that was asked for."""
     follow: bool = False
     """Learn from new episodes, too, while they are recorded into the stores."""
-    seed: int = 0
-    """Of all chance; a resumed run keeps its own."""
+    seed: int | None = None
+    """Of all chance; 0 if not given. A resumed run keeps its own."""
     threads: int = 1
     """Cores for arithmetic; one more is used now and then to read pictures."""
     cpu_time: bool = False
@@ -110,7 +111,7 @@ class Train:
         """Refuse what cannot be done before anything heavy is imported."""
         if not self.stores:
             raise UsersMistakeError("which demonstrations? `tandem train STORE … --to RUN`")
-        require_training(self.minutes, self.steps, self.threads, self.seed, self.device)
+        require_training(self.minutes, self.steps, self.threads, self.seed or 0, self.device)
         if self.start is not None and (self.set or self.resume):
             raise UsersMistakeError("--from keeps the other run's config, and begins a run: leave "
                                     "out --set and --resume")
@@ -132,12 +133,17 @@ class Train:
         if self.resume:
             training = DualTraining.resume(self.to, self.stores, budget=budget, device=self.device)
             self._require_same(training.run.config)
+            began = [store["name"] for store in training.run.config["stores"]]
+            if began != (now := [store.resolve().name for store in self.stores]):
+                screen.say(f"{self.to} was begun with {', '.join(began)}: it goes on with "
+                           f"{', '.join(now)}")
             return training
         if self.start is not None:
-            return DualTraining.go_on(self.to, self.stores, self.start, seed=self.seed,
+            return DualTraining.go_on(self.to, self.stores, self.start, seed=self.seed or 0,
                                       budget=budget or _default_budget(), device=self.device,
                                       corrections=self.corrections)
-        recipe = recipe_of(self.config)
+        name = self.config or _CONFIG
+        recipe = recipe_of(name)
         spec, missing = within_reach(recipe.spec, self.stores)
         for sense in missing:
             screen.say(sense)
@@ -145,14 +151,14 @@ class Train:
         recipe = changed(msgspec.structs.replace(recipe, spec=spec), self.set)
         if self.corrections != "all":
             recipe = changed(recipe, [f"train.corrections={self.corrections}"])
-        return DualTraining.begin(self.to, self.stores, recipe, seed=self.seed, device=self.device,
-                                  budget=budget or _default_budget(), name=self.config)
+        return DualTraining.begin(self.to, self.stores, recipe, seed=self.seed or 0, name=name,
+                                  budget=budget or _default_budget(), device=self.device)
 
     def _require_same(self, kept: dict[str, Any]) -> None:
         """Refuse what a resumed run would pass over."""
-        for option, asked, usual, its in (("--config", self.config, "compact", kept["name"]),
-                                          ("--seed", self.seed, 0, kept["seed"])):
-            if asked not in (usual, its):
+        for option, asked, its in (("--config", self.config, kept["name"]),
+                                   ("--seed", self.seed, kept["seed"])):
+            if asked not in (None, its):
                 raise UsersMistakeError(f"{self.to} was begun with {option} {its}, and a resumed "
                                         f"run keeps it: leave out {option} {asked}, or train into "
                                         f"another folder")
@@ -190,7 +196,8 @@ class Train:
         if ending.metrics:
             screen.print("held out: " + ", ".join(f"{name} {value:.4g}"
                                                   for name, value in ending.metrics.items()))
-        screen.say(f"curves: {', '.join(pictures)}; `tandem eval {self.to}` drives with it")
+        curves = f"curves: {', '.join(pictures)}; " if pictures else ""
+        screen.say(f"{curves}`tandem eval {self.to}` drives with it")
         return Answer({"run": str(self.to), "checkpoint": str(ending.checkpoint),
                        "step": ending.step, "minutes": ending.minutes,
                        "held_out": ending.metrics,

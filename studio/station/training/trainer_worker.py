@@ -176,9 +176,9 @@ class _Publisher:
         return self._life.stopping
 
     def measure(self, ask: Ask) -> None:
-        """The newest version, unless it is what the run began with."""
+        """The newest version, if there is one."""
         version, self._fresh = self._fresh, None
-        if version is None or int(version.name) <= self._training.first_step:
+        if version is None:
             return
         self._teller.does(f"measuring version {int(version.name)}")
         measuring = Measuring(ask, self._training.seed, self._life.clock, self._teller.turn)
