@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from doubles.random_checkpoint import write_random_run
 from doubles.rule_policy import RulePolicy
 from doubles.small_disk import small_disk
 
@@ -107,6 +108,24 @@ def test_a_process_that_cannot_go_on_says_why(tmp_path):
                         trials=Trials(task="push-button", seeds=(1, 2, 3)))
     with pytest.raises(DeviceError, match="is no run"):
         run_jobs(job, 2, lambda trial: None)
+
+
+@pytest.mark.slow
+@pytest.mark.gl
+def test_processes_end_with_whoever_asked_and_leave_nothing_half(tmp_path):
+    run = write_random_run(tmp_path / "run")
+    job = EvaluationJob(policy=str(run), views=str(tmp_path / "views"), trials=Trials(
+        task="put-cube-in-bin", seeds=tuple(range(5000, 5080)), max_s=0.1, image_size=(48, 64)))
+    done = []
+
+    def stop(trial: Trial) -> None:
+        done.append(trial)
+        if len(done) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(job, 2, stop)
+    assert len(done) < 40 and not list((tmp_path / "views").glob(".trials-*"))
 
 
 def test_options_mean_what_they_say():

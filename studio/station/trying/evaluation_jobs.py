@@ -6,12 +6,13 @@ waits for the answers any more. `python -m studio.station.trying.evaluation_jobs
 """
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -80,13 +81,18 @@ def run_jobs(job: EvaluationJob, workers: int, on_trial: Callable[[Trial], None]
     processes = [_start(share) for share in jobs]
     try:
         with ThreadPoolExecutor(workers, thread_name_prefix="evaluation") as readers:
-            for problem in readers.map(lambda p: _listen(p, one_at_a_time), processes):
-                if problem:
-                    raise DeviceError(problem)
+            try:
+                for one in as_completed([readers.submit(_listen, process, one_at_a_time)
+                                         for process in processes]):
+                    if problem := one.result():
+                        raise DeviceError(problem)
+            finally:
+                for process in processes:
+                    process.terminate()     # it tidies up; the readers wait for its end
     finally:
         for process in processes:
             process.kill()
-            process.communicate()       # waits, and closes its pipes
+            process.communicate()           # waits, and closes its pipes
 
 
 def run_job(job: EvaluationJob, on_trial: Callable[[Trial], None]) -> None:
@@ -145,7 +151,8 @@ def _start(job: EvaluationJob) -> subprocess.Popen[bytes]:
     # One thread for the arithmetic beside the network's own: processes must not fight for cores.
     environment = os.environ | {"OMP_NUM_THREADS": str(job.threads)}
     process = subprocess.Popen([sys.executable, "-m", "studio.station.trying.evaluation_jobs"],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
+                               process_group=0)     # Ctrl-C reaches us only, and we end them
     assert process.stdin is not None
     process.stdin.write(msgspec.json.encode(job) + b"\n")
     process.stdin.flush()
@@ -161,14 +168,20 @@ def _listen(process: "subprocess.Popen[bytes]", on_trial: Callable[[Trial], None
             return said.problem
         if said.trial is not None:
             on_trial(said.trial)
-    return "" if process.wait() == 0 else (
-        f"a process of the evaluation ended with code {process.returncode}: its message stands "
-        f"above")
+    if (code := process.wait()) < 0:
+        return (f"a process of the evaluation was killed by {signal.Signals(-code).name}: if "
+                f"memory ran out, try fewer --workers")
+    return f"a process of the evaluation ended with code {code}: its message stands above" \
+        if code else ""
 
 
 def _end_with_parent() -> None:
     os.read(0, 1)           # nothing more is ever said: it returns when the other end is closed
-    os._exit(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _end(_signal: int, _frame: object) -> None:
+    sys.exit(1)             # on its way out it tidies up
 
 
 def main() -> None:
@@ -176,6 +189,7 @@ def main() -> None:
     wire = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)           # whatever a library prints must not come between the lines
     job = msgspec.json.decode(sys.stdin.buffer.readline(), type=EvaluationJob)
+    signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_with_parent, daemon=True, name="parent-watch").start()
 
     def say(said: WorkerSaid) -> None:
