@@ -82,7 +82,7 @@ def test_word_by_word_it_says_what_the_whole_phrase_at_once_would_have_said(poli
     model = policy.model
     tokens, known = read(model, observation())
     trunk, cache = model.body.run(tokens, 0, model.trunk_blocks, mask=known)
-    *_, spoken = saying(model, model.bridge(trunk), cache, known, most=5)
+    *_, spoken = saying(model, model.bridge(trunk), cache, known, model.hints(trunk), most=5)
     words = spoken.words[0]
     heard = torch.tensor([[model.body.tokenizer.begin_id, *words]])
     _, logits, _ = model.speak(tokens, known, heard)
@@ -123,6 +123,8 @@ def test_system_2_reads_where_the_eye_finds_each_thing(cloud):
     described = msgspec.structs.replace(
         describe(finds=True), spec=msgspec.structs.replace(SPEC, cloud_points=32 if cloud else 0))
     model = build(described)
+    if model.target.unproject is not None:              # as if it had been trained
+        model.target.unproject.solution.normal_()
     pictures, state = torch.rand(2, 2, 3, *SIZE), torch.zeros(2, STATE)
     ids, known = model.body.tokenizer.encode(list(INSTRUCTIONS))
     points = torch.randn(2, 32, 6) if cloud else None

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 
 from policy.backbones.compact import Compact
 from policy.backbones.interface import Backbone, Cache, causal_mask
-from policy.network.cloud_eye import CloudEye
 from policy.network.config import DualConfig
 from policy.network.fast_eye import HEAT_MAPS, FastEye
 from policy.network.flow_head import Fit, FlowHead, Residual, waves
@@ -30,8 +29,10 @@ from policy.network.found_things import FoundThings
 from policy.network.losses import dual_loss
 from policy.network.measures import measure
 from policy.network.phrase_code import PhraseCode
+from policy.network.picture_points import picture_points
+from policy.network.point_eye import PointEye
 from policy.network.speech import generate_text
-from policy.network.target_head import HAND, TargetHead
+from policy.network.target_head import HAND, Event, TargetHead
 
 if TYPE_CHECKING:
     from policy.data.batches import Batch
@@ -90,8 +91,10 @@ class DualSystem(nn.Module):
         # System 1.
         self.eyes = nn.ModuleList(FastEye(c) for _ in range(cameras if config.fast_eye else 0))
         seen = len(self.eyes) * 2 * HEAT_MAPS
-        self.cloud = CloudEye(c) if cloud else None
-        seen += self.cloud.width if self.cloud else 0
+        # One of them says where things are: in the cloud or, without, in the first picture.
+        self.cloud = PointEye(c) if cloud else None
+        self.picture = PointEye(c, 2) if self.eyes and not cloud else None
+        seen += sum(eye.width for eye in (self.cloud, self.picture) if eye)
         self.target = TargetHead(seen, p, 2 * c, HEAT_MAPS if seen else 0, flat=not cloud)
         self.found = FoundThings(subtasks, d, c, body.tokenizer) \
             if config.finds and seen and subtasks else None
@@ -147,12 +150,24 @@ class DualSystem(nn.Module):
     def _found(self, images: Tensor, state: Tensor, cloud: Tensor | None) -> list[Tensor]:
         """(B, O, d) a token for each thing that System 2 can speak of."""
         def eye(look_for: Tensor, times: int) -> Tensor:
-            if self.cloud is not None and cloud is not None:
-                return self.cloud(cloud.repeat_interleave(times, 0), look_for)
-            return self.eyes[0](images[:, 0].repeat_interleave(times, 0), look_for)
+            return self._find(points.repeat_interleave(times, 0), look_for)
 
-        return [] if self.found is None else [
-            self.found(self.code(self.found.phrases), state, eye, self.target.gaze)]
+        if self.found is None:
+            return []
+        points = self._points(images, cloud)
+        return [self.found(self.code(self.found.phrases), state, eye, self.target.gaze)]
+
+    def _points(self, images: Tensor, cloud: Tensor | None) -> Tensor:
+        """Where things are found: (B, N, 6) of the cloud, (B, N, 5) of a picture, or nothing."""
+        if self.cloud is not None and cloud is not None:
+            return cloud
+        return images.new_zeros(len(images), 0, 5) if self.picture is None \
+            else picture_points(images[:, 0])
+
+    def _find(self, points: Tensor, look_for: Tensor) -> Tensor:
+        """(B, 3 Q or 2 Q) where among these points that is; (B, 0) without an eye for it."""
+        eye = self.cloud or self.picture
+        return points.new_zeros(len(points), 0) if eye is None else eye(points, look_for)
 
     def hints(self, read: Tensor) -> Tensor | None:
         """What choosing a thing says, of System 2's tokens (B, S, d) after the trunk."""
@@ -217,7 +232,7 @@ class DualSystem(nn.Module):
     # ------------------------------------------------------------------------------- System 1
 
     def look(self, z: Tensor, code: Tensor, age_steps: Tensor, images: Tensor, state: Tensor,
-             cloud: Tensor | None = None) -> Context:
+             cloud: Tensor | None = None, event: Event | None = None) -> Context:
         """All of System 1 but its action tokens.
 
         Args:
@@ -227,22 +242,20 @@ class DualSystem(nn.Module):
             images: (B, V, 3, height, width) in 0..1, the newest.
             state: (B, P), the newest.
             cloud: (B, points, 6), the newest.
+            event: in training, what the gaze is to find; see `TargetHead`.
         """
         if self.config.latents == 0:
             z = torch.zeros_like(z)
         look_for = code[:, :self.code.width]
         seen = [eye(images[:, v], look_for) for v, eye in enumerate(self.eyes)]
-        if self.cloud is not None and cloud is not None:
-            seen.append(self.cloud(cloud, look_for))
-        eye = torch.cat(seen, 1) if seen else state.new_zeros(len(state), 0)
-        # One eye says where things are: the cloud's, or that of the first camera.
-        found = seen[-1 if self.cloud else 0] if seen else eye
-        gaze, target = self.target(eye, found, state, code)
+        found = self._find(self._points(images, cloud), look_for)
+        eye = torch.cat([*seen, found], 1)
+        gaze, target = self.target(eye, found, state, code, event)
         where = torch.cat([target, target - state[:, :HAND]], 1)
         summary = self.gather(torch.cat([state, code, self.gist(z.mean(1)), eye, where], 1))
         oldest = self.config.max_age_steps
         age = self.age_in(waves(age_steps.clamp(max=float(oldest)) / max(oldest, 1)))
-        shown = eye if seen else state.new_zeros(len(state), 1)
+        shown = eye if eye.shape[1] else state.new_zeros(len(state), 1)
         fresh = torch.stack([self.seen_in(shown), self.near_in(torch.cat([state, where], 1)),
                              summary + age], 1) + self.context_place
         x, cache = self._tail(torch.cat([z + self.role[1], fresh], 1))

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from policy.network.flow_head import random_holds
+from policy.network.target_head import Event
 
 if TYPE_CHECKING:
     from policy.data.batches import Batch
@@ -38,7 +39,8 @@ def dual_loss(model: "DualSystem", batch: "Batch") -> tuple[Tensor, dict[str, Te
         z = z * keep
     code = model.code(batch.instruction if config.code == "instruction" else batch.subtask)
     context = model.look(torch.cat([z, z]), torch.cat([code, code]), batch.age_steps,
-                         images, batch.proprioception, batch.cloud)
+                         images, batch.proprioception, batch.cloud,
+                         Event(batch.event, batch.event_valid))
     valid = batch.action_valid[..., None].expand_as(batch.actions).flatten(1)       # (N, C)
     parts = {
         "flow": _flow(model, context, batch, valid),
