@@ -91,11 +91,11 @@ def test_eval_tells_a_person_the_same(rule, capsys):
     (["--workers", "0"], "at least 1"),
     (["--delay-ms", "-1", "0"], "0 or more"), (["--bumps", "2"], "0 to 1"),
     (["--delay-ms", "0", "inf"], "0 or more"), (["--max-s", "-4"], "0 or more"),
-    (["--max-s", "nan"], "0 or more"), (["--steps", "0"], "at least 1"),
+    (["--max-s", "nan"], "0 or more"), (["--steps", "-1"], "0 or more"),
     (["--image-size", "-3", "320"], "16 to 4096 px"), (["--device", "tpu"], "cpu, cuda"),
     (["--to", __file__], "names a folder"),
     (["--drift", "-1"], "speed of 0 to"), (["--task", "push-button", "--drift", "0.01"], "no cube"),
-    ([], "is no run")])
+    ([], "is no run"), (["--steps", "0"], "is no run")])
 def test_a_mistake_is_one_line_that_says_what_is_right(words, hint, capsys, tmp_path):
     assert main(["eval", str(tmp_path / "nothing"), *words]) == EXIT_MISTAKE
     said = capsys.readouterr().err

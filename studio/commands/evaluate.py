@@ -57,7 +57,7 @@ class Evaluate:
     until the chunk arrives; latest: the newest alone; ensemble: the mean of all, as ACT's;
     weighted-average: 0.3 of the old and 0.7 of the new, as LeRobot's client."""
     steps: int | None = None
-    """Flow steps of System 1; as in training if not given."""
+    """Flow steps of System 1; 0: the direct head answers. As in training if not given."""
     instruction: str = ""
     """What the policy is told instead of the task's own words. {colour} and {onto} stand for the
     colours that the task asks for, {other} for another one."""
@@ -103,8 +103,8 @@ class Evaluate:
         if self.task not in (tasks := tasks_of(self.robot)):
             raise UsersMistakeError(f"unknown task {self.task!r}: valid are {', '.join(tasks)}")
         require_at_least_one((("--workers", self.workers), ("--threads", self.threads),
-                              ("--act-every", self.act_every),
-                              ("--steps", 1 if self.steps is None else self.steps)))
+                              ("--act-every", self.act_every)))
+        require_finite("--steps", self.steps or 0)
         require_finite("--max-s", self.max_s)
         require_image_size(self.image_size)
         require_device(self.device)

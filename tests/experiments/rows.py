@@ -55,7 +55,9 @@ EARLIER = (2.0, ABLATED_MINUTES)        # for the learning curve
 ABLATED: dict[str, tuple[str, tuple[str, ...]]] = {
     "shared-0": ("K = 0: System 1 has blocks of its own", ("dual.shared=0",)),
     "shared-1": ("K = 1 shared block", ("dual.shared=1",)),
-    "shared-4": ("K = 4 shared blocks", ("dual.shared=4",)),
+    "shared-4": ("K = 4: all blocks, and System 2 has none of its own", ("dual.shared=4",)),
+    "shared-4-of-6": ("K = 4 shared blocks of 6",
+                      ("dual.shared=4", 'dual.backbone_options={"blocks":6}')),
     "latents-0": ("no latents: only the words cross", ("dual.latents=0",)),
     "latents-8": ("8 latents", ("dual.latents=8",)),
     "latents-16": ("16 latents", ("dual.latents=16",)),
@@ -93,6 +95,7 @@ def _trainings() -> list[Training]:
         *(dual(f"bin-{minutes:g}min", ["bin"], minutes) for minutes in EARLIER),
         *(dual(f"bin-{number}demos", [f"bin-{number}"]) for number in FEWER),
         *(dual(f"bin-{kind}", ["bin"], kind=kind) for kind in PEERS),
+        dual("bin-pictures", ["bin"], FULL_MINUTES, "spec.cloud_points=0"),
         dual("varied", ["bin", "bin-edits", "bin-bumps"]),
         dual("varied-fresh", ["bin", "bin-edits", "bin-bumps"], FULL_MINUTES,
              "dual.max_age_steps=0"),
@@ -130,7 +133,8 @@ def competence() -> list[Row]:
         row("after-10min", f"{BIN}, trained 10 minutes", "bin", curve),
         *(row(f"from-{number}", f"{BIN}, from {number} demonstrations", f"bin-{number}demos", curve)
           for number in FEWER),
-        row("from-150", f"{BIN}, from 150 demonstrations", "bin", curve)]
+        row("from-150", f"{BIN}, from 150 demonstrations", "bin", curve),
+        row("pictures", f"{BIN}, without depth", "bin-pictures", tried(BIN, MAIN))]
 
 
 def asynchrony() -> list[Row]:
