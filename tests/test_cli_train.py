@@ -225,6 +225,11 @@ def test_too_few_episodes_and_a_folder_that_is_no_store_are_one_line(capsys, tmp
     assert not (tmp_path / "run").exists()
 
 
+def test_a_store_that_is_given_twice_is_refused(store, tandem, tmp_path):
+    code, answer = tandem(store.parent / "." / store.name, "--to", tmp_path / "run")
+    assert code == 2 and answer["error"] == f"{store.resolve()} is given twice"
+
+
 def test_a_trashed_episode_is_neither_learned_from_nor_looked_for(capsys, tmp_path):
     grown = make_store(tmp_path / "grown", episodes=4)
     for left in (3, 2):

@@ -191,7 +191,7 @@ def test_a_bad_episode_that_comes_later_is_named_and_left_out(tmp_path):
                        Story(token="000000fe"))
     assert lessons.follow() == 1
     assert len(lessons.problems) == 1
-    assert bad in lessons.problems[0] and "tick/sent, row 30" in lessons.problems[0]
+    assert bad in lessons.problems[0] and "step 30 (tick/sent, row 30)" in lessons.problems[0]
     assert good in {one.episode.episode for one in lessons.demonstrations}
 
 
@@ -207,7 +207,7 @@ def test_too_few_episodes_are_counted_in_one_sentence(tmp_path):
 def test_a_bad_episode_stops_the_opening_and_is_named(tmp_path):
     path = tmp_path / "store"
     *_, bad = record(path, *stories(3), Story(token="000000ba", broken=("arm", "tool_pose", 9)))
-    with pytest.raises(ValueError, match=rf"{bad}, arm/tool_pose, row 9"):
+    with pytest.raises(ValueError, match=rf"{bad}, step \d+ \(arm/tool_pose, row 9\)"):
         TrainingSet.open([path], FEEL)
 
 

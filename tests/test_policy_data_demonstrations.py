@@ -191,17 +191,19 @@ def test_pictures_are_the_newest_of_each_camera(read):
         assert ((following > one.moments_ns) | (rows == len(stamps_ns) - 1)).all()
 
 
-@pytest.mark.parametrize("stream, column, row", [
-    ("tick", "sent_tool", 17), ("arm", "position", 0), ("contact", "touch", 1000)])
-def test_a_number_that_is_none_is_named_with_episode_and_row(read, stream, column, row):
-    with pytest.raises(ValueError, match=rf"episode \S+, {stream}/{column}, row {row}: not a"):
+@pytest.mark.parametrize("stream, column, row, step", [
+    ("tick", "sent_tool", 17, 17), ("arm", "position", 0, 0), ("contact", "touch", 1000, 199)])
+def test_a_number_that_is_none_is_named_with_episode_and_step(read, stream, column, row, step):
+    where = rf"episode \S+, step {step} \({stream}/{column}, row {row}\): not a"
+    with pytest.raises(ValueError, match=where):
         read(Story(broken=(stream, column, row)))
 
 
 @pytest.mark.parametrize("column", ["world_from_camera", "intrinsics"])
 def test_a_camera_that_does_not_say_where_it_stands_gives_no_cloud(read, column):
     story = Story(broken=("front", column, 3))
-    with pytest.raises(ValueError, match=rf"episode \S+, front/{column}, row 3: not a finite"):
+    where = rf"episode \S+, step \d+ \(front/{column}, row 3\): not a finite"
+    with pytest.raises(ValueError, match=where):
         read(story, msgspec.structs.replace(SPEC, cloud_points=50))
     assert len(read(story)) > 80        # without a cloud nobody asks
 

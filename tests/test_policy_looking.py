@@ -93,7 +93,7 @@ def test_a_map_out_of_the_picture_is_what_fits_best_and_is_kept():
         x, y = place.T
         return torch.stack([2 + x - 0.3 * x * y, 0.5 * y ** 2], 1)
 
-    known = torch.cat([torch.ones(50), torch.zeros(50)])
+    known, place = torch.cat([torch.ones(50), torch.zeros(50)]), torch.zeros(100, 2)
     for _ in range(30):
         place = 2 * torch.rand(100, 2) - 1
         unproject(place, truth(place) + 100 * (1 - known[:, None]), known)

@@ -206,11 +206,14 @@ def _require_finite(spec: PolicySpec, signals: Signals, who: str) -> None:
     # Other columns of `tick` are NaN where nobody spoke; these must always be said.
     columns = {*command_columns(spec.action_space), *cloud_columns(spec),
                *(column for part in spec.proprioception for column in PARTS[part].columns)}
+    ticks_ns, _ = signals.series(*next(iter(command_columns(spec.action_space))))
     for stream, column in sorted(columns):
-        _, values = signals.series(stream, column)
+        stamps_ns, values = signals.series(stream, column)
         sound = np.isfinite(values).reshape(len(values), -1).all(axis=1)
         if not sound.all():
-            raise ValueError(f"{who}, {stream}/{column}, row {int(np.argmin(sound))}: not a finite "
+            row = int(np.argmin(sound))
+            step = max(int(np.searchsorted(ticks_ns, stamps_ns[row], "right")) - 1, 0)
+            raise ValueError(f"{who}, step {step} ({stream}/{column}, row {row}): not a finite "
                              f"number; put the episode into the trash, or record it again")
 
 

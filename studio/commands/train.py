@@ -111,6 +111,9 @@ class Train:
         """Refuse what cannot be done before anything heavy is imported."""
         if not self.stores:
             raise UsersMistakeError("which demonstrations? `tandem train STORE … --to RUN`")
+        places = [store.resolve() for store in self.stores]
+        if twice := next((one for one in places if places.count(one) > 1), None):
+            raise UsersMistakeError(f"{twice} is given twice")
         require_training(self.minutes, self.steps, self.threads, self.seed or 0, self.device)
         if self.start is not None and (self.set or self.resume):
             raise UsersMistakeError("--from keeps the other run's config, and begins a run: leave "
