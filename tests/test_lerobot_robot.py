@@ -107,8 +107,9 @@ def test_letting_go_of_an_arm_under_way_holds_it_where_it_is_with_its_torque_on(
     robot.send(far)
     moving = watched.until(lambda row: row["position"][0] > 0.2)
     robot.disconnect()
-    goal = (arm.call("goal", 1) - MIDDLE) / RAD
-    assert moving["position"][0] - 0.01 <= goal < 1.35
+    before = MIDDLE + 1.35 * RAD            # it would take it five seconds to be there
+    held = arm.until(lambda goal: goal < before, "goal", 1)
+    assert held >= MIDDLE + (moving["position"][0] - 0.01) * RAD
     assert arm.call("torque", 1)
 
 

@@ -12,10 +12,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from doubles.servo_arm import ServoArm
+
+ARRIVES_S = 2.0
 
 
 class SwayedArm(ServoArm):
@@ -66,6 +69,15 @@ class ServoArmProcess:
         self._process.stdin.write(json.dumps([method, *arguments]) + "\n")
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
+
+    def until(self, so: Callable[[Any], bool], method: str, *arguments: Any) -> Any:
+        """Ask until it is so: what was written to the port may not have arrived there yet."""
+        late = time.monotonic() + ARRIVES_S
+        while not so(value := self.call(method, *arguments)):
+            if time.monotonic() > late:
+                raise AssertionError(f"{method} stayed {value} for {ARRIVES_S} s")
+            time.sleep(0.002)
+        return value
 
     def close(self) -> None:
         assert self._process.stdin is not None and self._process.stdout is not None
