@@ -1,4 +1,4 @@
-"""All rows of all tables about the dual-system policy, and what each needs.
+"""All rows of all tables about the dual-system policy; what each learns is in trainings.py.
 
 Scenes have seeds by purpose: reported main rows 1000 to 1095, other tables a slice each of 1100 to
 1999, demonstrations 2000 to 2999 (data.py); 5000 to 5999 belong to tuning and 7000 and above to
@@ -8,14 +8,24 @@ nobody here. Main rows are trained with three seeds, others with one.
 from collections.abc import Sequence
 
 from experiments.data import FEWER, FIVE, REASONING, STORES
-from experiments.definitions import Book, Evaluation, Kind, Rates, Row, Training
+from experiments.definitions import Book, Evaluation, Rates, Row, Training
+from experiments.trainings import (
+    ABLATED,
+    ABLATED_MINUTES,
+    DECIDED,
+    DECIDING,
+    EARLIER,
+    LOST,
+    PEERS,
+    trainings,
+)
 
 from studio.sim.phrasings import HELD_OUT_PHRASINGS
 
 TABLES = {
     "competence": "Minutes to competence",
     "asynchrony": "Asynchrony: how often System 2 runs, and words that change under way",
-    "ablations": "What matters, after five minutes of training",
+    "ablations": "What matters",
     "language": "Language",
     "reasoning": "Tasks that need System 2",
     "rates": "Rates on this machine",
@@ -31,8 +41,6 @@ DELAYS = ("--delay-ms", "20", "10")
 BIN = FIVE["bin"]
 OTHER, BIN_WORDS = "put the {other} cube in the bin", "put the {colour} cube in the bin"
 UNSEEN = {"green": "only ever stacked green", "red": "saw red with both tasks"}
-# What a change does shows before all have learned all: after ten minutes most get 96 of 96.
-FULL_MINUTES, ABLATED_MINUTES, SHARED_MINUTES, SAMPLE_MINUTES = 10.0, 5.0, 25.0, 2.0
 
 
 def tried(task: str, seeds: tuple[int, int], *options: str) -> tuple[Evaluation, ...]:
@@ -40,79 +48,6 @@ def tried(task: str, seeds: tuple[int, int], *options: str) -> tuple[Evaluation,
     delays = () if "--delay-ms" in options else DELAYS
     return (Evaluation(task=task, seeds=seeds, options=(*delays, *options)),)
 
-
-def dual(name: str, stores: Sequence[str], minutes: float = FULL_MINUTES, *settings: str,
-         kind: Kind = "dual", config: str = "compact") -> Training:
-    """A training by its name, stores, minutes and `--set` words."""
-    return Training(name=name, stores=tuple(stores), minutes=minutes, kind=kind, config=config,
-                    settings=settings)
-
-
-# ---------------------------------------------------------------------------------- trainings
-
-PEERS: tuple[Kind, ...] = ("act", "diffusion", "mlp", "mlp-state")
-EARLIER = (2.0, ABLATED_MINUTES)        # for the learning curve
-ABLATED: dict[str, tuple[str, tuple[str, ...]]] = {
-    "shared-0": ("K = 0: System 1 has blocks of its own", ("dual.shared=0",)),
-    "shared-1": ("K = 1 shared block", ("dual.shared=1",)),
-    "shared-4": ("K = 4: all blocks, and System 2 has none of its own", ("dual.shared=4",)),
-    "shared-4-of-6": ("K = 4 shared blocks of 6",
-                      ("dual.shared=4", 'dual.backbone_options={"blocks":6}')),
-    "latents-0": ("no latents: only the words cross", ("dual.latents=0",)),
-    "latents-8": ("8 latents", ("dual.latents=8",)),
-    "latents-16": ("16 latents", ("dual.latents=16",)),
-    "latents-32": ("32 latents", ("dual.latents=32",)),
-    "pooled": ("latents are the mean of System 2's tokens", ("dual.pooled=true",)),
-    "instruction-code": ("System 1 hears the instruction itself (DuoCore's variant)",
-                         ("dual.code=instruction",)),
-    # With none at all System 2 is unsure of every word, and the arm holds as it must. Its own
-    # words are learned from a loss of any weight (Adam), the shared blocks from its share.
-    "quiet-system-2": ("as above, and System 2's losses weigh a 300th",
-                       ("dual.code=instruction", "dual.speech_weight=0.001",
-                        "dual.event_weight=0.001")),
-    "no-cloud": ("no point cloud", ("spec.cloud_points=0",)),
-    "no-fast-eye": ("no fast eye: the point cloud and what System 2 left",
-                    ("dual.fast_eye=false",)),
-    "no-sight": ("System 1 sees nothing but what System 2 left",
-                 ("dual.fast_eye=false", "spec.cloud_points=0")),
-    "lag": ("how far the arm lags behind its command among proprioception",
-            ('spec.proprioception=["tool","gripper","lag","touch"]',)),
-}
-LOST: dict[str, tuple[str, tuple[str, ...]]] = {
-    "system-2": ("with System 2", ()),
-    "found": ("with System 2, which reads where the eye finds each thing", ("dual.finds=true",)),
-    "instruction": ("System 1 hears the instruction, and has the latents",
-                    ("dual.code=instruction",)),
-    "nothing": ("System 1 hears the instruction, and has no latents",
-                ("dual.code=instruction", "dual.latents=0")),
-}
-
-
-def _trainings() -> list[Training]:
-    return [
-        *(dual(name, [name]) for name in FIVE),
-        dual("shared", list(FIVE), SHARED_MINUTES),
-        *(dual(f"bin-{minutes:g}min", ["bin"], minutes) for minutes in EARLIER),
-        *(dual(f"bin-{number}demos", [f"bin-{number}"]) for number in FEWER),
-        *(dual(f"bin-{kind}", ["bin"], kind=kind) for kind in PEERS),
-        dual("bin-pictures", ["bin"], FULL_MINUTES, "spec.cloud_points=0"),
-        dual("varied", ["bin", "bin-edits", "bin-bumps"]),
-        dual("varied-fresh", ["bin", "bin-edits", "bin-bumps"], FULL_MINUTES,
-             "dual.max_age_steps=0"),
-        dual("smollm2", ["bin", "bin-edits", "bin-bumps"], SHARED_MINUTES, config="smollm2"),
-        dual("styles", ["bin-styles"]),
-        dual("unseen", ["bin-no-green", "stack"], SHARED_MINUTES),
-        *(dual(f"bin-{name}", ["bin"], ABLATED_MINUTES, *settings)
-          for name, (_, settings) in ABLATED.items()),
-        *(dual(f"{task}-{name}", [task], FULL_MINUTES, *settings)
-          for task in REASONING for name, (_, settings) in LOST.items()),
-        dual("quick-button", ["quick-button"], SAMPLE_MINUTES),
-        dual("quick-button-apart", ["quick-button"], SAMPLE_MINUTES, "dual.shared=0"),
-        dual("quick-place", ["quick-place"], SAMPLE_MINUTES),
-    ]
-
-
-# --------------------------------------------------------------------------------------- rows
 
 def competence() -> list[Row]:
     """One policy per task, one for all five, learning curves, and peers."""
@@ -179,20 +114,26 @@ def asynchrony() -> list[Row]:
 
 
 def ablations() -> list[Row]:
-    """One change at a time, one training seed."""
+    """One change at a time, one training seed: an easy task, and one in which System 2 decides."""
     def row(name: str, about: str, training: str, *options: str) -> Row:
         return Row(table="ablations", name=name, about=about, training=training,
                    evaluations=tried(BIN, ABLATIONS, *options))
 
+    def decided(name: str, about: str, training: str) -> Row:
+        return Row(table="ablations", name=f"decided-{name}", about=f"{DECIDED}: {about}",
+                   training=training, evaluations=tried(REASONING[DECIDED], REASON))
+
     return [
-        row("full", "as it is: K = 2, 6 latents", f"bin-{ABLATED_MINUTES:g}min"),
+        row("full", "as it is: K = 2, 6 latents; five minutes", f"bin-{ABLATED_MINUTES:g}min"),
         *(row(name, about, f"bin-{name}") for name, (about, _) in ABLATED.items()),
         *(row(name, about, f"bin-{ABLATED_MINUTES:g}min", "--steps", steps) for name, about, steps
           in (("direct", "direct head instead of flow", "0"), ("flow-1", "one flow step", "1"),
               ("flow-10", "ten flow steps", "10"))),
         row("styles-flow", "flow, learned from operators who differ", "styles"),
         row("styles-direct", "direct head, learned from operators who differ", "styles", "--steps",
-            "0")]
+            "0"),
+        decided("full", "as it is; ten minutes", f"{DECIDED}-system-2"),
+        *(decided(name, ABLATED[name][0], f"{DECIDED}-{name}") for name in DECIDING)]
 
 
 def language() -> list[Row]:
@@ -288,5 +229,5 @@ def _named(trainings: Sequence[Training]) -> dict[str, Training]:
     return named
 
 
-BOOK = Book(TABLES, STORES, _named(_trainings()), (
+BOOK = Book(TABLES, STORES, _named(trainings()), (
     *competence(), *asynchrony(), *ablations(), *language(), *reasoning(), *rates(), *sample()))
