@@ -57,11 +57,19 @@ def _pretrained(backbone: str, rate: float) -> Callable[[], Recipe]:
     return recipe
 
 
+def _smollm2() -> Recipe:
+    """A language model's first 8 of 30 blocks, which a processor can adapt in minutes: its adapters
+    and picture stem begin at nothing and move at the full rate, in small batches. With all blocks,
+    32 pairs and a tenth of the rate, 25 minutes were 101 steps, in which it learnt no word."""
+    return Recipe(spec=_spec(), dual=DualConfig(backbone="smollm2", backbone_options={"blocks": 8}),
+                  train=msgspec.structs.replace(_train({}), pairs=12))
+
+
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "compact": _compact,
     "compact-pretrained": lambda: Recipe(
         spec=_spec(), dual=DualConfig(backbone="compact-pretrained"), train=_train({})),
-    "smollm2": _pretrained("smollm2", 1e-3),
+    "smollm2": _smollm2,
     "smolvlm2": _pretrained("smolvlm2", 1e-3),
     "paligemma": _pretrained("paligemma", 5e-4),
     "llama": _pretrained("llama", 5e-4),

@@ -38,6 +38,10 @@ THREE = (0, 1, 2)
 
 # What the systems take on the machine that the figures are made for; see docs/policy.md.
 DELAYS = ("--delay-ms", "20", "10")
+# … and with a language model for System 2: 153 and 30 ms (p50 of one thread, `tandem eval`).
+OWN_SPEED = ("--delay-ms", "150", "30")
+ONE_AFTER_OTHER = ("--delay-ms", "180", "180", "--ratio", "1:1")
+PUSHED = ("--bumps", "1")
 BIN = FIVE["bin"]
 OTHER, BIN_WORDS = "put the {other} cube in the bin", "put the {colour} cube in the bin"
 UNSEEN = {"green": "only ever stacked green", "red": "saw red with both tasks"}
@@ -97,7 +101,12 @@ def asynchrony() -> list[Row]:
         row("slow-apart", "System 2 takes 300 ms, System 1 goes on meanwhile", *slow),
         row("slow-in-step", "both take 300 ms, as if run one after the other", "--ratio", "1:1",
             *in_step),
-        row("smollm2", "a language model as System 2, at its own speed", training="smollm2"),
+        *(row(f"smollm2-{name}", f"a language model as System 2, {about}", *how, *more,
+              training="smollm2") for name, about, how, more in (
+            ("apart", "at its own speed", OWN_SPEED, ()),
+            ("in-step", "both in step", ONE_AFTER_OTHER, ()),
+            ("bumped-apart", "apart; the asked cube is pushed", OWN_SPEED, PUSHED),
+            ("bumped-in-step", "in step; the asked cube is pushed", ONE_AFTER_OTHER, PUSHED))),
         row("unedited", "no edit, 1:16", "--ratio", "1:16"),
         row("edit-flush", "other colour 10 cm before the cube: flush, System 2 at once",
             "--ratio", "1:16", *edit, "--edit-mode", "flush"),
@@ -175,8 +184,11 @@ def reasoning() -> list[Row]:
 
 def rates() -> list[Row]:
     """Both systems' speed, on one and two threads."""
-    return [Row(table="rates", name=f"threads-{threads}", about=f"compact, {threads} thread(s)",
-                training="bin", rates=Rates(threads=threads, task=BIN)) for threads in (1, 2)]
+    return [Row(table="rates", name=name, about=f"{about}, {threads} thread(s)", training=training,
+                rates=Rates(threads=threads, task=BIN)) for name, about, training, threads in (
+        ("threads-1", "compact", "bin", 1), ("threads-2", "compact", "bin", 2),
+        ("smollm2-threads-1", "a language model as System 2", "smollm2", 1),
+        ("smollm2-threads-2", "a language model as System 2", "smollm2", 2))]
 
 
 def sample() -> list[Row]:
